@@ -1,0 +1,16 @@
+"""PyTorch's names, answered by torchish: `install`, `uninstall` and the script runner behind `python -m torchish`.
+
+    _names       which torchish module stands for which PyTorch module
+    _finder      the import hook, `install` and `uninstall`
+    _workers     carries the hook into worker processes (`_in_worker` is what runs there)
+    _tracebacks  what a script's user sees of an error
+    _script      runs a script, a module or a string as `__main__`
+
+Nothing here imports JAX or any other part of torchish: a script's `import torch` decides when that happens.
+"""
+
+from torchish._runner._finder import install, uninstall
+from torchish._runner._names import missing_attribute
+from torchish._runner._script import main
+
+__all__ = ["install", "main", "missing_attribute", "uninstall"]

@@ -1,0 +1,676 @@
+"""Applying operations to tensors: out of place, in place, into `out=`, and as views, with the tape kept.
+
+The order is always the same: read the inputs as expressions, emit the operation, wrap the result, record the
+gradient function. Errors come from emitting, before anything has changed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from torchish import _dtypes as dt
+from torchish._tensor.size import device_of
+from torchish._tensor.storage import contiguous_strides
+from torchish._tensor.tensor import Tensor, ViewStep
+from torchish.autograd.grad_mode import STATE
+from torchish.autograd.graph import TENSORS, GradFn, Node, edge_positions, named
+from torchish.engine.expr import CPU, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf
+from torchish.engine.program import force
+from torchish.ops.declare import ARITH, op, to_dtype
+from torchish.ops.views import write_spec
+
+_new = object.__new__
+
+
+def apply(spec: Spec, flat: tuple) -> Any:
+    """Apply an operation to its flat inputs (tensors and Python numbers): a tensor, or a tuple of tensors."""
+    needs = False
+    ins = []
+    for x in flat:
+        if isinstance(x, Tensor):
+            ins.append(x._read())
+            if not needs and (x._grad_fn is not None or x._requires_grad or (x._base is not None and x._needs())):
+                needs = True
+        else:
+            ins.append(x)
+    inputs = tuple(ins)
+    try:
+        e = emit(spec, inputs)
+    except MixedDevices as error:
+        inputs = align_devices(spec, flat, inputs, error)
+        e = emit(spec, inputs)
+    strides = None
+    if spec.op.layout == "pointwise":
+        for x in flat:
+            if x.__class__ is not float and isinstance(x, Tensor) and x._strides is not None:
+                strides = pointwise_strides(flat, e.aval)
+                break
+    if type(e.aval) is AvalTuple:
+        exprs = _results(e)
+        out = tuple([Tensor._wrap(r) for r in exprs])
+        if needs and STATE.enabled and spec.op.differentiable:
+            record(spec, flat, inputs, exprs, out)
+        return out
+    t = Tensor._wrap(e, strides)
+    if needs and STATE.enabled and spec.op.differentiable:
+        record(spec, flat, inputs, (e,), (t,))
+    return t
+
+
+def _results(e: Expr) -> tuple[Expr, ...]:
+    from torchish.engine.expr import projection
+
+    if e.value is not None:
+        return tuple([Expr(None, (), a, v) for v, a in zip(e.value, e.aval.avals, strict=True)])
+    return tuple([projection(e, i) for i in range(len(e.aval.avals))])
+
+
+def record(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, outs: tuple, *, inplace: bool = False) -> GradFn | None:
+    """Put a gradient function behind `outs` (None when no output can carry a gradient)."""
+    differentiable = [o._aval.category >= 2 for o in outs]
+    if not any(differentiable):
+        return None
+    fn = make_grad_fn(spec, flat, inputs, exprs, inplace=inplace)
+    if fn is not None and not inplace:
+        for i, o in enumerate(outs):
+            if differentiable[i]:
+                o._grad_fn = fn
+                o._out_nr = i
+    return fn
+
+
+def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplace: bool = False) -> GradFn | None:
+    op_ = spec.op
+    needs = tuple([isinstance(x, Tensor) and x._aval.category >= 2 and x._needs() for x in flat])
+    if True not in needs:
+        return None
+    edges = [flat[i]._edge() if needs[i] else (None, 0) for i in edge_positions(spec)]
+    name = op_.grad_name
+    if callable(name):
+        name = name(spec, flat)
+    fn = named(name, GradFn)(spec, inputs, needs, edges, tuple([e.aval for e in exprs]), exprs)
+    if op_.saves:
+        mask = fn.saved_mask()
+        fn.save_versions([(x, i) for i, x in enumerate(flat) if mask[i] and isinstance(x, Tensor) and not (inplace and i == 0)])
+    return fn
+
+
+def align_devices(spec: Spec, flat: tuple, inputs: tuple, error: MixedDevices) -> tuple:
+    """Let zero-dimensional CPU tensors join an operation on another device, as PyTorch does; else its error."""
+    targets = [x._aval.device for x in flat if isinstance(x, Tensor) and not (x._aval.ndim == 0 and x._aval.device == CPU)]
+    if spec.op.layout == "pointwise" and len(set(targets)) == 1:
+        from torchish.engine.program import to_device
+
+        return tuple(
+            leaf(to_device(x_, targets[0]), targets[0])
+            if isinstance(x, Tensor) and x._aval.device == CPU and (x_ := force(e)) is not None
+            else e
+            for x, e in zip(flat, inputs, strict=True)
+        )
+    names = []
+    for x in flat:
+        if isinstance(x, Tensor):
+            d = str(device_of(x._aval.device))
+            if d not in names:
+                names.append(d)
+    raise RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, {names[-1]} and {names[0]}!"
+        if len(names) > 1
+        else str(error)
+    ) from None
+
+
+# --- layout ------------------------------------------------------------------------------------------------
+
+
+def pointwise_strides(flat: tuple, out) -> tuple[int, ...] | None:
+    """The memory order of a pointwise result: that of its operands, as PyTorch's TensorIterator chooses it."""
+    tensors = [x for x in flat if isinstance(x, Tensor)]
+    shape = out.shape
+    ndim = len(shape)
+    if ndim < 2:
+        return None
+    operand_strides = []
+    for x in tensors:
+        s = x.stride()
+        pad = ndim - len(s)
+        operand_strides.append([0] * pad + [0 if x._aval.shape[i] == 1 and shape[i + pad] != 1 else s[i] for i in range(len(s))])
+    return permuted_strides(shape, operand_strides)
+
+
+def permuted_strides(shape: tuple[int, ...], operand_strides: list) -> tuple[int, ...] | None:
+    """Dense strides in the dimension order that best follows the operands'; None when that is contiguous."""
+    ndim = len(shape)
+    perm = list(range(ndim - 1, -1, -1))  # fastest first
+
+    def should_swap(d0: int, d1: int) -> int:
+        for s in operand_strides:
+            s0, s1 = s[d0], s[d1]
+            if s0 == 0 or s1 == 0:
+                continue
+            if s0 < s1:
+                return -1
+            if s0 > s1:
+                return 1
+            if shape[d0] > shape[d1]:
+                return 1
+        return 0
+
+    for i in range(1, ndim):
+        d1 = i
+        for d0 in range(i - 1, -1, -1):
+            c = should_swap(perm[d0], perm[d1])
+            if c > 0:
+                perm[d0], perm[d1] = perm[d1], perm[d0]
+                d1 = d0
+            elif c < 0:
+                break
+    strides = [0] * ndim
+    n = 1
+    for d in perm:
+        strides[d] = n
+        n *= max(shape[d], 1)
+    result = tuple(strides)
+    return None if result == contiguous_strides(shape) else result
+
+
+# --- views -------------------------------------------------------------------------------------------------
+
+
+def make_view(t: Tensor, spec: Spec, dynamic: tuple, shape: tuple[int, ...], strides: tuple[int, ...], offset: int,
+              dtype=None, *, multi: bool = False, number: int = 0, shared_fn: list | None = None) -> Tensor:  # fmt: skip
+    """A tensor on the storage of `t`, seen through one more view operation."""
+    step = ViewStep(spec, dynamic)
+    v = _new(Tensor)
+    v._storage = t._storage
+    v._vc = t._vc
+    v._chain = (*t._chain, step)
+    v._aval = aval(shape, dtype or t._aval.dtype, t._aval.device)
+    v._strides = None if strides == contiguous_strides(shape) else strides
+    v._offset = offset
+    if STATE.inference or t._inference:
+        v._inference = t._inference
+    attach_view(v, t, step, multi=multi, number=number, shared_fn=shared_fn)
+    return v
+
+
+def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, number: int = 0, shared_fn: list | None = None) -> None:
+    """The autograd side of making view `v` of `t`: its base, and its gradient function."""
+    base = t._base
+    v._base = t if base is None else base
+    v._steps = (step,) if base is None else (*t._steps, step)
+    v._attr_version = t._vc.value
+    if multi:
+        v._creation = "multi" if STATE.enabled else "no_grad"
+    elif not STATE.enabled:
+        v._creation = "no_grad"
+    elif t._creation is not None:
+        v._creation = t._creation
+    if STATE.enabled and t._needs():
+        v._grad_fn = view_grad_fn(step.spec, step.dynamic, t)
+
+
+def view_grad_fn(spec: Spec, dynamic: tuple, t: Tensor, name: str | None = None) -> GradFn:
+    needs = (True,) + (False,) * len(dynamic)
+    inputs = (leaf_of(t._aval), *dynamic)
+    out = view_aval(spec, inputs)
+    return named(name or spec.op.grad_name, GradFn)(spec, inputs, needs, [t._edge()], (out,), ())
+
+
+def leaf_of(a) -> Expr:
+    """An expression of this aval without a value: where only shape and dtype matter."""
+    return Expr(None, (), a)
+
+
+def view_aval(spec: Spec, inputs: tuple):
+    key = tuple([x.aval if type(x) is Expr else type(x) for x in inputs])
+    out = spec.infer_cache.get(key)
+    if out is None:
+        out = spec.infer_cache[key] = spec.infer(inputs)
+    return out
+
+
+def chain_spec(steps: tuple[ViewStep, ...]) -> tuple[Spec, tuple]:
+    """Several view steps as one operation, and its dynamic arguments."""
+    if len(steps) == 1:
+        return steps[0].spec, steps[0].dynamic
+    key = tuple(s.spec for s in steps)
+    made = _CHAINS.get(key)
+    if made is None:
+        made = _CHAINS[key] = _chain(key)
+    return made, tuple(x for s in steps for x in s.dynamic)
+
+
+_CHAINS: dict[tuple, Spec] = {}
+
+
+class ChainOp:
+    """Stands for the operation in the spec of a chain of views."""
+
+    rule = None
+    rule_params = ()
+    saves_result = False
+    saves: dict = {}
+    differentiable = True
+    layout = "contiguous"
+    returns = ()
+    promote = None
+    name = "view_chain"
+    grad_name = "AsStridedBackward0"
+
+    def __init__(self, n_dynamic: int):
+        self.dynamic = ("input", *(f"i{k}" for k in range(n_dynamic)))
+
+
+def _chain(specs: tuple[Spec, ...]) -> Spec:
+    counts = [len(s.kinds) - 1 for s in specs]
+
+    def run(base, *dynamic):
+        it = iter(dynamic)
+        for s, n in zip(specs, counts, strict=True):
+            base = s.run(base, *[next(it) for _ in range(n)])
+        return base
+
+    def write(base, value, *dynamic):
+        it = iter(dynamic)
+        bases, args = [base], []
+        for s, n in zip(specs, counts, strict=True):
+            args.append([next(it) for _ in range(n)])
+            bases.append(s.run(bases[-1], *args[-1]))
+        for s, b, a in zip(reversed(specs), reversed(bases[:-1]), reversed(args), strict=True):
+            value = write_spec(s).run(b, value, *a)
+        return value
+
+    stable = None if any(s.stable is None for s in specs) else f"chain{[s.stable for s in specs]}"
+    made = Spec(run, "view_chain", stable, ChainOp(sum(counts)), (), ("T",) + ("i",) * sum(counts))
+    made.memo["write"] = Spec(write, "view_chain_write", None if stable is None else f"write({stable})")
+    return made
+
+
+def regenerate_view(v: Tensor) -> None:
+    """Give a view whose base was changed in place the gradient function of the base's present value."""
+    base = v._base
+    assert base is not None
+    v._attr_version = v._vc.value
+    if not base._needs():
+        return
+    spec, dynamic = chain_spec(v._steps)
+    v._grad_fn = view_grad_fn(spec, dynamic, base, "AsStridedBackward0")
+    v._out_nr = 0
+
+
+# --- in place ----------------------------------------------------------------------------------------------
+
+
+def check_inplace(t: Tensor, recording: bool, name: str) -> None:
+    """PyTorch's refusals to change a tensor in place; nothing has been changed yet."""
+    if t._inference and not STATE.inference:
+        if STATE.enabled and recording:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+                "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+            )
+    if any(s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)) if t._strides is not None else False:
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+    if not STATE.enabled:
+        return
+    base = t._base
+    if base is None:
+        if t._requires_grad and t._grad_fn is None:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        return
+    needs = t._needs() or recording
+    if not needs:
+        return
+    if base._requires_grad and base._grad_fn is None:
+        if t._creation == "no_grad":
+            pass
+        else:
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    if t._creation is not None:
+        f = t.grad_fn
+        what = f"Output {t._out_nr} of {f.name() if f is not None else 'a view'}"
+        if t._creation == "multi":
+            raise RuntimeError(
+                f"{what} is a view and is being modified inplace. This view is the output of a function that returns "
+                "multiple views. Such functions do not allow the output views to be modified inplace. You should "
+                "replace the inplace operation by an out-of-place one."
+            )
+        raise RuntimeError(
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
+            "moving both the view and the inplace either both inside the no_grad block (if you don't want the inplace "
+            "to be tracked) or both outside (if you want the inplace to be tracked)."
+        )
+
+
+@op("_cast(Tensor input, any dtype)", out=False, method=False, function=False, saves=(), grad="ToCopyBackward0", layout="pointwise")
+def cast(input, dtype):
+    return to_dtype(input, dtype)
+
+
+@op("_expand_to(Tensor input, int[] size)", out=False, method=False, function=False, saves=(), grad="ExpandBackward0")
+def expand_to(input, size):
+    import jax.numpy as jnp
+
+    return jnp.broadcast_to(input, size)
+
+
+def cast_expr(e: Expr, np_dtype) -> Expr:
+    """`e` converted to a dtype (itself when it has it)."""
+    return e if e.aval.dtype == np_dtype else emit(cast.spec(("T",), (np_dtype,)), (e,))
+
+
+def apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Tensor:
+    """Apply an operation and store its result into its first tensor (`name_`)."""
+    t = target if target is not None else flat[0]
+    recording = STATE.enabled and spec.op.differentiable and any(isinstance(x, Tensor) and x._needs() for x in flat)
+    check_inplace(t, recording, spec.name)
+    inputs = tuple([x._read() if isinstance(x, Tensor) else x for x in flat])
+    try:
+        e = emit(spec, inputs)
+    except MixedDevices as error:
+        inputs = align_devices(spec, flat, inputs, error)
+        e = emit(spec, inputs)
+    if type(e.aval) is AvalTuple:
+        e = emit_multi(spec, inputs)[0]
+    e_out = checked_result(e, t)
+    fn = None
+    if recording and t._aval.category >= 2:
+        fn = make_grad_fn(spec, flat, inputs, (e,), inplace=True)
+    write_inplace(t, e_out, fn, recording)
+    if fn is not None and spec.op.saves_result:
+        fn.versions.append((t._vc, t._vc.value, fn.describe(t, 0)))
+    return t
+
+
+def checked_result(e: Expr, t: Tensor) -> Expr:
+    """The result of an in-place operation, in the dtype of its target; RuntimeError when it does not fit there."""
+    a, target = e.aval, t._aval
+    if a.shape != target.shape:
+        raise RuntimeError(
+            f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(a.shape)}"
+        )
+    if a.dtype != target.dtype:
+        if not dt.can_cast(a.torch_dtype, target.torch_dtype):
+            raise RuntimeError(
+                f"result type {dt.SCALAR_TYPE_NAMES[a.torch_dtype]} can't be cast to the desired output type "
+                f"{dt.SCALAR_TYPE_NAMES[target.torch_dtype]}"
+            )
+        e = cast_expr(e, target.dtype)
+    return e
+
+
+def write_inplace(t: Tensor, e: Expr, fn: Node | None, recording: bool) -> None:
+    """Store a new value into `t` and put the gradient function `fn` behind it (None: it has no history)."""
+    t._write(e)
+    t._vc.value += 1
+    if not STATE.enabled:
+        return
+    if fn is not None:
+        rebase_history(t, fn)
+    elif recording and t._grad_fn is not None and t._base is None:
+        t._grad_fn = None
+
+
+def rebase_history(t: Tensor, fn: Node, number: int = 0) -> None:
+    """Make `fn` the history of `t`; for a view, of the part of its base that it shows."""
+    base = t._base
+    if base is None:
+        t._grad_fn, t._out_nr = fn, number
+        return
+    spec, dynamic = chain_spec(t._steps)
+    old = base._edge()
+    base._grad_fn = CopySlices(base._aval, spec, dynamic, fn, old)
+    base._out_nr = 0
+    regenerate_view(t)
+
+
+class CopySlices(Node):
+    """The history of a base after a view of it was changed in place: `fn` behind the view, the rest passes."""
+
+    def __init__(self, base_aval, spec: Spec, dynamic: tuple, fn: Node, old: tuple):
+        from torchish.autograd.graph import _sequence
+
+        self.seq = next(_sequence)
+        self.avals = (base_aval,)
+        self.spec, self.dynamic, self.fn = spec, dynamic, fn
+        # the first edge of `fn` was the view's own history: it becomes the base's
+        self.edges = [old, *fn.edges[1:]]
+
+    def run(self, grads: list, record: bool) -> list:
+        g = grads[0]
+        if record:
+            part = apply(self.spec, (g, *self.dynamic))
+        else:
+            part = emit(self.spec, (g, *self.dynamic))
+        got = self.fn.run([part], record)
+        inner = got[0] if got else None
+        if inner is None:
+            zero = view_aval(self.spec, (leaf_of(self.avals[0]), *self.dynamic))
+            inner = TENSORS.zeros(zero, record)
+        if record:
+            rest = apply(scatter_spec(self.spec), (g, inner, *self.dynamic))
+        else:
+            rest = emit(write_spec(self.spec), (g, inner, *self.dynamic))
+        return [rest, *got[1:]]
+
+    def release(self) -> None:
+        self.fn.release()
+
+
+def scatter_spec(spec: Spec) -> Spec:
+    """The write-back of a view as a differentiable operation."""
+    s = write_spec(spec)
+    if s.op is None:
+        s.op = ChainOp(0)
+        s.kinds = ("T", "T", *spec.kinds[1:])
+        s.op.dynamic = ("base", "value", *(f"i{k}" for k in range(len(spec.kinds) - 1)))
+        s.op.grad_name = "CopySlicesBackward0"
+    return s
+
+
+# --- out= --------------------------------------------------------------------------------------------------
+
+
+def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
+    """Put the results of an operation into the tensor(s) given as `out=`, resizing them when needed."""
+    outs = out if isinstance(out, (tuple, list)) else (out,)
+    got = results if isinstance(results, (tuple, list)) else (results,)
+    for o in outs:
+        if not isinstance(o, Tensor):
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(o).__name__}")
+    if STATE.enabled and any(isinstance(x, Tensor) and x._needs() for x in (*flat, *outs)):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    for o, r in zip(outs, got, strict=True):
+        a, b = r._aval.torch_dtype, o._aval.torch_dtype
+        if a is not b and not dt.can_cast(a, b):
+            raise RuntimeError(
+                f"result type {dt.SCALAR_TYPE_NAMES[a]} can't be cast to the desired output type {dt.SCALAR_TYPE_NAMES[b]}"
+            )
+        if o._aval.device != r._aval.device:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but found at least two devices, "
+                f"{device_of(o._aval.device)} and {device_of(r._aval.device)}!"
+            )
+    for o, r in zip(outs, got, strict=True):
+        if o._aval.shape != r._aval.shape:
+            if o._aval.size:
+                warnings.warn(
+                    f"An output with one or more elements was resized since it had shape {list(o.shape)}, which does not "
+                    f"match the required output shape {list(r.shape)}. This behavior is deprecated, and in a future "
+                    "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly "
+                    "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                    stacklevel=3,
+                )
+            resize(o, r._aval.shape)
+        o._write(cast_expr(r._read(), o._aval.dtype))
+        o._vc.value += 1
+    return out
+
+
+def resize(t: Tensor, shape: tuple[int, ...]) -> None:
+    """Give `t` a new shape over its memory (more memory when needed), as `resize_` does."""
+    from torchish._tensor.storage import empty_like_aval
+
+    if tuple(shape) == t._aval.shape:
+        return
+    st = t._storage
+    fresh = empty_like_aval(shape, t._aval.dtype, t._aval.device)
+    n = fresh.aval.size
+    memory = t._memory()
+    keep = memory[t._offset : t._offset + n]
+    if keep.size < n:
+        import numpy as np
+
+        full = np.zeros((n,), keep.dtype)
+        full[: keep.size] = keep
+        st.expr = leaf(full.reshape(shape), t._aval.device)
+        st.strides = None
+        st.buffer = st.array = None
+        st.writes += 1
+        t._chain, t._strides, t._offset = (), None, 0
+        t._aval = st.expr.aval
+        return
+    from torchish._tensor.views import AS_STRIDED
+
+    spec = AS_STRIDED(t, tuple(shape), contiguous_strides(tuple(shape)), t._offset)
+    t._chain = (ViewStep(spec),)
+    t._aval = aval(tuple(shape), t._aval.dtype, t._aval.device)
+    t._strides = None
+    t._stamp = -1
+
+
+# --- what the tape needs from here -------------------------------------------------------------------------
+
+
+def _apply_recorded(spec: Spec, flat: tuple) -> tuple:
+    got = apply(spec, flat)
+    return got if isinstance(got, tuple) else (got,)
+
+
+def _unpack_saved(fn: GradFn) -> tuple:
+    """The saved inputs and results of a gradient function as tensors with their history."""
+    mask = fn.saved_mask()
+    edges = dict(zip(edge_positions(fn.spec), fn.edges, strict=True))
+    out: list = []
+    it = iter(fn.saved or ())
+    for i, saved in enumerate(mask):
+        if saved:
+            x = next(it)
+            out.append(_with_edge(x, edges.get(i, (None, 0))) if type(x) is Expr else x)
+    out.extend(_with_edge(x, (fn, k)) for k, x in enumerate(fn.results))
+    return tuple(out)
+
+
+def _with_edge(x: Expr, edge: tuple) -> Tensor:
+    node, number = edge
+    t = Tensor._wrap(x)
+    if node is not None:
+        t._grad_fn, t._out_nr = node, number
+    return t
+
+
+@op("_add_grads(Tensor input, Tensor other)", promote=ARITH, method=False, function=False, saves=(), grad="AddBackward0")
+def add_grads(input, other):
+    return input + other
+
+
+def _add(a, b, record: bool):
+    spec = add_grads.spec(("T", "T"), ())
+    return apply(spec, (a, b)) if record else emit(spec, (a, b))
+
+
+def _accumulate(variable: Tensor, g, record: bool) -> None:
+    if variable._post_accumulate is None and not record and variable._grad is None:
+        t = Tensor._wrap(g)
+        if variable._strides is not None:
+            t._strides = t._storage.strides = variable._strides
+        variable._grad = t
+        return
+    if variable._grad is None:
+        variable._grad = g if record else Tensor._wrap(g)
+    elif record:
+        variable._grad = _add(variable._grad, g, True)
+    else:
+        old = variable._grad
+        if STATE.enabled and old._needs():
+            variable._grad = _add(old, Tensor._wrap(g), True)
+        else:
+            old._write(cast_expr(_add(old._read(), g, False), old._aval.dtype))
+            old._vc.value += 1
+    if variable._post_accumulate:
+        for hook in list(variable._post_accumulate.values()):
+            hook(variable)
+
+
+def _cast(g, a, record: bool):
+    ga = g._aval if record else g.aval
+    if ga is a:
+        return g
+    if ga.shape != a.shape:
+        raise RuntimeError(f"torchish: a gradient of shape {list(ga.shape)} arrived for an output of shape {list(a.shape)}")
+    if ga.dtype != a.dtype:
+        if ga.category == 3 and a.category < 3:
+            from torchish.ops.views import real
+
+            spec = real.spec(("T",), ())
+            g = apply(spec, (g,)) if record else emit(spec, (g,))
+        return apply(cast.spec(("T",), (a.dtype,)), (g,)) if record else cast_expr(g, a.dtype)
+    return g
+
+
+def _call_hook(hook, g, record: bool):
+    t = g if record else Tensor._wrap(g)
+    got = hook(t)
+    if got is None:
+        return t if record else t._read()
+    return _hook_result(got, record)
+
+
+def _hook_result(got, record: bool):
+    if not isinstance(got, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(got).__name__}'")
+    return got if record else got._read()
+
+
+def _call_all_hook(hook, grads, record: bool, outputs=None):
+    def tensors(gs):
+        return tuple(None if g is None else g if record else Tensor._wrap(g) for g in gs)
+
+    got = hook(tensors(grads)) if outputs is None else hook(tensors(grads), tensors(outputs))
+    if got is None:
+        return grads
+    if isinstance(got, Tensor):
+        got = (got,)
+    return [None if g is None else _hook_result(g, record) for g in got]
+
+
+def _store_grad(t: Tensor, g, record: bool) -> None:
+    t._grad = g if record else Tensor._wrap(g)
+
+
+def _zeros(a, record: bool):
+    import numpy as np
+
+    e = Expr(None, (), a, np.zeros(a.shape, a.dtype))
+    return Tensor._wrap(e) if record else e
+
+
+TENSORS.apply_recorded = _apply_recorded
+TENSORS.unpack_saved = _unpack_saved
+TENSORS.accumulate = _accumulate
+TENSORS.wrap = Tensor._wrap
+TENSORS.add = _add
+TENSORS.cast = _cast
+TENSORS.call_hook = _call_hook
+TENSORS.call_all_hook = _call_all_hook
+TENSORS.store_grad = _store_grad
+TENSORS.zeros = _zeros

@@ -1,0 +1,459 @@
+"""From declarations to the functions users call: `torch.f`, `Tensor.f`, `Tensor.f_`, `out=`.
+
+A call is matched against the declared signatures once per combination of argument types; the resulting plan then
+sorts the arguments into dynamic inputs and static ones and applies the operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from torchish import _dtypes as dt
+from torchish._tensor import size as size_module
+from torchish._tensor.apply import apply, apply_inplace, apply_out
+from torchish._tensor.errors import invalid_arguments
+from torchish._tensor.tensor import Tensor
+from torchish.ops.declare import REGISTRY, Op
+from torchish.ops.schema import REQUIRED, Param, Schema, parse
+
+_KIND = {float: "f", int: "i", bool: "b", complex: "c"}
+_ALIAS_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+
+
+class NoMatch(Exception):
+    """The arguments do not fit a signature."""
+
+
+def number(x: Any):
+    """A Python number from a Python or NumPy scalar; NoMatch otherwise."""
+    t = type(x)
+    if t in _KIND:
+        return x
+    if isinstance(x, np.generic):
+        v = x.item()
+        return v if type(v) in _KIND else float(v)
+    if isinstance(x, (bool, int, float, complex)):
+        for k in (bool, int, float, complex):
+            if isinstance(x, k):
+                return k(x)
+    raise NoMatch
+
+
+def integer(x: Any) -> int:
+    """A Python int from an int, NumPy integer or one-element integer tensor; NoMatch otherwise."""
+    if type(x) is int:
+        return x
+    if isinstance(x, bool) or isinstance(x, (float, str)):
+        raise NoMatch
+    if isinstance(x, Tensor):
+        if x._aval.ndim == 0 and x._aval.category == 1:
+            return int(x.item())
+        raise NoMatch
+    if isinstance(x, (int, np.integer)):
+        return int(x)
+    if hasattr(x, "__index__"):
+        return x.__index__()
+    raise NoMatch
+
+
+def _int_or_bool(x):
+    return int(x) if isinstance(x, bool) else integer(x)
+
+
+def _ints(x):
+    if isinstance(x, (tuple, list)):
+        return tuple([_int_or_bool(i) for i in x])
+    if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iu":
+        return tuple(x.tolist())
+    return (_int_or_bool(x),)
+
+
+def _floats(x):
+    if isinstance(x, (tuple, list)):
+        return tuple([float(number(i)) for i in x])
+    return (float(number(x)),)
+
+
+def _tensor(x):
+    if isinstance(x, Tensor):
+        return x
+    raise NoMatch
+
+
+def _tensors(x):
+    if isinstance(x, (tuple, list)) and all(isinstance(t, Tensor) for t in x):
+        return tuple(x)
+    raise NoMatch
+
+
+def _tensors_with_holes(x):
+    if isinstance(x, (tuple, list)) and all(t is None or isinstance(t, Tensor) for t in x):
+        return tuple(x)
+    raise NoMatch
+
+
+def _tensor_or_number(x):
+    return x if isinstance(x, Tensor) else number(x)
+
+
+def _real(x):
+    v = number(x) if not isinstance(x, Tensor) or x._aval.ndim else number(x.item())
+    if isinstance(v, complex):
+        raise NoMatch
+    return float(v)
+
+
+def _number_or_scalar_tensor(x):
+    if isinstance(x, Tensor):
+        if x._aval.ndim == 0 and not x._needs():
+            return x.item()
+        raise NoMatch
+    return number(x)
+
+
+def _bool(x):
+    if isinstance(x, (bool, np.bool_)):
+        return bool(x)
+    raise NoMatch
+
+
+def _str(x):
+    if isinstance(x, str):
+        return x
+    raise NoMatch
+
+
+def _dtype(x):
+    if isinstance(x, dt.dtype):
+        return x
+    if x is float or x is int or x is bool or x is complex:
+        return {float: dt.float64, int: dt.int64, bool: dt.bool_, complex: dt.complex128}[x]
+    raise NoMatch
+
+
+def _device(x):
+    if isinstance(x, size_module.device):
+        return x
+    if isinstance(x, (str, int)):
+        return size_module.device(x)
+    raise NoMatch
+
+
+def _any(x):
+    return x
+
+
+CONVERT: dict[str, Callable] = {
+    "Tensor": _tensor, "Tensor[]": _tensors, "Tensor?[]": _tensors_with_holes, "Number": _number_or_scalar_tensor,
+    "Tensor|Number": _tensor_or_number, "Index": integer, "int": integer, "int[]": _ints, "int[]*": _ints,
+    "bool": _bool, "float": _real, "float[]": _floats, "str": _str, "dtype": _dtype, "device": _device, "any": _any,
+    "generator": _any,
+}  # fmt: skip
+
+
+def converter(p: Param) -> Callable:
+    return CONVERT[p.type.removesuffix("?")]
+
+
+def bind(schema: Schema, args: Sequence, kwargs: dict, converters: list[Callable]) -> list:
+    """The values of all parameters, in order; NoMatch when the arguments do not fit."""
+    params = schema.params
+    n = len(args)
+    values: list = []
+    if n > schema.positional:
+        # trailing integers given one by one: x.view(2, 3)
+        last = schema.positional - 1
+        if last >= 0 and params[last].varargs and n > last:
+            args = (*args[:last], tuple(args[last:]))
+            n = len(args)
+        else:
+            raise NoMatch
+    elif n and n == schema.positional and params[n - 1].varargs and not isinstance(args[n - 1], (tuple, list)):
+        args = (*args[: n - 1], (args[n - 1],))
+    used = 0
+    for i, p in enumerate(params):
+        if i < n:
+            x = args[i]
+            if kwargs and p.name in kwargs:
+                raise NoMatch
+        elif p.name in kwargs:
+            x = kwargs[p.name]
+            used += 1
+        elif kwargs and (x := _by_alias(p.name, kwargs)) is not _absent:
+            used += 1
+        elif p.default is not REQUIRED:
+            values.append(p.default)
+            continue
+        else:
+            raise NoMatch
+        if x is None:
+            if p.type[-1] != "?" and p.default is not None:
+                raise NoMatch
+            values.append(None)
+        else:
+            values.append(converters[i](x))
+    if used != len(kwargs):
+        raise NoMatch
+    return values
+
+
+_absent = object()
+
+
+def _by_alias(name: str, kwargs: dict):
+    for alias, target in _ALIAS_NAMES.items():
+        if target == name and alias in kwargs:
+            return kwargs[alias]
+    return _absent
+
+
+class Overload:
+    """One signature of a public function, ready to be called."""
+
+    __slots__ = ("schema", "converters", "call", "op", "dynamic", "static", "simple", "has_out")
+
+    def __init__(self, schema: Schema, call: Callable | None, op: Op | None, has_out: bool):
+        self.schema = schema
+        self.converters = [converter(p) for p in schema.params]
+        self.op = op
+        self.call = call
+        self.has_out = has_out
+        self.dynamic = [i for i, p in enumerate(schema.params) if p.dynamic]
+        self.static = [i for i, p in enumerate(schema.params) if not p.dynamic]
+        self.simple = all(p.type in ("Tensor", "Tensor|Number", "Number", "Index") for p in schema.params if p.dynamic)
+
+    def prepare(self, values: list) -> tuple[Any, tuple]:
+        """The spec and flat inputs of a primitive operation for these parameter values."""
+        kinds: list = []
+        flat: list = []
+        for i in self.dynamic:
+            x = values[i]
+            if isinstance(x, Tensor):
+                kinds.append("T")
+                flat.append(x)
+            elif x is None:
+                kinds.append("N")
+            elif isinstance(x, tuple):
+                if None in x:
+                    kinds.append(tuple(t is not None for t in x))
+                    flat.extend(t for t in x if t is not None)
+                else:
+                    kinds.append(len(x))
+                    flat.extend(x)
+            else:
+                kinds.append(_KIND[type(x)])
+                flat.append(x)
+        assert self.op is not None
+        return self.op.spec(tuple(kinds), tuple([values[i] for i in self.static])), tuple(flat)
+
+    def run(self, values: list) -> Any:
+        if self.op is None:
+            assert self.call is not None
+            return call_composite(self.schema, self.call, values)
+        spec, flat = self.prepare(values)
+        return self.finish(apply(spec, flat))
+
+    def finish(self, result: Any) -> Any:
+        if self.op is not None and self.op.returns and type(result) is tuple:
+            from torchish.return_types import make
+
+            return make(self.op.name, self.op.returns)(result)
+        return result
+
+
+def call_composite(schema: Schema, f: Callable, values: list) -> Any:
+    k = schema.positional
+    if k == len(values):
+        return f(*values)
+    return f(*values[:k], **{p.name: v for p, v in zip(schema.params[k:], values[k:], strict=True)})
+
+
+COMPOSITES: dict[str, list[tuple[Schema, Callable, dict]]] = {}
+
+
+def composite(signature: str, *, method: bool = True, function: bool = True, inplace: bool = False, out: bool = False,
+              aliases: Sequence[str] = ()) -> Callable:  # fmt: skip
+    """Declare a function of tensors made of other operations; it gets all arguments checked and in order.
+
+    Positional parameters are passed by position, keyword-only ones by keyword.
+    """
+
+    def wrap(f: Callable) -> Callable:
+        schema = parse(signature)
+        traits = {"method": method, "function": function, "inplace": inplace, "out": out}
+        for name in (schema.name, *aliases):
+            COMPOSITES.setdefault(name, []).append((schema, f, traits))
+        return f
+
+    return wrap
+
+
+def overloads_of(name: str) -> list[Overload]:
+    """Every declared signature of a public name, operations first."""
+    found = [Overload(o.schema, None, o, o.out) for o in REGISTRY.get(name, ())]
+    found += [Overload(s, f, None, t["out"]) for s, f, t in COMPOSITES.get(name, ())]
+    return found
+
+
+def make_function(public: str, overloads: list[Overload], method: bool = False) -> Callable:
+    """The function (or method) that users call under the name `public`."""
+    cache: dict[tuple, Overload] = {}
+    has_out = any(o.has_out for o in overloads)
+    display = public.rpartition(".")[2]
+
+    def call(*args, **kwargs):
+        if kwargs:
+            return general(args, kwargs)
+        try:
+            plan = cache.get(tuple([type(x) for x in args]))
+            if plan is not None:
+                return plan(args)
+        except NoMatch:
+            pass
+        return general(args, kwargs)
+
+    def general(args: tuple, kwargs: dict):
+        out = None
+        if has_out and "out" in kwargs:
+            kwargs = dict(kwargs)
+            out = kwargs.pop("out")
+        for o in overloads:
+            try:
+                values = bind(o.schema, args, kwargs, o.converters)
+            except NoMatch:
+                continue
+            if out is not None:
+                with _NoHistory():
+                    result = o.run(values)
+                return apply_out(display, result, out, tuple(values))
+            if not kwargs:
+                _remember(cache, o, args)
+            return o.run(values)
+        tf = _torch_function(args, kwargs)
+        if tf is not None:
+            return tf.__torch_function__(call, (type(tf),), args, kwargs)
+        raise invalid_arguments(display, overloads, args, kwargs, method)
+
+    call.__name__ = call.__qualname__ = display
+    if overloads:
+        o = overloads[0]
+        call.__doc__ = (o.op.body.__doc__ if o.op is not None else o.call.__doc__) if (o.op or o.call) else None
+    call.__module__ = "torch"
+    call._overloads = overloads  # type: ignore[attr-defined]
+    return call
+
+
+def _torch_function(args: tuple, kwargs: dict):
+    for x in (*args, *kwargs.values()):
+        if not isinstance(x, Tensor) and hasattr(type(x), "__torch_function__"):
+            return x
+    return None
+
+
+def _remember(cache: dict, o: Overload, args: tuple) -> None:
+    """Keep a fast plan for calls with arguments of these exact types, where the types alone decide."""
+    types = tuple([type(x) for x in args])
+    if o.op is None or not o.simple or len(cache) > 64:
+        return
+    if any(t not in _KIND and not issubclass(t, Tensor) for t in types):
+        return
+    params = o.schema.params
+    n = len(args)
+    if n > len(params) or any(p.varargs for p in params[:n]):
+        return
+    for t, p in zip(types, params, strict=False):
+        base = p.type.removesuffix("?")
+        tensor = issubclass(t, Tensor)
+        fits = {
+            "Tensor": tensor,
+            "Tensor|Number": True,
+            "Number": not tensor,
+            "int": t is int,
+            "bool": t is bool,
+            "Index": t is int,
+        }.get(base, False)
+        if not fits:
+            return
+    defaults = [p.default for p in params[n:]]
+    op_, dynamic, static = o.op, o.dynamic, o.static
+    full_types = types + tuple(type(d) for d in defaults)
+    kinds = tuple(["N" if full_types[i] is type(None) else _KIND.get(full_types[i], "T") for i in dynamic])
+    present = [i for i in dynamic if full_types[i] is not type(None)]
+    specs = op_.specs
+    identity = present == list(range(n)) and not defaults
+    returns = op_.returns
+    dynamic_static = tuple(i for i in static if i < n)
+
+    if identity and not static:
+
+        def plan(args):
+            key = (kinds, (), dt._default)
+            spec = specs.get(key)
+            return apply(spec if spec is not None else op_.spec(kinds, ()), args)
+    elif not dynamic_static:
+        constant = tuple(defaults[i - n] for i in static)
+
+        def plan(args):
+            values = (*args, *defaults)
+            return apply(op_.spec(kinds, constant), tuple([values[i] for i in present]))
+    else:
+
+        def plan(args):
+            values = (*args, *defaults)
+            return apply(op_.spec(kinds, tuple([values[i] for i in static])), tuple([values[i] for i in present]))
+
+    if returns:
+        inner = plan
+
+        def plan(args):
+            return o.finish(inner(args))
+
+    cache[types] = plan  # type: ignore[assignment]
+
+
+class _NoHistory:
+    """Operations whose results go into `out=` are not recorded (a required gradient is refused there)."""
+
+    def __enter__(self):
+        from torchish.autograd.grad_mode import STATE
+
+        self._state = STATE
+        self._previous = STATE.enabled
+        STATE.enabled = False
+
+    def __exit__(self, *exc):
+        self._state.enabled = self._previous
+
+
+def make_inplace(public: str, overloads: list[Overload]) -> Callable:
+    """`Tensor.f_`: the operation stored into its first tensor."""
+    display = public.rpartition(".")[2]
+    usable = [o for o in overloads if o.op is not None and o.op.inplace]
+
+    def call(*args, **kwargs):
+        for o in usable:
+            try:
+                values = bind(o.schema, args, kwargs, o.converters)
+            except NoMatch:
+                continue
+            spec, flat = o.prepare(values)
+            return apply_inplace(spec, flat)
+        raise invalid_arguments(display, usable, args, kwargs, True)
+
+    call.__name__ = call.__qualname__ = display
+    call.__module__ = "torch"
+    return call
+
+
+def call(o: Op, *args, **kwargs) -> Any:
+    """Apply a declared operation directly (for the code of composites)."""
+    ov = _OVERLOADS.get(o)
+    if ov is None:
+        ov = _OVERLOADS[o] = Overload(o.schema, None, o, o.out)
+    return ov.run(bind(o.schema, args, kwargs, ov.converters))
+
+
+_OVERLOADS: dict[Op, Overload] = {}

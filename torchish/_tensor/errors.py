@@ -1,0 +1,82 @@
+"""PyTorch's text for calls whose arguments fit no signature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torchish.ops.schema import REQUIRED
+
+
+def type_name(x: Any) -> str:
+    """How PyTorch's argument errors name a value's type."""
+    from torchish._tensor.tensor import Tensor
+
+    if isinstance(x, Tensor) and type(x) is Tensor:
+        return "Tensor"
+    if isinstance(x, (tuple, list)) and x:
+        inner = [type_name(i) for i in x]
+        if isinstance(x, tuple):
+            return f"tuple of ({', '.join(inner)}{',' if len(inner) == 1 else ''})"
+        return f"list of [{', '.join(inner)}]"
+    t = type(x)
+    if t.__module__ in ("builtins", "torch", "__main__"):
+        return t.__name__ if t.__module__ != "torch" else f"torch.{t.__name__}" if t.__name__ in ("dtype", "device") else t.__name__
+    return f"{t.__module__}.{t.__name__}" if t.__module__.startswith("numpy") else t.__name__
+
+
+def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> TypeError:
+    """The TypeError for a call that matches none of the signatures."""
+    from torchish._tensor.dispatch import NoMatch
+
+    if method:
+        args = args[1:]
+    if len(overloads) == 1:
+        o = overloads[0]
+        params = o.schema.params[1:] if method else o.schema.params
+        converters = o.converters[1:] if method else o.converters
+        positional = o.schema.positional - (1 if method else 0)
+        if len(args) > positional and not any(p.varargs for p in params):
+            plural = "s" if positional != 1 else ""
+            verb = "was" if len(args) == 1 else "were"
+            return TypeError(f"{name}() takes {positional} positional argument{plural} but {len(args)} {verb} given")
+        missing = [
+            p.name for i, p in enumerate(params) if i >= len(args) and p.name not in kwargs and p.default is REQUIRED
+        ]
+        if missing:
+            quoted = ", ".join(f'"{m}"' for m in missing)
+            return TypeError(f"{name}() missing {len(missing)} required positional arguments: {quoted}")
+        for i, p in enumerate(params):
+            if i < len(args):
+                x, where = args[i], f" (position {i + 1})"
+            elif p.name in kwargs:
+                x, where = kwargs[p.name], ""
+            else:
+                continue
+            if x is None and (p.type.endswith("?") or p.default is None):
+                continue
+            try:
+                converters[i](x)
+            except NoMatch:
+                expected = p.display().split(" = ")[0].rpartition(" ")[0]
+                if isinstance(x, (tuple, list)) and p.type in ("Tensor[]", "int[]", "int[]?", "int[]*"):
+                    for k, item in enumerate(x):
+                        wanted = "Tensor" if p.type == "Tensor[]" else "int"
+                        try:
+                            converters[i]([item])
+                        except NoMatch:
+                            return TypeError(
+                                f"{name}(): argument '{p.name}'{where} must be {expected}, but found element of type "
+                                f"{type_name(item)} at pos {k}"
+                                if wanted == "int"
+                                else f"expected {wanted} as element {k} in argument {i}, but got {type_name(item)}"
+                            )
+                given = "tuple" if isinstance(x, tuple) else "list" if isinstance(x, list) else type_name(x)
+                return TypeError(f"{name}(): argument '{p.name}'{where} must be {expected}, not {given}")
+        for k in kwargs:
+            if not any(p.name == k for p in params):
+                return TypeError(f"{name}() got an unexpected keyword argument '{k}'")
+    got = [type_name(a) for a in args] + [f"{k}={type_name(v)}" for k, v in kwargs.items()]
+    lines = "".join(f"\n * {o.schema.display(method, o.has_out)}" for o in overloads)
+    return TypeError(
+        f"{name}() received an invalid combination of arguments - got ({', '.join(got)}), but expected one of:{lines}\n"
+    )

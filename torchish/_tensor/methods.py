@@ -1,0 +1,701 @@
+"""Tensor methods that are not operations: copies and conversions, NumPy, autograd, storage."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from torchish import _dtypes as dt
+from torchish._tensor import size as size_module
+from torchish._tensor.apply import (
+    apply, cast, cast_expr, check_inplace, make_grad_fn, named, permuted_strides, resize, write_inplace,
+)  # fmt: skip
+from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
+from torchish._tensor.dispatch import composite
+from torchish._tensor.size import device, resolve
+from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
+from torchish._tensor.tensor import Tensor
+from torchish._tensor.views import expand, infer_size
+from torchish.autograd.grad_mode import STATE
+from torchish.autograd.graph import GradFn
+from torchish.engine.expr import CPU, Expr, aval, emit, leaf
+from torchish.engine.program import force, to_device
+from torchish.ops.declare import op
+
+
+@op("clone(Tensor input)", out=False, method=False, function=False, saves=())
+def clone_op(input):
+    return input
+
+
+@op("copy_(Tensor input, Tensor src)", out=False, method=False, function=False, saves=(), grad="CopyBackwards")
+def copy_op(input, src):
+    import jax.numpy as jnp
+
+    from torchish.ops.declare import to_dtype
+
+    return jnp.broadcast_to(to_dtype(src, input.dtype), input.shape)
+
+
+class memory_format:
+    """How dimensions are ordered in memory: ``contiguous_format``, ``channels_last``…"""
+
+    __module__ = "torch"
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return _format_by_name, (self.name,)
+
+
+def _format_by_name(name):
+    return MEMORY_FORMATS[name]
+
+
+MEMORY_FORMATS = {n: memory_format(n) for n in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")}
+
+
+def format_strides(t: Tensor, fmt) -> tuple[int, ...] | None:
+    """Dense strides of a copy of `t` in a memory format (None: contiguous)."""
+    name = fmt if isinstance(fmt, str) else getattr(fmt, "name", "preserve_format")
+    if name in ("preserve_format", "preserve"):
+        return like_strides(t)
+    shape = t._aval.shape
+    if name in ("channels_last", "channels_last_3d"):
+        n = 4 if name == "channels_last" else 5
+        if len(shape) != n:
+            raise RuntimeError(f"required rank {n} tensor to use {name} format")
+        order = [0, *range(2, n), 1]
+        strides, k = [0] * n, 1
+        for d in reversed(order):
+            strides[d] = k
+            k *= max(shape[d], 1)
+        out = tuple(strides)
+        return None if out == contiguous_strides(shape) else out
+    return None
+
+
+@composite("clone(Tensor input, *, any memory_format=None)")
+def clone(input: Tensor, *, memory_format=None) -> Tensor:
+    """A copy with memory of its own; gradients flow back to the original."""
+    strides = format_strides(input, memory_format or "preserve_format")
+    t = apply(clone_op.spec(("T",), ()), (input,))
+    if strides is not None:
+        t._strides = t._storage.strides = strides
+    return t
+
+
+def is_contiguous(self: Tensor, memory_format=None) -> bool:
+    """Whether the memory is in row-major order (or in the given memory format)."""
+    name = getattr(memory_format, "name", "contiguous_format")
+    if name == "contiguous_format":
+        if self._strides is None:
+            return True
+        expected = 1
+        if self._aval.size == 0:
+            return True
+        for n, s in zip(reversed(self._aval.shape), reversed(self._strides), strict=True):
+            if n != 1:
+                if s != expected:
+                    return False
+                expected *= n
+        return True
+    if self._aval.ndim != (4 if name == "channels_last" else 5):
+        return False
+    want = format_strides(self, memory_format) or contiguous_strides(self._aval.shape)
+    return all(n == 1 or a == b for n, a, b in zip(self._aval.shape, self.stride(), want, strict=True))
+
+
+Tensor.is_contiguous = is_contiguous  # type: ignore[attr-defined]
+
+
+@composite("contiguous(Tensor input, *, any memory_format=None)", function=False)
+def contiguous(input: Tensor, *, memory_format=None) -> Tensor:
+    """The tensor itself when its memory is in order, else a copy that is."""
+    if is_contiguous(input, memory_format):
+        return input
+    return clone(input, memory_format=memory_format or "contiguous_format")
+
+
+# --- conversion --------------------------------------------------------------------------------------------
+
+
+def convert(t: Tensor, d: dt.dtype | None = None, where: str | None = None, copy_: bool = False, memory_format=None) -> Tensor:
+    """`t` with another dtype, device or memory format (itself when nothing changes and no copy is asked for)."""
+    if where is not None and where != t._aval.device and t._aval.device != "traced":
+        t = _moved(t, where)
+        copy_ = False
+    if d is not None and d is not t._aval.torch_dtype:
+        made = apply(cast.spec(("T",), (d.np,)), (t,))
+        return made if memory_format is None else contiguous(made, memory_format=memory_format)
+    if copy_ or (memory_format is not None and not is_contiguous(t, memory_format) and getattr(memory_format, "name", "") != "preserve_format"):
+        return clone(t, memory_format=memory_format)
+    return t
+
+
+@op("_to_device(Tensor input, str device)", out=False, method=False, function=False, saves=(), grad="ToCopyBackward0")
+def move_op(input, device):
+    return input
+
+
+class DeviceMove(GradFn):
+    """The backward of a move between devices: the gradient moves back."""
+
+    source = CPU
+
+    def run(self, grads: list, record: bool) -> list:
+        g = grads[0]
+        if record:
+            return [_moved(g, self.source)]
+        return [leaf(_on(force(g), self.source), self.source)]
+
+
+def _on(value, where: str):
+    return np.asarray(value) if where == CPU else to_device(value, where)
+
+
+def _moved(t: Tensor, where: str) -> Tensor:
+    if t._aval.device == "meta" and where != "meta":
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    e = t._read()
+    if where == "meta":
+        made = Tensor._wrap(Expr(None, (), aval(e.aval.shape, e.aval.dtype, "meta"), np.zeros(e.aval.shape, e.aval.dtype)), t._strides)
+    else:
+        made = Tensor._wrap(leaf(_on(force(e), where), where), like_strides(t))
+    if STATE.enabled and t._needs() and t._aval.category >= 2:
+        fn = named("ToCopyBackward0", DeviceMove)(move_op.spec(("T",), (where,)), (e,), (True,), [t._edge()], (made._aval,), ())
+        fn.source = t._aval.device
+        made._grad_fn = fn
+    return made
+
+
+def to(self: Tensor, *args, **kwargs) -> Tensor:
+    """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`; keywords non_blocking, copy, memory_format."""
+    d, where, copy_, fmt = _parse_to(args, kwargs)
+    return convert(self, d, where, copy_, fmt)
+
+
+def _parse_to(args: tuple, kwargs: dict):
+    d = where = None
+    copy_ = bool(kwargs.pop("copy", False))
+    kwargs.pop("non_blocking", None)
+    fmt = kwargs.pop("memory_format", None)
+    rest = []
+    for a in args:
+        if isinstance(a, dt.dtype):
+            d = a
+        elif isinstance(a, (device, str)) or (isinstance(a, int) and not isinstance(a, bool)):
+            where = resolve(a)
+        elif isinstance(a, Tensor):
+            d, where = a._aval.torch_dtype, a._aval.device
+        elif a is None:
+            pass
+        elif isinstance(a, bool):
+            rest.append(a)
+        else:
+            from torchish._tensor.errors import type_name
+
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got ({', '.join(type_name(x) for x in args)}), but expected one of:\n"
+                " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+                " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+                " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+            )
+    if len(rest) > 1:
+        copy_ = rest[1]
+    if kwargs.get("dtype") is not None:
+        d = kwargs["dtype"]
+    if kwargs.get("device") is not None:
+        where = resolve(kwargs["device"])
+    other = kwargs.get("other")
+    if other is not None:
+        d, where = other._aval.torch_dtype, other._aval.device
+    return d, where, copy_, fmt
+
+
+Tensor.to = to  # type: ignore[attr-defined]
+
+
+def _caster(name: str, d: dt.dtype):
+    def f(self: Tensor, memory_format=None) -> Tensor:
+        return convert(self, d, memory_format=memory_format)
+
+    f.__name__ = name
+    f.__doc__ = f"The tensor as {d}."
+    setattr(Tensor, name, f)
+
+
+for _name, _d in {
+    "float": dt.float32, "double": dt.float64, "half": dt.float16, "bfloat16": dt.bfloat16, "int": dt.int32,
+    "long": dt.int64, "short": dt.int16, "char": dt.int8, "byte": dt.uint8, "bool": dt.bool_,
+    "cfloat": dt.complex64, "cdouble": dt.complex128,
+}.items():  # fmt: skip
+    _caster(_name, _d)
+
+
+def cpu(self: Tensor, memory_format=None) -> Tensor:
+    """The tensor on the CPU."""
+    return convert(self, where=CPU, memory_format=memory_format)
+
+
+def cuda(self: Tensor, device=None, non_blocking: bool = False, memory_format=None) -> Tensor:
+    """The tensor on a GPU."""
+    return convert(self, where=resolve("cuda" if device is None else device if not isinstance(device, int) else f"cuda:{device}"))
+
+
+def type_(self: Tensor, dtype=None, non_blocking: bool = False):
+    """The legacy type's name, or the tensor as another type (a dtype, a legacy class or its name)."""
+    a = self._aval
+    if dtype is None:
+        prefix = "torch." if a.device in (CPU, "traced") else f"torch.{a.device.partition(':')[0]}."
+        return prefix + dt.LEGACY_NAMES[a.torch_dtype]
+    if isinstance(dtype, str):
+        module, _, short = dtype.rpartition(".")
+        for d, n in dt.LEGACY_NAMES.items():
+            if n == short and module.startswith("torch"):
+                return convert(self, d, resolve("cuda") if "cuda" in module else None)
+        raise ValueError(f"invalid type: '{dtype}'")
+    if isinstance(dtype, dt.dtype):
+        return convert(self, dtype)
+    return convert(self, dtype._legacy_dtype)
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    return convert(self, other._aval.torch_dtype, other._aval.device)
+
+
+Tensor.cpu, Tensor.cuda, Tensor.type, Tensor.type_as = cpu, cuda, type_, type_as  # type: ignore[attr-defined]
+
+
+def _is_on(kind: str):
+    return property(lambda self: self._aval.device.startswith(kind))
+
+
+Tensor.is_cuda = _is_on("cuda")  # type: ignore[attr-defined]
+Tensor.is_cpu = property(lambda self: self._aval.device in (CPU, "traced"))  # type: ignore[attr-defined]
+Tensor.is_meta = _is_on("meta")  # type: ignore[attr-defined]
+Tensor.is_xla = _is_on("xla")  # type: ignore[attr-defined]
+for _n in ("is_sparse", "is_sparse_csr", "is_quantized", "is_nested", "is_mkldnn", "is_mps", "is_xpu", "is_ipu", "is_vulkan", "is_maia", "is_mtia"):
+    setattr(Tensor, _n, False)
+Tensor.get_device = lambda self: -1 if self._aval.device in (CPU, "traced", "meta") else int(self._aval.device.partition(":")[2])  # type: ignore[attr-defined]
+
+
+# --- copies into ---------------------------------------------------------------------------------------------
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Write the values of `src` (broadcast, converted) into this tensor."""
+    if not isinstance(src, Tensor):
+        src = tensor(src) if not isinstance(src, np.ndarray) else from_numpy(src)
+    recording = STATE.enabled and (src._needs() or self._needs())
+    check_inplace(self, recording, "copy_")
+    if src._aval.device != self._aval.device and "traced" not in (src._aval.device, self._aval.device):
+        src = _moved(src, self._aval.device)
+    a, b = self._aval, src._aval
+    value = src._read()
+    if a.shape != b.shape or a.dtype != b.dtype:
+        if a.shape != b.shape:
+            expand(src.detach(), a.shape)  # PyTorch's error when it does not broadcast
+        value = emit(copy_op.spec(("T", "T"), ()), (self._read(), value))
+    fn = None
+    if recording and a.category >= 2:
+        fn = make_grad_fn(copy_op.spec(("T", "T"), ()), (self, src), (self._read(), src._read()), (value,), inplace=True)
+    write_inplace(self, value, fn, recording)
+    return self
+
+
+Tensor.copy_ = copy_  # type: ignore[attr-defined]
+
+
+def set_(self: Tensor, source=None, storage_offset=0, size=None, stride=None) -> Tensor:
+    """Use another tensor's memory (nothing: none)."""
+    if source is None:
+        source = from_host(np.zeros((0,), self._aval.dtype))
+    if isinstance(source, UntypedStorage):
+        source = source._tensor(self.dtype)
+    if size is not None:
+        source = source.as_strided(tuple(size), tuple(stride) if stride is not None else contiguous_strides(tuple(size)), storage_offset)
+    self._become(source)
+    self._vc = VersionCounter()
+    return self
+
+
+def resize_(self: Tensor, *sizes, memory_format=None) -> Tensor:
+    """Change the shape in place; new elements are undefined (here zero)."""
+    shape = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else tuple(sizes)
+    if self._needs():
+        raise RuntimeError("cannot resize variables that require grad")
+    resize(self, shape)
+    return self
+
+
+def resize_as_(self: Tensor, other: Tensor, memory_format=None) -> Tensor:
+    return resize_(self, other._aval.shape)
+
+
+Tensor.set_, Tensor.resize_, Tensor.resize_as_ = set_, resize_, resize_as_  # type: ignore[attr-defined]
+
+
+def _memory(self: Tensor) -> np.ndarray:
+    """A copy of the storage's elements in memory order."""
+    st = self._storage
+    if st.buffer is not None and st.is_shared():
+        return np.array(st.buffer)
+    value = np.asarray(force(st.expr))
+    flat = np.zeros((st.n_elements(),), value.dtype)
+    if value.size:
+        as_strided(flat, st.shape, st.root_strides(), 0)[...] = value
+    return flat
+
+
+Tensor._memory = _memory  # type: ignore[attr-defined]
+
+
+# --- NumPy -------------------------------------------------------------------------------------------------
+
+
+def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
+    """The tensor as a NumPy array that shares its memory. `force` detaches and copies to the host first."""
+    if force:
+        return numpy(self.detach().cpu().resolve_conj())
+    if self._needs():
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    a = self._aval
+    if a.device not in (CPU, "traced"):
+        raise TypeError(
+            f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+        )
+    if a.dtype.kind == "V" or a.torch_dtype.name == "bfloat16" or a.torch_dtype.name.startswith("float8"):
+        raise TypeError(f"Got unsupported ScalarType {dt.SCALAR_TYPE_NAMES[a.torch_dtype]}")
+    if any(s.spec.name == "conj" for s in self._chain):
+        raise RuntimeError(
+            "Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead."
+        )
+    st = self._storage
+    if not self._on_buffer() or st.expr.aval.dtype != a.dtype:
+        buffer = st.share()
+        return np.ndarray(a.shape, a.dtype, buffer.data if False else buffer.view(np.uint8) if buffer.flags.c_contiguous else buffer, self._offset * a.dtype.itemsize, tuple(s * a.dtype.itemsize for s in self.stride()))
+    return as_strided(st.share(), a.shape, self.stride(), self._offset)
+
+
+def __array__(self: Tensor, dtype=None, copy=None) -> np.ndarray:
+    array = numpy(self)
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def __array_wrap__(self: Tensor, array, context=None, return_scalar=False):
+    return from_numpy(np.array(array))
+
+
+Tensor.numpy, Tensor.__array__, Tensor.__array_wrap__ = numpy, __array__, __array_wrap__  # type: ignore[attr-defined]
+
+
+@composite("resolve_conj(Tensor input)")
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor with a pending conjugation carried out."""
+    return clone(input) if is_conj(input) else input
+
+
+def is_conj(self: Tensor) -> bool:
+    return sum(s.spec.name == "conj" for s in self._chain) % 2 == 1
+
+
+Tensor.is_conj = is_conj  # type: ignore[attr-defined]
+Tensor.is_neg = lambda self: False  # type: ignore[attr-defined]
+composite("resolve_neg(Tensor input)")(lambda input: input)
+
+
+# --- storage -----------------------------------------------------------------------------------------------
+
+
+class UntypedStorage:
+    """The bytes that a tensor and its views share."""
+
+    __module__ = "torch.storage"
+
+    def __init__(self, storage: Storage, keep: Tensor | None = None):
+        self._storage = storage
+        self._keep = keep
+
+    def data_ptr(self) -> int:
+        return 0 if not self._storage.n_elements() else id(self._storage) * 64
+
+    def nbytes(self) -> int:
+        return self._storage.n_elements() * self._storage.expr.aval.dtype.itemsize
+
+    size = nbytes
+
+    def __len__(self) -> int:
+        return self.nbytes()
+
+    @property
+    def device(self):
+        return size_module.device_of(self._storage.device)
+
+    def _tensor(self, d: dt.dtype) -> Tensor:
+        t = object.__new__(Tensor)
+        st = self._storage
+        t._storage, t._aval, t._vc, t._strides = st, st.expr.aval, VersionCounter(), st.strides
+        flat = t.as_strided((st.n_elements(),), (1,), 0)
+        return flat if d is t._aval.torch_dtype else flat.view(d)
+
+    def _cdata_key(self) -> int:
+        return id(self._storage)
+
+    @property
+    def _cdata(self) -> int:
+        return id(self._storage)
+
+    def __eq__(self, other):
+        return isinstance(other, UntypedStorage) and other._storage is self._storage
+
+    def __hash__(self):
+        return id(self._storage)
+
+    def tolist(self):
+        return list(self._bytes())
+
+    def _bytes(self) -> bytes:
+        t = self._keep if self._keep is not None else self._tensor(dt.FROM_NP[self._storage.expr.aval.dtype])
+        return t._memory().tobytes()
+
+    def __getitem__(self, i):
+        return self._bytes()[i]
+
+
+class TypedStorage(UntypedStorage):
+    """The elements that a tensor and its views share."""
+
+    @property
+    def dtype(self):
+        return self._storage.expr.aval.torch_dtype
+
+    def size(self) -> int:
+        return self._storage.n_elements()
+
+    def __len__(self) -> int:
+        return self.size()
+
+    def tolist(self):
+        return self._tensor(self.dtype).tolist()
+
+    def __getitem__(self, i):
+        return self._tensor(self.dtype)[i].item() if isinstance(i, int) else self._tensor(self.dtype)[i].tolist()
+
+    def __setitem__(self, i, value):
+        self._tensor(self.dtype)[i] = value
+
+    def __iter__(self):
+        return iter(self.tolist())
+
+    def untyped(self):
+        return UntypedStorage(self._storage, self._keep)
+
+    def __repr__(self):
+        lines = "\n ".join(str(x) for x in self.tolist())
+        return f" {lines}\n[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
+
+
+def untyped_storage(self: Tensor) -> UntypedStorage:
+    return UntypedStorage(self._storage, self.detach())
+
+
+def storage(self: Tensor) -> TypedStorage:
+    return TypedStorage(self._storage, self.detach())
+
+
+def data_ptr(self: Tensor) -> int:
+    """A number that is equal for tensors that start at the same element of the same memory."""
+    if not self._aval.size:
+        return 0
+    return id(self._storage) * 64 + self._offset * self._aval.dtype.itemsize
+
+
+Tensor.untyped_storage, Tensor.storage, Tensor._typed_storage, Tensor.data_ptr = untyped_storage, storage, storage, data_ptr  # type: ignore[attr-defined]
+
+
+def is_set_to(self: Tensor, other: Tensor) -> bool:
+    return self._storage is other._storage and self._offset == other._offset and self.shape == other.shape and self.stride() == other.stride()
+
+
+Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]
+Tensor.is_shared = lambda self: self._storage.buffer is not None  # type: ignore[attr-defined]
+Tensor.share_memory_ = lambda self: self  # type: ignore[attr-defined]
+Tensor.is_pinned = lambda self, device=None: False  # type: ignore[attr-defined]
+Tensor.pin_memory = lambda self, device=None: self  # type: ignore[attr-defined]
+Tensor.has_names = lambda self: False  # type: ignore[attr-defined]
+Tensor.layout = property(lambda self: STRIDED)  # type: ignore[attr-defined]
+
+
+class layout:
+    """How a tensor's elements are laid out; torchish has ``torch.strided``."""
+
+    __module__ = "torch"
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+STRIDED = layout("strided")
+
+
+# --- autograd ----------------------------------------------------------------------------------------------
+
+
+def backward(self: Tensor, gradient=None, retain_graph=None, create_graph: bool = False, inputs=None) -> None:
+    """Accumulate the gradients of this tensor into the leaves that it was computed from."""
+    from torchish.autograd import backward as run
+
+    run(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+
+def register_hook(self: Tensor, hook):
+    """Call `hook(grad)` when this tensor's gradient is computed; a returned tensor replaces it."""
+    from torchish.utils.hooks import RemovableHandle
+
+    if not self._needs():
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    f = self.grad_fn
+    if f is not None:
+        return f.add_tensor_hook(self._out_nr, hook)
+    if self._leaf_hooks is None:
+        self._leaf_hooks = {}
+    node = self._accumulate_node()
+    node.pre_hooks = self._leaf_hooks
+    handle = RemovableHandle(self._leaf_hooks)
+    self._leaf_hooks[handle.id] = (0, hook)
+    return handle
+
+
+def register_post_accumulate_grad_hook(self: Tensor, hook):
+    """Call `hook(self)` after a gradient was accumulated into this leaf."""
+    from torchish.utils.hooks import RemovableHandle
+
+    if not self._needs():
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self.grad_fn is not None:
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    if self._post_accumulate is None:
+        self._post_accumulate = {}
+    handle = RemovableHandle(self._post_accumulate)
+    self._post_accumulate[handle.id] = hook
+    return handle
+
+
+def retain_grad(self: Tensor) -> None:
+    """Keep the gradient of this non-leaf tensor in `.grad`."""
+    import weakref
+
+    if not self._needs():
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    f = self.grad_fn
+    if f is None or self._retains:
+        return
+    if f.retained is None:
+        f.retained = []
+    f.retained.append((weakref.ref(self), self._out_nr))
+    self._retains = True
+
+
+def detach_(self: Tensor) -> Tensor:
+    """Cut this tensor off from the graph that made it."""
+    if self._base is not None:
+        raise RuntimeError(
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
+            "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called "
+            "on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as "
+            "a solution."
+        )
+    self._grad_fn, self._out_nr, self._requires_grad = None, 0, False
+    return self
+
+
+for _f in (backward, register_hook, register_post_accumulate_grad_hook, retain_grad, detach_):
+    setattr(Tensor, _f.__name__, _f)
+
+
+# --- copying and pickling ------------------------------------------------------------------------------------
+
+
+def __deepcopy__(self: Tensor, memo: dict) -> Tensor:
+    if id(self) in memo:
+        return memo[id(self)]
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If you "
+            "were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
+            "https://github.com/pytorch/pytorch/pull/103001"
+        )
+    key = ("storage", id(self._storage))
+    st = memo.get(key)
+    if st is None:
+        src = self._storage
+        value = src.snapshot(src.shape, src.root_strides(), 0) if src.is_shared() else src.expr
+        st = memo[key] = Storage(value, src.strides)
+    t = object.__new__(type(self))
+    t._storage, t._aval, t._vc = st, self._aval, VersionCounter()
+    t._chain, t._strides, t._offset = self._chain, self._strides, self._offset
+    t._requires_grad = self._requires_grad
+    memo[id(self)] = t
+    if self._grad is not None:
+        t._grad = copy.deepcopy(self._grad, memo)
+    for k, v in self.__dict__.items():
+        if not k.startswith("_") or k not in _OWN:
+            if k not in t.__dict__:
+                t.__dict__[k] = copy.deepcopy(v, memo)
+    return t
+
+
+_OWN = frozenset(
+    "_storage _aval _vc _chain _cached _stamp _strides _offset _grad_fn _out_nr _requires_grad _grad _base _steps "
+    "_attr_version _creation _accumulator _leaf_hooks _post_accumulate _inference _retains _view_number".split()
+)
+
+
+def __reduce_ex__(self: Tensor, protocol):
+    if not self.is_leaf:
+        raise RuntimeError(
+            "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not support crossing "
+            "process boundaries.  If you just want to transfer the data, call detach() on the tensor before serializing (e.g., "
+            "putting it on the queue)."
+        )
+    extra = {k: v for k, v in self.__dict__.items() if k not in _OWN}
+    return _rebuild, (type(self), np.ascontiguousarray(self._host()).reshape(self._aval.shape), self._strides, self._requires_grad, extra)
+
+
+def _rebuild(cls, array: np.ndarray, strides, requires_grad: bool, extra: dict) -> Tensor:
+    t = from_host(array)
+    if strides is not None:
+        from torchish._tensor.apply import permuted_strides
+
+        dense = permuted_strides(t._aval.shape, [list(strides)])
+        t._strides = t._storage.strides = dense
+    if cls is not Tensor:
+        t.__class__ = cls
+    t._requires_grad = requires_grad
+    t.__dict__.update(extra)
+    return t
+
+
+Tensor.__deepcopy__, Tensor.__reduce_ex__ = __deepcopy__, __reduce_ex__  # type: ignore[attr-defined]
+Tensor.__copy__ = lambda self: _shallow(self)  # type: ignore[attr-defined]
+
+
+def _shallow(self: Tensor) -> Tensor:
+    t = object.__new__(type(self))
+    t.__dict__.update(self.__dict__)
+    return t
+
+
+LEGACY = legacy_types()
+
+__all__ = ["LEGACY", "cast_expr", "infer_size", "permuted_strides"]

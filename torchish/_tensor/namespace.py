@@ -1,0 +1,62 @@
+"""Fills the public namespaces (torch, Tensor, torch.linalg, …) from the declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torchish._tensor.dispatch import COMPOSITES, make_function, make_inplace, overloads_of
+from torchish._tensor.tensor import Tensor
+from torchish.ops.declare import REGISTRY
+
+
+def names() -> list[str]:
+    """Every public name that something declares, "linalg.det" style for namespaces below torch."""
+    return sorted(set(REGISTRY) | set(COMPOSITES))
+
+
+def _traits(name: str) -> list:
+    ops = [(o.function, o.method, o.inplace) for o in REGISTRY.get(name, ())]
+    return ops + [(t["function"], t["method"], t["inplace"]) for _, _, t in COMPOSITES.get(name, ())]
+
+
+def functions(namespace: str = "") -> dict[str, Callable]:
+    """The functions of a namespace: "" for torch itself, else "linalg", "special", "nn.functional"…"""
+    made = {}
+    prefix = namespace + "." if namespace else ""
+    for name in names():
+        head, _, short = name.rpartition(".")
+        if head != namespace or short.startswith("_"):
+            continue
+        usable = [o for o in overloads_of(name) if _is_function(o, name)]
+        if usable:
+            made[short] = make_function(prefix + short, usable)
+            if any(o.op is not None and o.op.inplace for o in usable) and not namespace:
+                made[short + "_"] = make_inplace(short + "_", usable)
+    return made
+
+
+def _is_function(o, name: str) -> bool:
+    if o.op is not None:
+        return o.op.function
+    return any(t["function"] and f is o.call and s is o.schema for s, f, t in COMPOSITES[name])
+
+
+def _is_method(o, name: str) -> bool:
+    if o.op is not None:
+        return o.op.method
+    return any(t["method"] and f is o.call and s is o.schema for s, f, t in COMPOSITES[name])
+
+
+def install_methods() -> None:
+    """Give `Tensor` its methods: those declared, with their in-place forms."""
+    for name in names():
+        head, _, short = name.rpartition(".")
+        if head not in ("", "Tensor") or short.startswith("_"):
+            continue
+        usable = [o for o in overloads_of(name) if _is_method(o, name)]
+        if not usable:
+            continue
+        if short not in Tensor.__dict__:
+            setattr(Tensor, short, make_function(short, usable, method=True))
+        if any(o.op is not None and o.op.inplace for o in usable) and short + "_" not in Tensor.__dict__:
+            setattr(Tensor, short + "_", make_inplace(short + "_", usable))

@@ -1,0 +1,63 @@
+"""Python's operators on tensors."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+
+from torchish._tensor.tensor import Tensor
+
+_OPERANDS = (Tensor, numbers.Number, np.generic)
+
+
+def _binary(name: str, function: str, reflected: bool = False) -> None:
+    def operator(self, other):
+        if not isinstance(other, _OPERANDS):
+            if not isinstance(other, np.ndarray):
+                return NotImplemented
+            from torchish._tensor.creation import from_numpy
+
+            other = from_numpy(other)
+        f = FUNCTIONS[function]
+        return f(other, self) if reflected else f(self, other)
+
+    operator.__name__ = name
+    setattr(Tensor, name, operator)
+
+
+def _inplace(name: str, method: str) -> None:
+    def operator(self, other):
+        if not isinstance(other, _OPERANDS):
+            return NotImplemented
+        return getattr(self, method)(other)
+
+    operator.__name__ = name
+    setattr(Tensor, name, operator)
+
+
+FUNCTIONS: dict = {}
+
+_ARITHMETIC = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "floordiv": "floor_divide", "mod": "remainder",
+    "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+}  # fmt: skip
+_COMPARISON = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+
+
+def install(functions: dict) -> None:
+    """Give `Tensor` its operators, over the functions of the torch namespace."""
+    FUNCTIONS.update(functions)
+    for python, torch in _ARITHMETIC.items():
+        _binary(f"__{python}__", torch)
+        _binary(f"__r{python}__", torch, reflected=True)
+        _inplace(f"__i{python}__", torch + "_")
+    for python, torch in _COMPARISON.items():
+        _binary(f"__{python}__", torch)
+    Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
+    Tensor.__neg__ = lambda self: FUNCTIONS["neg"](self)  # type: ignore[attr-defined]
+    Tensor.__pos__ = lambda self: FUNCTIONS["positive"](self)  # type: ignore[attr-defined]
+    Tensor.__abs__ = lambda self: FUNCTIONS["abs"](self)  # type: ignore[attr-defined]
+    Tensor.__invert__ = lambda self: FUNCTIONS["bitwise_not"](self)  # type: ignore[attr-defined]
+    del Tensor.__imatmul__  # type: ignore[attr-defined]

@@ -1,0 +1,117 @@
+"""Storage: the memory that tensors alias, over immutable arrays.
+
+A `Storage` holds the present value of its root tensor as an expression; a write replaces the expression. While a
+NumPy array made by `numpy()` or given to `from_numpy` is alive, that array is the truth instead: reads take a
+snapshot of it and writes go into it.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+
+import numpy as np
+
+from torchish.engine.expr import CPU, Expr, aval, leaf
+from torchish.engine.program import force
+
+
+class VersionCounter:
+    """Counts in-place changes; shared by a tensor, its views and its detached aliases."""
+
+    __slots__ = ("value",)
+
+    def __init__(self):
+        self.value = 0
+
+
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Row-major strides, in elements, as PyTorch gives them (a size of 0 counts as 1)."""
+    strides = []
+    n = 1
+    for s in reversed(shape):
+        strides.append(n)
+        n *= max(s, 1)
+    return tuple(reversed(strides))
+
+
+class Storage:
+    """What aliasing tensors share.
+
+    `expr` is the value in the root tensor's shape; `writes` counts replacements, so that views know
+    when their cached value is stale; `strides` is the root's memory order (None: contiguous); `buffer` is the flat
+    NumPy memory while it is shared.
+    """
+
+    __slots__ = ("expr", "writes", "strides", "buffer", "array", "device", "freed", "__weakref__")
+
+    def __init__(self, expr: Expr, strides: tuple[int, ...] | None = None):
+        self.expr = expr
+        self.writes = 0
+        self.strides = strides
+        self.buffer: np.ndarray | None = None
+        self.array: np.ndarray | None = None  # the root's view of `buffer`
+        self.device = expr.aval.device
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.expr.aval.shape
+
+    def root_strides(self) -> tuple[int, ...]:
+        return self.strides if self.strides is not None else contiguous_strides(self.shape)
+
+    def n_elements(self) -> int:
+        """Elements of memory that the root spans."""
+        if self.strides is None:
+            return self.expr.aval.size
+        return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)) if self.expr.aval.size else 0
+
+    # --- NumPy sharing
+
+    def share(self) -> np.ndarray:
+        """The flat buffer that NumPy arrays and this storage share, made when there is none yet."""
+        if self.buffer is None:
+            value = np.asarray(force(self.expr))
+            buffer = np.empty(self.n_elements(), value.dtype)
+            array = as_strided(buffer, self.shape, self.root_strides(), 0)
+            array[...] = value
+            self.buffer, self.array = buffer, array
+        return self.buffer
+
+    def adopt(self, buffer: np.ndarray, array: np.ndarray) -> None:
+        """Share memory that NumPy owns: `array` is the root's view of it."""
+        self.buffer, self.array = buffer, array
+
+    def is_shared(self) -> bool:
+        """Whether some NumPy array still aliases this storage; when none does, sharing ends here."""
+        if self.buffer is None:
+            return False
+        # references: the slot, getrefcount's argument, and `array`'s base where that is the buffer itself
+        own = 2 + (self.array is not None and self.array.base is self.buffer)
+        if getrefcount(self.buffer) > own or (self.buffer.base is not None and getrefcount(self.buffer.base) > 2):
+            return True
+        array = self.array
+        self.buffer = self.array = None
+        self.expr = leaf(np.ascontiguousarray(array), CPU) if array.ndim else leaf(np.array(array), CPU)
+        self.writes += 1
+        return False
+
+    def snapshot(self, shape, strides, offset) -> Expr:
+        """A private copy of part of the shared memory, as a leaf."""
+        part = as_strided(self.buffer, shape, strides, offset)
+        return leaf(np.array(part, order="C"), CPU)
+
+    def write_shared(self, value: np.ndarray, shape, strides, offset) -> None:
+        as_strided(self.buffer, shape, strides, offset)[...] = value
+        self.writes += 1
+
+
+def as_strided(buffer: np.ndarray, shape, strides, offset: int) -> np.ndarray:
+    """A NumPy view of flat memory with the given geometry in elements."""
+    n = buffer.itemsize
+    return np.ndarray(shape, buffer.dtype, buffer, offset * n, tuple(s * n for s in strides))
+
+
+def empty_like_aval(shape, dtype, device) -> Expr:
+    """A leaf of zeros: what `torch.empty` gives here."""
+    a = aval(tuple(shape), np.dtype(dtype), device)
+    return Expr(None, (), a, np.zeros(a.shape, a.dtype))

@@ -1,0 +1,519 @@
+"""`torch.Tensor`: a handle on a storage, with a view of it and a place in the autograd graph.
+
+The methods that are operations are derived from the registry (`dispatch.py`); this file holds what a tensor is.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import jax
+import numpy as np
+
+from torchish import _dtypes as dt
+from torchish._tensor import printing
+from torchish._tensor.size import Size, device, device_of
+from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
+from torchish.autograd.grad_mode import STATE
+from torchish.autograd.graph import AccumulateGrad, Node
+from torchish.engine.expr import CPU, TRACED, Aval, Expr, emit, leaf
+from torchish.engine.program import force, force_jax, to_device
+from torchish.ops.views import write_spec
+
+
+class ViewStep:
+    """One view operation applied: its spec and dynamic arguments, and the gradient function's name."""
+
+    __slots__ = ("spec", "dynamic")
+
+    def __init__(self, spec, dynamic: tuple = ()):
+        self.spec = spec
+        self.dynamic = dynamic
+
+
+class _TensorMeta(type):
+    def __instancecheck__(cls, instance):
+        return type.__instancecheck__(cls, instance)
+
+
+class Tensor(metaclass=_TensorMeta):
+    """A multi-dimensional array of one dtype on one device (shape `Size`, strides in elements)."""
+
+    __module__ = "torch"
+    __array_priority__ = 1000
+
+    # What most tensors share; an instance sets only what differs.
+    _chain: tuple[ViewStep, ...] = ()  # from the storage's root to this tensor
+    _cached: Expr | None = None  # a view's value when the storage had `_stamp` writes
+    _stamp = -1
+    _strides: tuple[int, ...] | None = None  # None: contiguous
+    _offset = 0
+    _grad_fn: Node | None = None
+    _out_nr = 0
+    _requires_grad = False
+    _grad: Tensor | None = None
+    _base: Tensor | None = None  # the tensor that this is a (differentiable) view of
+    _steps: tuple[ViewStep, ...] = ()  # from `_base` to this tensor
+    _attr_version = 0  # the version at which a view's `_grad_fn` was right
+    _creation: str | None = None  # why a view must not be changed in place: "multi", "no_grad", "inference"
+    _accumulator: Any = None  # weak reference to the leaf's AccumulateGrad
+    _leaf_hooks: dict | None = None
+    _post_accumulate: dict | None = None
+    _inference = False
+    _retains = False
+    _names = None
+
+    _storage: Storage
+    _aval: Aval
+    _vc: VersionCounter
+
+    def __new__(cls, *args, **kwargs):
+        from torchish._tensor.creation import legacy_constructor
+
+        return legacy_constructor(cls, args, kwargs)
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    # --- making -----------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _wrap(expr: Expr, strides: tuple[int, ...] | None = None) -> Tensor:
+        """A new tensor with its own storage holding `expr`."""
+        t = _new(Tensor)
+        t._storage = Storage(expr, strides)
+        t._aval = expr.aval
+        t._vc = VersionCounter()
+        if strides is not None:
+            t._strides = strides
+        if STATE.inference:
+            t._inference = True
+        return t
+
+    def _alias(self, cls: type | None = None) -> Tensor:
+        """A tensor on the same storage with the same geometry and no autograd history."""
+        t = _new(cls or Tensor)
+        t._storage = self._storage
+        t._aval = self._aval
+        t._vc = self._vc
+        t._chain = self._chain
+        t._strides = self._strides
+        t._offset = self._offset
+        t._cached, t._stamp = self._cached, self._stamp
+        return t
+
+    def _become(self, other: Tensor) -> None:
+        """Take over another tensor's storage, geometry and history (in-place shape changes, `set_`)."""
+        for name in ("_storage", "_aval", "_vc", "_chain", "_strides", "_offset", "_cached", "_stamp"):
+            setattr(self, name, getattr(other, name))
+
+    # --- values -----------------------------------------------------------------------------------------------
+
+    def _read(self) -> Expr:
+        """The present value as an expression."""
+        st = self._storage
+        if st.buffer is not None and st.is_shared():
+            if self._on_buffer():
+                return st.snapshot(self._aval.shape, self.stride(), self._offset)
+            st.expr = st.snapshot(st.shape, st.root_strides(), 0)
+            st.writes += 1
+        if not self._chain:
+            return st.expr
+        if self._stamp != st.writes:
+            e = st.expr
+            for step in self._chain:
+                e = emit(step.spec, (e, *step.dynamic))
+            self._cached, self._stamp = e, st.writes
+        return self._cached  # type: ignore[return-value]
+
+    def _on_buffer(self) -> bool:
+        """Whether this view is plain strided memory of the storage's own dtype."""
+        return self._storage.expr.aval.dtype == self._aval.dtype and not any(
+            s.spec.name in ("conj", "view_as_complex") for s in self._chain
+        )
+
+    def _write(self, expr: Expr) -> None:
+        """Replace the value (same shape and dtype); every alias sees it. The version is the caller's business."""
+        st = self._storage
+        if st.buffer is not None and st.is_shared():
+            if self._on_buffer():
+                st.write_shared(np.asarray(force(expr)), self._aval.shape, self.stride(), self._offset)
+                return
+            st.expr = st.snapshot(st.shape, st.root_strides(), 0)
+            new = self._written(st.expr, expr)
+            st.write_shared(np.asarray(force(new)), st.shape, st.root_strides(), 0)
+            return
+        if not self._chain:
+            st.expr = expr
+            st.writes += 1
+            return
+        st.expr = self._written(st.expr, expr)
+        st.writes += 1
+        self._cached, self._stamp = expr, st.writes
+
+    def _written(self, root: Expr, expr: Expr) -> Expr:
+        """The root's value after `expr` is written through the chain of views."""
+        bases = [root]
+        for step in self._chain[:-1]:
+            bases.append(emit(step.spec, (bases[-1], *step.dynamic)))
+        for base, step in zip(reversed(bases), reversed(self._chain), strict=True):
+            expr = emit(write_spec(step.spec), (base, expr, *step.dynamic))
+        return expr
+
+    def _host(self) -> np.ndarray:
+        """The value as a host array (possibly read-only)."""
+        return np.asarray(force(self._read()))
+
+    # --- what it is -------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        return _size(self._aval.shape)
+
+    @property
+    def dtype(self) -> dt.dtype:
+        return self._aval.torch_dtype
+
+    @property
+    def device(self) -> device:
+        return device_of(self._aval.device)
+
+    @property
+    def ndim(self) -> int:
+        return self._aval.ndim
+
+    def dim(self) -> int:
+        return self._aval.ndim
+
+    def ndimension(self) -> int:
+        return self._aval.ndim
+
+    def numel(self) -> int:
+        return self._aval.size
+
+    def nelement(self) -> int:
+        return self._aval.size
+
+    def element_size(self) -> int:
+        return self._aval.dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        return self._aval.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._aval.size * self._aval.dtype.itemsize
+
+    def stride(self, dim: int | None = None):
+        """Strides in elements: all, or that of one dimension."""
+        s = self._strides if self._strides is not None else contiguous_strides(self._aval.shape)
+        if dim is None:
+            return s
+        from torchish.ops.dims import wrap_dim
+
+        return s[wrap_dim(dim, self._aval.ndim)]
+
+    def storage_offset(self) -> int:
+        return self._offset
+
+    def is_complex(self) -> bool:
+        return self._aval.category == 3
+
+    def is_floating_point(self) -> bool:
+        return self._aval.category == 2
+
+    def is_signed(self) -> bool:
+        return self._aval.torch_dtype.is_signed
+
+    # --- autograd ---------------------------------------------------------------------------------------------
+
+    def _needs(self) -> bool:
+        """Whether gradients flow to this tensor."""
+        return self._requires_grad or self._grad_fn is not None or (self._base is not None and self._base._needs())
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._needs()
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Record operations on this tensor from now on (a leaf of a floating or complex dtype)."""
+        if requires_grad and self._aval.category < 2:
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        if not self.is_leaf:
+            if not requires_grad:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
+                    "in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+            return self
+        if requires_grad and self._inference and not STATE.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    @property
+    def grad_fn(self) -> Node | None:
+        base = self._base
+        if base is not None and self._attr_version != self._vc.value and (self._grad_fn is not None or base._needs()):
+            from torchish._tensor.apply import regenerate_view
+
+            regenerate_view(self)
+        return self._grad_fn
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.grad_fn is None
+
+    @property
+    def output_nr(self) -> int:
+        return self._out_nr
+
+    @property
+    def _version(self) -> int:
+        if self._inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return self._vc.value
+
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    def is_inference(self) -> bool:
+        return self._inference
+
+    @property
+    def retains_grad(self) -> bool:
+        return self._retains
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient of a leaf (or of a tensor that retains it)."""
+        if self._grad is None and not self._requires_grad and self._grad_fn is not None and not self._retains:
+            import warnings
+
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
+                "be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
+                "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
+                "mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
+                "more informations.",
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if value._aval.shape != self._aval.shape:
+                raise RuntimeError("assigned grad has data of a different size")
+            if value._aval.dtype != self._aval.dtype:
+                raise RuntimeError("assigned grad has data of a different type")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def _edge(self) -> tuple[Node | None, int]:
+        """Where this tensor's gradient goes: its function, or a leaf's accumulator."""
+        f = self.grad_fn
+        if f is not None:
+            return f, self._out_nr
+        if not self._requires_grad:
+            return None, 0
+        return self._accumulate_node(), 0
+
+    def _accumulate_node(self) -> AccumulateGrad:
+        ref = self._accumulator
+        node = ref() if ref is not None else None
+        if node is None:
+            node = AccumulateGrad(self)
+            if self._leaf_hooks is not None:
+                node.pre_hooks = self._leaf_hooks
+            self._accumulator = weakref.ref(node)
+        return node
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory outside autograd, with a version counter of its own."""
+        t = self._alias()
+        t._vc = VersionCounter()
+        return t
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        if not isinstance(other, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(other).__name__}")
+        if self._needs() and other._aval.category < 2:
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype"
+            )
+        version = self._vc
+        self._become(other)
+        self._vc = version
+        node = self._accumulator() if self._accumulator is not None else None
+        if node is not None:
+            node.avals = (self._aval,)
+
+    # --- Python's protocols -----------------------------------------------------------------------------------
+
+    def __repr__(self, *, tensor_contents=None) -> str:
+        return self._text(tensor_contents)
+
+    def _text(self, tensor_contents=None) -> str:
+        a = self._aval
+        if a.device is TRACED:
+            return f"tensor(<traced {a.dtype.name}{list(a.shape)}>)"
+        meta = a.device == "meta"
+        f = self.grad_fn
+        name = None
+        if f is not None:
+            name = f.name()
+        cls = type(self)
+        plain = cls is Tensor or getattr(cls, "_prints_as_tensor", False)
+        return printing.format_tensor(
+            None if meta else np.asarray(force(self.detach()._read())),
+            dtype=f"torch.{a.torch_dtype.name}",
+            default_dtype=f"torch.{dt._default.name}",
+            shape=a.shape,
+            device=None if a.device == CPU else a.device,
+            grad_fn=name,
+            requires_grad=self._needs(),
+            class_name=None if plain else cls.__name__,
+            tensor_contents=tensor_contents,
+        )
+
+    def __format__(self, spec: str) -> str:
+        scalar = self._aval.ndim == 0 and self._aval.device != "meta" and type(self) is Tensor
+        return printing.format_object(self, self.item() if scalar else None, spec)
+
+    def item(self):
+        """The value of a one-element tensor as a Python number."""
+        if self._aval.size != 1:
+            raise RuntimeError(f"a Tensor with {self._aval.size} elements cannot be converted to Scalar")
+        if self._aval.device == "meta":
+            raise RuntimeError("Tensor.item() cannot be called on meta tensors")
+        v = force(self._read())
+        return _to_python(np.asarray(v).reshape(()).item())
+
+    def tolist(self):
+        """The values as (nested lists of) Python numbers."""
+        a = self._host()
+        if a.dtype.kind == "V" or a.dtype.name not in np.sctypeDict:
+            a = a.astype(np.float32)
+        return a.tolist()
+
+    def __bool__(self) -> bool:
+        if self._aval.size == 0:
+            raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+        if self._aval.size > 1:
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self._scalar())
+
+    def __float__(self) -> float:
+        return float(self._scalar())
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar())
+
+    def _scalar(self):
+        if self._needs():
+            import warnings
+
+            warnings.warn(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                "Consider using tensor.detach() first.",
+                stacklevel=3,
+            )
+        return self.item()
+
+    def __index__(self) -> int:
+        if self._aval.size != 1 or self._aval.category > 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if not self._aval.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self._aval.shape[0]
+
+    def __iter__(self):
+        if not self._aval.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __contains__(self, element) -> bool:
+        if isinstance(element, (Tensor, bool, int, float, complex)):
+            return bool((self == element).any().item())
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+        )
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __dir__(self):
+        return sorted(set(object.__dir__(self)))
+
+    def jax(self) -> jax.Array:
+        """The value as a JAX array (shared: never written by torchish afterwards)."""
+        e = self._read()
+        v = force_jax(e)
+        e.donatable = False
+        return v
+
+    def __jax_array__(self):
+        return self.jax()
+
+
+_new = object.__new__
+_sizes: dict[tuple, Size] = {}
+
+
+def _size(shape: tuple[int, ...]) -> Size:
+    s = _sizes.get(shape)
+    if s is None:
+        if len(_sizes) > 10000:
+            _sizes.clear()
+        s = _sizes[shape] = Size(shape)
+    return s
+
+
+def _to_python(v):
+    return float(v) if not isinstance(v, (bool, int, float, complex)) else v
+
+
+def _flatten(t: Tensor):
+    e = t._read()
+    v = force(e) if e.aval.device is not TRACED else e.value
+    if isinstance(v, (np.ndarray, np.generic)):
+        v = to_device(v, t._aval.device)
+        e.value = v
+    e.donatable = False
+    return (v,), (type(t), t._needs() and t._grad_fn is None)
+
+
+def _unflatten(meta, children):
+    cls, requires_grad = meta
+    (v,) = children
+    if not hasattr(v, "dtype") or not hasattr(v, "shape") or isinstance(v, jax.ShapeDtypeStruct):
+        return v  # a placeholder of a tree transformation, not an array
+    t = Tensor._wrap(leaf(v, TRACED if isinstance(v, jax.core.Tracer) else CPU))
+    if cls is not Tensor:
+        t.__class__ = cls
+    return t
+
+
+jax.tree_util.register_pytree_node(Tensor, _flatten, _unflatten)

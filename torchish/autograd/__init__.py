@@ -1,0 +1,182 @@
+"""`torch.autograd`: backward passes, grad modes, custom functions."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from torchish.autograd import grad_mode, graph
+from torchish.autograd.grad_mode import (
+    STATE,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+
+
+def _as_tuple(x) -> tuple:
+    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+
+
+def _grad_outputs(outputs: tuple, gradients: tuple) -> list:
+    """The starting gradients: given ones checked, missing ones one for a scalar."""
+    from torchish._tensor.tensor import Tensor
+
+    out: list = []
+    for i, (t, g) in enumerate(zip(outputs, gradients, strict=True)):
+        if isinstance(g, Tensor):
+            if g._aval.shape != t._aval.shape:
+                raise RuntimeError(
+                    f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {t.shape}."
+                )
+            if (g._aval.category == 3) != (t._aval.category == 3):
+                raise RuntimeError(
+                    f"For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in dtype: "
+                    f"grad_output[{i}] has a dtype of {g.dtype} and output[{i}] has a dtype of {t.dtype}."
+                )
+            out.append(g)
+        elif g is None:
+            if not t._needs():
+                out.append(None)
+                continue
+            if t._aval.size != 1:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            if t._aval.category == 3:
+                raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + repr(t.dtype))
+            out.append(_one(t))
+        else:
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    return out
+
+
+def _one(t):
+    import numpy as np
+
+    from torchish._tensor.tensor import Tensor
+    from torchish.engine.expr import Expr, aval
+
+    a = t._aval
+    device = "cpu" if a.device == "traced" else a.device
+    return Tensor._wrap(Expr(None, (), aval(a.shape, a.dtype, device), np.ones(a.shape, a.dtype)))
+
+
+def _roots(tensors: tuple) -> list:
+    roots = []
+    for i, t in enumerate(tensors):
+        node, number = t._edge()
+        if node is None:
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        roots.append((node, number))
+    return roots
+
+
+def backward(
+    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    grad_variables: Any = None, inputs: Any = None,
+) -> None:  # fmt: skip
+    """Accumulate into the leaves the gradients of the sum of `tensors`, weighted by `grad_tensors`."""
+    from torchish._tensor.tensor import Tensor
+    from torchish.engine import policy
+
+    if inputs is not None and not isinstance(inputs, Tensor) and len(inputs) == 0:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    tensors = _as_tuple(tensors)
+    given = (None,) * len(tensors) if grad_tensors is None else _as_tuple(grad_tensors)
+    if retain_graph is None:
+        retain_graph = create_graph
+    roots = _roots(tensors)
+    grads = _grad_outputs(tensors, given)
+    if create_graph and not any(isinstance(g, Tensor) and g._needs() for g in grads):
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
+            "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
+            "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break "
+            "the cycle and avoid the leak.",
+            stacklevel=3,
+        )
+    only = None
+    targets: list = []
+    if inputs is not None:
+        only = set()
+        for t in _as_tuple(inputs):
+            node, number = t._edge()
+            if node is None:
+                raise RuntimeError("One of the differentiated Tensors does not require grad")
+            if t.grad_fn is None:
+                only.add(node)
+            else:
+                targets.append((t, node, number))
+    values = [g if create_graph else g._read() for g in grads]
+    if targets:
+        for t, node, number in targets:
+            if node.retained is None:
+                node.retained = []
+            node.retained.append((graph.weak(t), number))
+            only = (only or set()) | {node}
+    try:
+        graph.run_backward(roots, values, retain_graph, create_graph, accumulate_only=only)
+    finally:
+        for t, node, number in targets:
+            node.retained = [r for r in node.retained or () if r[0]() is not t or t._retains] or None
+    policy.after_backward()
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    only_inputs: bool = True, allow_unused: bool | None = None, is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple:  # fmt: skip
+    """The gradients of the sum of `outputs` (weighted by `grad_outputs`) with respect to `inputs`."""
+    from torchish._tensor.tensor import Tensor
+
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    if allow_unused is None:
+        allow_unused = materialize_grads
+    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    given = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
+    if retain_graph is None:
+        retain_graph = create_graph
+    if is_grads_batched:
+        import torchish
+
+        def one(*g):
+            return grad(outputs, inputs, g, True, create_graph, only_inputs, allow_unused, False, materialize_grads)
+
+        rows = [one(*[None if x is None else x[i] for x in given]) for i in range(len(given[0]))]
+        return tuple(None if c[0] is None else torchish.stack(list(c)) for c in zip(*rows, strict=True))
+    roots = _roots(outputs)
+    grads = _grad_outputs(outputs, given)
+    targets = []
+    for t in inputs:
+        node, number = t._edge()
+        if node is None:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        targets.append((node, number))
+    values = [g if create_graph else g._read() for g in grads]
+    got = graph.run_backward(roots, values, retain_graph, create_graph, targets=targets)
+    result: list = []
+    for t, g in zip(inputs, got, strict=True):
+        if g is None:
+            if not allow_unused:
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
+                    "this is the desired behavior."
+                )
+            if materialize_grads:
+                import torchish
+
+                result.append(torchish.zeros_like(t))
+            else:
+                result.append(None)
+        else:
+            result.append(g if isinstance(g, Tensor) else Tensor._wrap(g))
+    return tuple(result)
+
+
+__all__ = [
+    "STATE", "backward", "enable_grad", "grad", "grad_mode", "graph", "inference_mode", "is_grad_enabled", "no_grad",
+    "set_grad_enabled",
+]  # fmt: skip

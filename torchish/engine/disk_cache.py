@@ -1,0 +1,121 @@
+"""Compiled programs kept on disk, so that a script's second run does not compile.
+
+A file holds one serialized XLA executable under a hash of the program's canonical text, the versions of torchish,
+JAX and the operations' source, and the machine. The folder is bounded in size (oldest use goes first). It is ours
+alone: JAX's own compilation cache and its settings are not touched.
+
+`TORCHISH_CACHE=0` switches it off; `TORCHISH_CACHE_DIR` moves it; `TORCHISH_CACHE_MB` bounds it (default 1024).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import platform
+import tempfile
+from pathlib import Path
+
+import jax
+from jax.experimental import serialize_executable
+
+ENABLED = os.environ.get("TORCHISH_CACHE", "1") not in ("", "0")
+
+
+def directory() -> Path:
+    """Where compiled programs are kept."""
+    given = os.environ.get("TORCHISH_CACHE_DIR")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "torchish" / "programs"
+
+
+@functools.cache
+def _environment() -> bytes:
+    """What a compiled program depends on besides its text: sources, versions, processor, XLA flags."""
+    h = hashlib.sha256()
+    root = Path(__file__).resolve().parent.parent
+    for folder in ("ops", "engine", "optim"):
+        for path in sorted((root / folder).rglob("*.py")):
+            h.update(path.name.encode())
+            h.update(path.read_bytes())
+    import jaxlib
+
+    h.update(f"{jax.__version__}{jaxlib.__version__}{platform.machine()}{os.environ.get('XLA_FLAGS', '')}".encode())
+    try:
+        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except (OSError, StopIteration):
+        flags = platform.processor()
+    h.update(flags.encode())
+    for name in ("jax_default_matmul_precision", "jax_cpu_enable_fast_math", "jax_num_cpu_devices"):
+        h.update(f"{getattr(jax.config, name, '')}".encode())
+    return h.digest()
+
+
+def _path(text: str) -> Path:
+    return directory() / (hashlib.sha256(_environment() + text.encode()).hexdigest()[:40] + ".xla")
+
+
+def load(text: str):
+    """The compiled program stored under `text`, or None. A file that cannot be read is removed."""
+    if not ENABLED:
+        return None
+    path = _path(text)
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    try:
+        call = serialize_executable.deserialize_and_load(*pickle.loads(data))
+        os.utime(path)
+        return call
+    except Exception:  # a damaged or foreign file: whatever it raises, compiling again is right
+        path.unlink(missing_ok=True)
+        return None
+
+
+_stored_bytes = 0
+
+
+def store(text: str, compiled) -> None:
+    """Keep a compiled program; failing to (a full disk, a read-only home) is no error."""
+    global _stored_bytes
+    if not ENABLED:
+        return
+    try:
+        data = pickle.dumps(serialize_executable.serialize(compiled))
+    except (ValueError, TypeError, NotImplementedError, RuntimeError):
+        return  # this backend or program cannot be serialized
+    path = _path(text)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(fd, "wb") as f:
+            f.write(data)
+        os.replace(temporary, path)
+    except OSError:
+        return
+    if _stored_bytes == 0 or _stored_bytes > 32 << 20:
+        _trim()
+        _stored_bytes = 1
+    _stored_bytes += len(data)
+
+
+def _trim() -> None:
+    """Remove the least recently used programs until the folder is within its bound."""
+    limit = int(os.environ.get("TORCHISH_CACHE_MB", "1024")) << 20
+    entries = []
+    for path in directory().glob("*.xla"):
+        try:
+            s = path.stat()
+        except OSError:
+            continue
+        entries.append((s.st_mtime, s.st_size, path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries, key=lambda t: t[0]):
+        if total <= limit:
+            break
+        path.unlink(missing_ok=True)
+        total -= size

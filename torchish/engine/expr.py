@@ -1,0 +1,244 @@
+"""Lazy expressions: the graph that a torchish program builds before XLA sees it.
+
+An `Expr` is either a leaf that holds a value (a NumPy or JAX array) or a pending application of a `Spec` (an
+operation with its static arguments bound) to other expressions and Python numbers. Making one costs a shape
+lookup and an append; values are computed by `torchish.engine.program` when someone looks.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from torchish import _dtypes as dt
+
+CPU = "cpu"
+TRACED = "traced"  # the device of values that live inside a jax transform: they are computed at once
+
+
+class Aval:
+    """Shape, dtype and device of an array, interned: equal avals are one object, compared by identity."""
+
+    __slots__ = ("shape", "dtype", "device", "ndim", "size", "torch_dtype", "category", "uid", "struct", "__weakref__")
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, device: str, uid: int):
+        self.shape = shape
+        self.dtype = dtype
+        self.device = device
+        self.ndim = len(shape)
+        n = 1
+        for s in shape:
+            n *= s
+        self.size = n
+        self.torch_dtype = dt.FROM_NP[dtype]
+        self.category = self.torch_dtype.category
+        self.uid = uid
+        self.struct = jax.ShapeDtypeStruct(shape, dtype)
+
+    def __repr__(self) -> str:
+        return f"{self.dtype.name}{list(self.shape)}@{self.device}"
+
+    def __reduce__(self):
+        return aval, (self.shape, self.dtype, self.device)
+
+
+class AvalTuple:
+    """What an operation with several results makes; `projection` picks one."""
+
+    __slots__ = ("avals", "device", "uid")
+
+    def __init__(self, avals: tuple[Aval, ...], device: str):
+        self.avals = avals
+        self.device = device
+
+
+_avals: dict[tuple, Aval] = {}
+
+
+def aval(shape: tuple[int, ...], dtype: np.dtype, device: str = CPU) -> Aval:
+    """The interned aval of this shape, dtype and device."""
+    a = _avals.get((shape, dtype, device))
+    if a is None:
+        a = _avals.setdefault((shape, dtype, device), Aval(shape, dtype, device, len(_avals)))
+    return a
+
+
+class Spec:
+    """An operation with everything static bound; what two nodes share when only their inputs differ.
+
+    `run(*values)` is the pure function on arrays. `kinds` says what each dynamic argument is: "T" an array,
+    "b" "i" "f" "c" a Python number (passed as a 0-d bool/int64/float64/complex128), "N" None, an int n a list of
+    n arrays. `stable` is a string that names the computation across processes, or None when there is none.
+    """
+
+    __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo")
+
+    _count = 0
+
+    def __init__(self, run: Callable, name: str, stable: str | None = None, op: Any = None, statics: tuple = (),
+                 kinds: tuple = (), shape_rule: Callable | None = None):  # fmt: skip
+        self.run = run
+        self.name = name
+        self.stable = stable
+        self.op = op
+        self.statics = statics
+        self.kinds = kinds
+        self.shape_rule = shape_rule
+        self.infer_cache: dict[tuple, Aval | AvalTuple] = {}
+        self.memo: dict = {}  # derived specs (vjp, jvp) by key
+        Spec._count += 1
+        self.uid = Spec._count
+
+    def __repr__(self) -> str:
+        return f"<{self.name}{list(self.statics) or ''}>"
+
+    def infer(self, inputs: tuple) -> Aval | AvalTuple:
+        """The result's aval for these inputs (the slow path behind `infer_cache`). Raises the operation's errors."""
+        device = None
+        for x in inputs:
+            if type(x) is Expr:
+                d = x.aval.device
+                if device is None or device == d or (d == TRACED):
+                    device = d
+                elif device != TRACED:
+                    raise MixedDevices(device, d)
+        device = device or CPU
+        if self.shape_rule is not None:
+            shape, dtype = self.shape_rule(*[x.aval if type(x) is Expr else _NUMBER_AVALS[type(x)] for x in inputs])
+            return aval(shape, dtype, device)
+        args = [x.aval.struct if type(x) is Expr else _NUMBER_STRUCTS[type(x)] for x in inputs]
+        with jax.enable_x64(True):
+            out = jax.eval_shape(self.run, *args)
+        if isinstance(out, (tuple, list)):
+            return AvalTuple(tuple(aval(tuple(o.shape), o.dtype, device) for o in out), device)
+        return aval(tuple(out.shape), out.dtype, device)
+
+
+class MixedDevices(RuntimeError):
+    """Inputs on two devices; the tensor layer turns it into PyTorch's message."""
+
+    def __init__(self, a: str, b: str):
+        super().__init__(f"Expected all tensors to be on the same device, but found at least two devices, {a} and {b}!")
+
+
+_NUMBER_STRUCTS = {
+    float: jax.ShapeDtypeStruct((), np.dtype(np.float64)),
+    int: jax.ShapeDtypeStruct((), np.dtype(np.int64)),
+    bool: jax.ShapeDtypeStruct((), np.dtype(np.bool_)),
+    complex: jax.ShapeDtypeStruct((), np.dtype(np.complex128)),
+}
+_NUMBER_AVALS = {
+    float: aval((), np.dtype(np.float64)),
+    int: aval((), np.dtype(np.int64)),
+    bool: aval((), np.dtype(np.bool_)),
+    complex: aval((), np.dtype(np.complex128)),
+}
+_NUMBERS = frozenset(_NUMBER_STRUCTS)
+
+
+class Expr:
+    """A value: a leaf (`value` is set) or the pending `spec(*inputs)`.
+
+    `uses` and `mark` are scratch for the scheduler. `donatable` says that the array was made by one of our own
+    programs and has never been handed out, so its buffer may be reused once nothing refers to it.
+    """
+
+    __slots__ = ("spec", "inputs", "aval", "value", "uses", "mark", "donatable", "owner", "__weakref__")
+
+    def __init__(self, spec, inputs, aval, value=None, owner=None):
+        self.spec = spec
+        self.inputs = inputs
+        self.aval = aval
+        self.value = value
+        self.uses = 0
+        self.mark = -1
+        self.donatable = False
+        self.owner = owner
+
+    def __repr__(self) -> str:
+        return f"Expr({'leaf' if self.value is not None else self.spec}, {self.aval})"
+
+
+def leaf(value: Any, device: str = CPU) -> Expr:
+    """An expression that holds `value`, a NumPy or JAX array (or a tracer, whose device is TRACED)."""
+    return Expr(None, (), aval(tuple(value.shape), np.dtype(value.dtype), device), value)
+
+
+class _Local(threading.local):
+    def __init__(self):
+        self.pending: list[Expr] = []
+
+
+LOCAL = _Local()
+EAGER = os.environ.get("TORCHISH_EAGER", "0") not in ("", "0")
+# Set by the policy module: called when a thread's pending list grows past the limit.
+PENDING_LIMIT = 1 << 30
+on_overflow: Callable[[], None] = lambda: None
+
+
+def emit(spec: Spec, inputs: tuple) -> Expr:
+    """Apply `spec` to expressions and Python numbers, giving a pending expression (or a computed one in eager mode)."""
+    key = tuple([x.aval if type(x) is Expr else type(x) for x in inputs])
+    out = spec.infer_cache.get(key)
+    if out is None:
+        out = spec.infer(inputs)
+        spec.infer_cache[key] = out
+    if out.device is TRACED or EAGER:
+        return _apply_now(spec, inputs, out)
+    pending = LOCAL.pending
+    e = Expr(spec, inputs, out, None, pending)
+    pending.append(e)
+    if len(pending) > PENDING_LIMIT:
+        on_overflow()
+    return e
+
+
+def emit_multi(spec: Spec, inputs: tuple) -> tuple[Expr, ...]:
+    """Like `emit` for an operation with several results."""
+    e = emit(spec, inputs)
+    if e.value is not None:
+        return tuple([leaf(v, e.aval.device) if e.aval.device is TRACED else _owned(v, a) for v, a in zip(e.value, e.aval.avals)])
+    return tuple([projection(e, i) for i in range(len(e.aval.avals))])
+
+
+def _owned(value, a: Aval) -> Expr:
+    e = Expr(None, (), a, value)
+    return e
+
+
+_PROJECTIONS: list[Spec] = []
+
+
+def projection(node: Expr, i: int) -> Expr:
+    """The i-th result of an operation with several."""
+    while len(_PROJECTIONS) <= i:
+        k = len(_PROJECTIONS)
+        _PROJECTIONS.append(Spec(lambda t, k=k: t[k], f"projection{k}", f"projection{k}"))
+    pending = LOCAL.pending
+    e = Expr(_PROJECTIONS[i], (node,), node.aval.avals[i], None, pending)
+    pending.append(e)
+    return e
+
+
+def is_projection(spec: Spec) -> bool:
+    return spec.name.startswith("projection")
+
+
+def _apply_now(spec: Spec, inputs: tuple, out: Aval | AvalTuple) -> Expr:
+    from torchish.engine.program import force, run_one
+
+    if out.device is TRACED:
+        values = []
+        with jax.enable_x64(True):
+            for x in inputs:
+                values.append(force(x) if type(x) is Expr else np.asarray(x, _NUMBER_STRUCTS[type(x)].dtype))
+            result = spec.run(*values)
+        if isinstance(result, (tuple, list)):
+            result = tuple(result)
+        return Expr(None, (), out, result)
+    return run_one(spec, inputs, out)

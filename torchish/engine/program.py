@@ -1,0 +1,385 @@
+"""From a pending graph to one compiled XLA program.
+
+`evaluate` takes the pending list of a thread, keeps what is needed, writes it in canonical form (a flat tuple of
+small integers: operations, input positions, leaf avals, which results are kept, which buffers may be reused),
+looks the form up, compiles it when it is new, and runs it.
+
+Which results are kept is decided by Python itself: an expression is an output when something besides the graph
+refers to it, which its reference count tells. The same count says when an input buffer is dead and can be donated.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from sys import getrefcount
+from typing import Any
+
+import jax
+import numpy as np
+
+from torchish.engine import disk_cache
+from torchish.engine.devices import jax_device
+from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec
+
+LOCK = threading.RLock()
+CACHE_SIZE = 1024
+
+# Codes of Python numbers in a canonical key; leaves are encoded as ~position, nodes as position.
+_NUMBER_CODE = {float: 1 << 40, int: 2 << 40, bool: 3 << 40, complex: 4 << 40}
+_NUMBER_BASE = 1 << 40
+
+
+class Program:
+    """One compiled canonical graph and how often it ran."""
+
+    __slots__ = ("call", "key", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "__weakref__")
+
+    def __init__(self, call, key, n_nodes, compile_seconds, ops, out_avals):
+        self.call = call
+        self.key = key
+        self.n_nodes = n_nodes
+        self.runs = 0
+        self.compile_seconds = compile_seconds
+        self.ops = ops
+        self.out_avals = out_avals
+
+
+class Statistics:
+    """Counters of the engine: programs compiled and run, nodes executed."""
+
+    compiled = 0
+    loaded = 0
+    runs = 0
+    nodes = 0
+    compile_seconds = 0.0
+
+
+STATS = Statistics()
+CACHE: OrderedDict[tuple, Program] = OrderedDict()
+# Observers of runs (the profiler): called with (program, start_ns, end_ns).
+ON_RUN: list = []
+
+
+def force(e: Expr) -> Any:
+    """The value of `e` as an array (NumPy or JAX; a tracer inside jax transforms), computing it when pending."""
+    if e.value is None:
+        evaluate(e)
+    return e.value
+
+
+def force_jax(e: Expr) -> Any:
+    """The value of `e` as a JAX array on its device."""
+    v = force(e)
+    if isinstance(v, np.ndarray | np.generic):
+        v = to_device(v, e.aval.device)
+        e.value = v
+    return v
+
+
+def to_device(v: np.ndarray, device: str):
+    """Copy a host array to a device, keeping 64-bit types, outside of any surrounding jax trace."""
+    with jax.enable_x64(True), jax.ensure_compile_time_eval():
+        return jax.device_put(v, jax_device(device))
+
+
+def evaluate_all() -> None:
+    """Run everything pending in this thread that something still refers to."""
+    pending = LOCAL.pending
+    while pending:
+        before = len(pending)
+        _evaluate(pending, None)
+        if len(pending) >= before:  # only other devices' graphs were left untouched
+            break
+
+
+def evaluate(root: Expr) -> None:
+    """Compute `root` and what it depends on; other pending expressions stay pending."""
+    with LOCK:
+        if root.value is None:
+            if root.owner is None:
+                raise RuntimeError("torchish: an expression was lost before it was computed")
+            _evaluate(root.owner, root)
+
+
+def _evaluate(pending: list[Expr], root: Expr | None) -> None:
+    with LOCK:
+        nodes, keep, device = _select(pending, root)
+        if nodes:
+            try:
+                _run(nodes, device)
+            except BaseException:
+                _reset(nodes)
+                raise
+        pending[:] = keep
+
+
+def _reset(nodes: list[Expr]) -> None:
+    """Forget a failed run: the nodes stay pending and unmarked."""
+    for e in nodes:
+        e.mark, e.uses = -1, 0
+        for x in e.inputs or ():
+            if type(x) is Expr:
+                x.mark, x.uses = -1, 0
+
+
+def _select(pending: list[Expr], root: Expr | None):
+    """Split the pending list into the nodes to run (in creation order, marked) and those that stay.
+
+    A node runs when it is the root, or feeds one that runs, or (with no root) when anything outside the graph
+    refers to it. Dead nodes release their inputs at once, so that the counts of earlier nodes are exact.
+    """
+    if root is not None:
+        root.mark = -2
+    run: list[Expr] = []
+    keep: list[Expr] = []
+    device = root.aval.device if root is not None else None
+    i = len(pending)
+    while i:
+        i -= 1
+        e = pending[i]
+        if e.value is not None or e.inputs is None:
+            continue
+        # references: the pending list, the local name, getrefcount's argument, and the inputs of nodes that run
+        external = getrefcount(e) - 3 - e.uses
+        if e.mark == -2:
+            external = 1 if e is not root else max(external, 1)
+        wanted = e.uses or e is root or (root is None and external > 0)
+        if wanted and device is not None and e.aval.device != device and not e.uses and e is not root:
+            wanted = False  # another device's graph: its own program
+        if not wanted:
+            if external <= 0:
+                e.inputs = None  # dead: nothing will ever ask
+                e.spec = None
+            else:
+                keep.append(e)
+            continue
+        if device is None:
+            device = e.aval.device
+        e.mark = 1 if (external > 0) else 0
+        run.append(e)
+        for x in e.inputs:
+            if type(x) is Expr:
+                if x.value is None and x.owner is not pending:
+                    _evaluate(x.owner, x)  # made by another thread: its value becomes a leaf here
+                x.uses += 1
+    run.reverse()
+    keep.reverse()
+    return run, keep, device
+
+
+def _run(nodes: list[Expr], device: str) -> None:
+    """Write the canonical key of `nodes`, find or build its program, run it and store the results."""
+    key: list = [device]
+    add = key.append
+    leaves: list[Expr] = []
+    floats: list[float] = []
+    ints: list[int] = []
+    complexes: list[complex] = []
+    outputs: list[Expr] = []
+    position = 0
+    for e in nodes:
+        add(e.spec.uid)
+        for x in e.inputs:
+            if type(x) is Expr:
+                if x.value is None:
+                    add(x.mark)
+                else:
+                    if x.mark >= -1:
+                        leaves.append(x)
+                        x.mark = -2 - len(leaves)
+                    add(x.mark)
+            else:
+                code = _NUMBER_CODE[type(x)]
+                add(code)
+                if code == 1 << 40:
+                    floats.append(x)
+                elif code == 4 << 40:
+                    complexes.append(x)
+                else:
+                    ints.append(x)
+        if e.mark:
+            outputs.append(e)
+            add(-1)
+        e.mark = position
+        position += 1
+    donated = []
+    x = None
+    for n in range(len(leaves)):  # no enumerate: its tuple would hold one more reference
+        x = leaves[n]
+        a = x.aval
+        add(a.uid if type(a) is Aval else tuple(b.uid for b in a.avals))
+        # references: `leaves`, the local name, getrefcount's argument, the inputs; the array: the leaf, the argument
+        if x.donatable and getrefcount(x) - 3 - x.uses <= 0 and getrefcount(x.value) <= 2:
+            donated.append(n)
+            add(-1)
+        x.mark = -1
+    cache_key = tuple(key)
+    program = CACHE.get(cache_key)
+    if program is None:
+        program = _build(cache_key, nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))
+        CACHE[cache_key] = program
+        if len(CACHE) > CACHE_SIZE:
+            CACHE.popitem(last=False)
+    else:
+        CACHE.move_to_end(cache_key)
+    args: list = []
+    for x in leaves:
+        v = x.value
+        x.uses = 0
+        if type(v) is tuple:
+            args.extend(v)
+        else:
+            if type(v) is np.ndarray and v.nbytes > 4096:
+                v = x.value = to_device(v, device)
+            args.append(v)
+    if floats:
+        args.append(np.array(floats, np.float64))
+    if ints:
+        args.append(np.array(ints, np.int64))
+    if complexes:
+        args.append(np.array(complexes, np.complex128))
+    v = x = None
+    start = time.perf_counter_ns() if ON_RUN else 0
+    with jax.enable_x64(True):
+        results = program.call(*args)
+    del args
+    program.runs += 1
+    STATS.runs += 1
+    STATS.nodes += len(nodes)
+    for e, r in zip(outputs, results, strict=True):
+        e.value = r
+        e.donatable = True
+    for e in nodes:
+        e.inputs = ()
+        e.spec = e.owner = None
+        e.uses = 0
+        e.mark = -1
+    if ON_RUN:
+        jax.block_until_ready(results)
+        end = time.perf_counter_ns()
+        for f in ON_RUN:
+            f(program, start, end)
+
+
+def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:
+    """Trace the canonical graph, and compile it or load it from the disk cache."""
+    position = {id(e): i for i, e in enumerate(nodes)}
+    leaf_position: dict[int, Any] = {}
+    structs: list = []
+    sharding = jax.sharding.SingleDeviceSharding(jax_device(device))
+    for x in leaves:
+        if type(x.aval) is AvalTuple:
+            leaf_position[id(x)] = tuple(range(len(structs), len(structs) + len(x.aval.avals)))
+            structs.extend(x.aval.avals)
+        else:
+            leaf_position[id(x)] = len(structs)
+            structs.append(x.aval)
+    donate = _usable_donations([leaf_position[id(leaves[n])] for n in donated], structs, outputs)
+    n_leaves = len(structs)
+    avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding) for a in structs]
+    for n, d in ((n_floats, np.float64), (n_ints, np.int64), (n_complexes, np.complex128)):
+        if n:
+            avals.append(jax.ShapeDtypeStruct((n,), np.dtype(d), sharding=sharding))
+
+    plan = []
+    counts = {float: 0, int: 0, complex: 0}
+    for e in nodes:
+        inputs: list = []
+        for x in e.inputs:
+            if type(x) is not Expr:
+                t = int if type(x) is bool else type(x)
+                inputs.append(("n", t, counts[t], type(x) is bool))
+                counts[t] += 1
+            elif id(x) in leaf_position:
+                inputs.append(("l", leaf_position[id(x)]))
+            else:
+                inputs.append(("e", position[id(x)]))
+        plan.append((e.spec, inputs))
+    out_positions = [position[id(e)] for e in outputs]
+    stable = _stable_text(plan, out_positions, donate, structs, device, n_floats, n_ints, n_complexes)
+
+    def program(*args):
+        vectors = iter(args[n_leaves:])
+        numbers = {t: next(vectors) for t, n in ((float, n_floats), (int, n_ints), (complex, n_complexes)) if n}
+        values: list = []
+        for spec, inputs in plan:
+            got = []
+            for x in inputs:
+                if x[0] == "e":
+                    got.append(values[x[1]])
+                elif x[0] == "l":
+                    got.append(tuple(args[i] for i in x[1]) if type(x[1]) is tuple else args[x[1]])
+                else:
+                    v = numbers[x[1]][x[2]]
+                    got.append(v.astype(np.bool_) if x[3] else v)
+            values.append(spec.run(*got))
+        results = []
+        for i in out_positions:
+            v = values[i]
+            results.append(tuple(v) if isinstance(v, (tuple, list)) else v)
+        return results
+
+    start = time.perf_counter()
+    call = disk_cache.load(stable) if stable is not None else None
+    if call is not None:
+        STATS.loaded += 1
+    else:
+        with jax.enable_x64(True), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
+            lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
+            call = lowered.compile()
+        STATS.compiled += 1
+        if stable is not None:
+            disk_cache.store(stable, call)
+    seconds = time.perf_counter() - start
+    STATS.compile_seconds += seconds
+    return Program(call, key, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
+
+
+def _usable_donations(candidates: list[int], structs: list[Aval], outputs: list[Expr]) -> list[int]:
+    """Of the dead inputs, those whose buffer an output of the same shape and dtype can take over."""
+    room: dict = {}
+    for e in outputs:
+        for a in e.aval.avals if type(e.aval) is AvalTuple else (e.aval,):
+            room[a] = room.get(a, 0) + 1
+    usable = []
+    for p in candidates:
+        if type(p) is int and room.get(structs[p], 0) > 0:
+            room[structs[p]] -= 1
+            usable.append(p)
+    return usable
+
+
+def _stable_text(plan, out_positions, donate, structs, device, *counts) -> str | None:
+    """A text that names the program across processes, or None when some operation has no stable name."""
+    parts = []
+    for spec, inputs in plan:
+        if spec.stable is None:
+            return None
+        parts.append(f"{spec.stable}{inputs}")
+    return f"{parts}|{out_positions}|{donate}|{[(a.shape, a.dtype.name) for a in structs]}|{device}|{counts}"
+
+
+def run_one(spec: Spec, inputs: tuple, out: Aval | AvalTuple) -> Expr:
+    """Apply one operation at once (eager mode): a program of a single node."""
+    e = Expr(spec, inputs, out)
+    with LOCK:
+        for x in inputs:
+            if type(x) is Expr:
+                if x.value is None:
+                    evaluate(x)
+                x.uses += 1
+        e.mark = 1
+        _run([e], out.device)
+    return e
+
+
+def program_count() -> int:
+    """How many programs the cache holds."""
+    return len(CACHE)
+
+
+__all__ = ["STATS", "TRACED", "evaluate", "evaluate_all", "force", "force_jax", "program_count", "to_device"]

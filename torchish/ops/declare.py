@@ -1,0 +1,445 @@
+"""How an operation is declared: once, as a pure function of arrays.
+
+    @op("add(Tensor input, Tensor|Number other, *, Number alpha=1)", promote=ARITH, inplace=True, saves=())
+    def add(input, other, alpha):
+        return input + alpha * other
+
+From this one declaration the tensor layer derives `torch.add`, `Tensor.add`, `Tensor.add_`, `out=`, the operators,
+argument checking, promotion, `grad_fn=<AddBackward0>` and the documentation row. The gradient is `jax.vjp` of the
+function, unless `@add.backward` gives a rule.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from torchish import _dtypes as dt
+from torchish.engine.expr import Aval, Spec
+from torchish.ops.schema import Schema, parse
+
+# Promotion rules: how operands become one dtype before the function runs, and what dtype comes out.
+ARITH = "arith"  # to the common dtype
+FLOAT = "float"  # the same, integers become the default float dtype
+COMPARE = "compare"  # to the common dtype; the result is bool
+PREDICATE = "predicate"  # operands as they are; the result is bool
+
+REGISTRY: dict[str, list[Op]] = {}
+
+
+class Op:
+    """A declared operation: its signature, its pure function, and what to derive from them."""
+
+    def __init__(self, schema: Schema, body: Callable, **traits: Any):
+        self.schema = schema
+        self.name = schema.name
+        self.body = body
+        self.promote: str | None = traits["promote"]
+        self.result: str = traits["result"]
+        self.inplace: bool = traits["inplace"]
+        self.out: bool = traits["out"]
+        self.method: bool = traits["method"]
+        self.function: bool = traits["function"]
+        self.returns: tuple[str, ...] = tuple(traits["returns"].split()) if traits["returns"] else ()
+        self.aliases: tuple[str, ...] = tuple(traits["aliases"])
+        self.differentiable: bool = traits["differentiable"]
+        self.grad_name = traits["grad"] or _camel(schema.name.rpartition(".")[2]) + "Backward0"
+        self.layout: str = traits["layout"]
+        self.source: str = traits["source"]
+        self.dynamic = tuple(p.name for p in schema.params if p.dynamic)
+        self.static = tuple(p.name for p in schema.params if not p.dynamic)
+        self.tensors = tuple(p.name for p in schema.params if p.dynamic and "Tensor" in p.type)
+        saves = traits["saves"]
+        if not isinstance(saves, dict):
+            saves = dict.fromkeys(self.tensors if saves is None else saves, self.tensors)
+        self.saves: dict[str, tuple[str, ...]] = saves  # saved argument -> the arguments whose gradient needs it
+        self.saves_result = False
+        self.rule: Callable | None = None
+        self.rule_params: tuple[str, ...] = ()
+        self.specs: dict[tuple, Spec] = {}
+        self.__doc__ = body.__doc__
+        self.__name__ = self.name
+
+    def backward(self, rule: Callable) -> Callable:
+        """Set the gradient rule: a pure function of `grad` and any of the inputs, static arguments and `result`.
+
+        It returns one gradient per tensor argument (a single one unpacked), None for none. What it names is saved.
+        """
+        self.rule = rule
+        self.rule_params = tuple(inspect.signature(rule).parameters)
+        named = [n for n in self.rule_params if n in self.tensors]
+        if set(named) != set(self.saves):
+            self.saves = dict.fromkeys(named, self.tensors)
+        self.saves_result = "result" in self.rule_params
+        return rule
+
+    def spec(self, kinds: tuple, statics: tuple) -> Spec:
+        """The operation with its static arguments bound, for dynamic arguments of these kinds."""
+        default = dt._default
+        key = (kinds, statics, default)
+        s = self.specs.get(key)
+        if s is None:
+            s = self.specs[key] = self._make_spec(kinds, statics, default)
+        return s
+
+    def _make_spec(self, kinds: tuple, statics: tuple, default: dt.dtype) -> Spec:
+        bound = dict(zip(self.static, statics, strict=True))
+        stable = None
+        if not any(callable(v) and not isinstance(v, (type, dt.dtype, np.dtype)) for v in statics):
+            stable = f"{self.source}:{self.schema.name}/{len(self.schema.params)}/{self.dynamic}{kinds}{statics}{default}"
+
+        if self.promote is None:
+
+            def run(*values):
+                return self.body(*_regroup(values, kinds), **bound)
+
+            rule = None
+        else:
+
+            def run(*values):
+                args, out = promote(self, values, kinds, default)
+                return cast_result(self, self.body(*args, **bound), out)
+
+            def rule(*avals):
+                return pointwise_aval(self, avals, kinds, default)
+
+            if self.result == "body":
+                rule = None
+        made = Spec(run, self.name, stable, self, statics, kinds, rule)
+        made.memo["default"] = default
+        return made
+
+
+def _regroup(values: Iterable, kinds: tuple) -> list:
+    """The flat input list as the function's arguments: lists for tensor lists, None for absent ones."""
+    it = iter(values)
+    args: list = []
+    for k in kinds:
+        if k == "N":
+            args.append(None)
+        elif type(k) is int:
+            args.append([next(it) for _ in range(k)])
+        elif type(k) is tuple:  # a list with holes
+            args.append([next(it) if present else None for present in k])
+        else:
+            args.append(next(it))
+    return args
+
+
+def _common(shapes_dtypes: Iterable[tuple[int, dt.dtype]], kinds: tuple, default: dt.dtype, to_float: bool) -> dt.dtype:
+    it = iter(shapes_dtypes)
+    operands = []
+    for k in kinds:
+        if k == "N":
+            continue
+        for _ in range(k if type(k) is int else 1):
+            ndim, d = next(it)
+            if k == "T" or type(k) is int:
+                operands.append((d, 2 if ndim else 1))
+            else:
+                operands.append((dt.number_dtype(k, default), 0))
+    common = dt.result_type(operands)
+    return default if to_float and common.category < 2 else common
+
+
+def promote(op: Op, values: tuple, kinds: tuple, default: dt.dtype) -> tuple[list, dt.dtype]:
+    """Bring the operands to the dtype that the operation computes in; also the dtype of its result.
+
+    float16 and bfloat16 are computed in float32 and rounded once, as PyTorch's kernels do.
+    """
+    if op.promote == PREDICATE:
+        return _regroup(values, kinds), dt.bool_
+    common = _common(((v.ndim, dt.FROM_NP[np.dtype(v.dtype)]) for v in values), kinds, default, op.promote == FLOAT)
+    compute = np.dtype(np.float32) if common.category == 2 and common.itemsize < 4 else common.np
+    cast = [v if v.dtype == compute else to_dtype(v, compute) for v in values]
+    return _regroup(cast, kinds), dt.bool_ if op.promote == COMPARE else common
+
+
+def to_dtype(v, np_dtype: np.dtype):
+    """Convert as PyTorch does: complex to real drops the imaginary part; floats to integers truncate."""
+    if jnp.issubdtype(v.dtype, jnp.complexfloating) and not jnp.issubdtype(np_dtype, jnp.complexfloating):
+        v = v != 0 if np_dtype == np.bool_ else jnp.real(v)
+    if np_dtype == np.bool_ and v.dtype != np.bool_:
+        return v != 0
+    if jnp.issubdtype(v.dtype, jnp.floating) and jnp.issubdtype(np_dtype, jnp.integer):
+        return _float_to_int(v, np_dtype)
+    return v.astype(np_dtype)
+
+
+def _float_to_int(v, np_dtype: np.dtype):
+    # C's conversion as PyTorch's CPU build does it: through int64 (out of range and nan give its minimum) and
+    # then by truncation of the high bits.
+    if np_dtype == np.uint64:
+        big = v >= 2.0**63
+        return jnp.where(big, (v - jnp.where(big, 2.0**63, 0)).astype(np.uint64) + np.uint64(2**63), _float_to_int(v, np.dtype(np.int64)).astype(np.uint64))
+    wide = np.dtype(np.int64)
+    if np_dtype == np.int32:
+        wide = np.dtype(np.int32)
+    info = np.iinfo(wide)
+    ok = (v >= float(info.min)) & (v < -float(info.min))
+    return jnp.where(ok, v, 0).astype(wide).__add__(jnp.where(ok, 0, info.min).astype(wide)).astype(np_dtype)
+
+
+def cast_result(op: Op, result, out: dt.dtype):
+    if op.result == "real":
+        out = out.to_real()
+    if op.result == "body":
+        return result
+    if isinstance(result, (tuple, list)):
+        return tuple(r if r.dtype == out.np else to_dtype(r, out.np) for r in result)
+    return result if result.dtype == out.np else to_dtype(result, out.np)
+
+
+def pointwise_aval(op: Op, avals: tuple, kinds: tuple, default: dt.dtype) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of a pointwise result, without tracing the function."""
+    shape = broadcast_shapes([a.shape for a in avals])
+    if op.promote in (COMPARE, PREDICATE):
+        if op.promote == COMPARE:
+            _common(((a.ndim, a.torch_dtype) for a in avals), kinds, default, False)
+        return shape, dt.bool_.np
+    common = _common(((a.ndim, a.torch_dtype) for a in avals), kinds, default, op.promote == FLOAT)
+    if op.result == "real":
+        common = common.to_real()
+    return shape, common.np
+
+
+def broadcast_shapes(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    """The broadcast of several shapes; RuntimeError with PyTorch's message when they do not agree."""
+    result: tuple[int, ...] = ()
+    for shape in shapes:
+        if shape == result:
+            continue
+        n = max(len(shape), len(result))
+        a = (1,) * (n - len(result)) + result
+        b = (1,) * (n - len(shape)) + shape
+        out = []
+        for i in range(n - 1, -1, -1):
+            x, y = a[i], b[i]
+            if x != y and x != 1 and y != 1:
+                raise RuntimeError(
+                    f"The size of tensor a ({x}) must match the size of tensor b ({y}) at non-singleton dimension {i}"
+                )
+            out.append(y if x == 1 else x)
+        result = tuple(reversed(out))
+    return result
+
+
+def op(
+    signature: str,
+    *,
+    promote: str | None = None,
+    result: str = "same",
+    inplace: bool = False,
+    out: bool = True,
+    method: bool = True,
+    function: bool = True,
+    returns: str = "",
+    aliases: Iterable[str] = (),
+    differentiable: bool = True,
+    grad: str | None = None,
+    saves: Iterable[str] | dict[str, tuple[str, ...]] | None = None,
+    layout: str | None = None,
+) -> Callable[[Callable], Op]:
+    """Declare an operation; the decorated function gets the dynamic arguments by position, the static by keyword.
+
+    `promote`: ARITH, FLOAT, COMPARE, PREDICATE or None (the function sees its inputs as they are; Python numbers
+    are 0-d float64/int64/bool/complex128 arrays that it must cast). `result`: "same", "real" (complex gives
+    real) or "body" (the function's own dtype and shape stand). `inplace`: derive `name_`. `out`: accept `out=`. `returns`: field
+    names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
+    `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
+    arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands' memory order (default for promoting operations).
+    """
+
+    def wrap(body: Callable) -> Op:
+        schema = parse(signature)
+        o = Op(
+            schema, body, promote=promote, result=result, inplace=inplace, out=out, method=method, function=function,
+            returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, saves=saves,
+            layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__,
+        )  # fmt: skip
+        REGISTRY.setdefault(schema.name, []).append(o)
+        for a in aliases:
+            REGISTRY.setdefault(a, []).append(o)
+        return o
+
+    return wrap
+
+
+def _camel(name: str) -> str:
+    return "".join(p[:1].upper() + p[1:] for p in name.split("_"))
+
+
+# --- gradients ---------------------------------------------------------------------------------------------
+
+
+def flat_names(spec: Spec) -> list[tuple[str, str]]:
+    """(argument name, kind) of each flat input: the elements of a tensor list share its name."""
+    names = []
+    for name, k in zip(spec.op.dynamic, spec.kinds, strict=True):
+        if k == "N":
+            continue
+        for _ in range(k if type(k) is int else sum(k) if type(k) is tuple else 1):
+            names.append((name, "T" if type(k) in (int, tuple) else k))
+    return names
+
+
+def saved_inputs(spec: Spec, needs: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Which flat inputs the backward of `spec` gets: Python numbers, and the tensors that the gradients in `needs` use."""
+    mask = spec.memo.get(("saved", needs))
+    if mask is None:
+        saves = spec.op.saves
+        names = flat_names(spec)
+        needed = {n for (n, _), need in zip(names, needs, strict=True) if need}
+        mask = tuple(k != "T" or not needed.isdisjoint(saves.get(n, ())) for n, k in names)
+        spec.memo["saved", needs] = mask
+    return mask
+
+
+class BackwardOp:
+    """What stands for an `Op` in a backward spec, so that backward operations are differentiable in their turn."""
+
+    rule = None
+    rule_params = ()
+    saves_result = False
+    differentiable = True
+    layout = "contiguous"
+    returns = ()
+    promote = None
+
+    def __init__(self, base: Any, n_inputs: int):
+        self.base = base
+        self.name = base.name + "_backward"
+        self.dynamic = tuple(map(str, range(n_inputs)))
+        self.saves = dict.fromkeys(self.dynamic, self.dynamic)
+        # What PyTorch's derivative formulas mostly end in: a product for pointwise operations.
+        self.grad_name = "MulBackward0" if base.promote else base.grad_name.replace("Backward", "BackwardBackward")
+
+
+def vjp_spec(
+    spec: Spec, needs: tuple[bool, ...], given: tuple[bool, ...], inputs: tuple[Aval | None, ...], results: tuple[Aval, ...]
+) -> Spec:
+    """The backward of `spec`, for these avals of its flat inputs (None for Python numbers) and results.
+
+    Its inputs are the saved flat inputs of `spec`, the results if the rule saves them, and the cotangents
+    that are present (`given`); its results are the gradients of the inputs for which `needs` is true.
+    Cotangents follow PyTorch's convention for complex numbers, the conjugate of JAX's.
+    """
+    key = (needs, given, inputs, results)
+    made = spec.memo.get(key)
+    if made is not None:
+        return made
+    op_ = spec.op
+    saved = saved_inputs(spec, needs)
+    n_results = len(results) if op_.saves_result else 0
+    kinds = tuple([k for (_, k), s in zip(flat_names(spec), saved, strict=True) if s]) + ("T",) * (n_results + sum(given))
+
+    def unpack(values):
+        it = iter(values)
+        primals = [
+            next(it) if s else jnp.zeros(a.shape, a.dtype)  # an input that the gradient does not depend on
+            for s, a in zip(saved, inputs, strict=True)
+        ]
+        outs = [next(it) for _ in range(n_results)]
+        cotangents = [next(it) if g else None for g in given]
+        return primals, outs, cotangents
+
+    if op_.rule is None:
+
+        def run(*values):
+            primals, _, cotangents = unpack(values)
+            return pullback(spec.run, primals, needs, cotangents, results)
+    else:
+
+        def run(*values):
+            primals, outs, cotangents = unpack(values)
+            return apply_rule(spec, primals, outs, cotangents, needs, results)
+
+    stable = None
+    if spec.stable is not None:
+        shapes = [(a.shape, a.dtype.name) if a is not None else None for a in inputs + results]
+        stable = f"vjp({spec.stable};{needs};{given};{shapes})"
+    made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds)), (), kinds)
+    spec.memo[key] = made
+    return made
+
+
+def is_inexact(v) -> bool:
+    return bool(jnp.issubdtype(v.dtype, jnp.inexact))
+
+
+def pullback(f: Callable, primals: list, needs: tuple[bool, ...], cotangents: list, results: tuple[Aval, ...]) -> tuple:
+    """`jax.vjp` of `f` in PyTorch's convention, with respect to the inputs in `needs`."""
+    index = [i for i, n in enumerate(needs) if n]
+
+    def g(*diff):
+        full = list(primals)
+        for i, v in zip(index, diff, strict=True):
+            full[i] = v
+        out = f(*full)
+        outs = out if isinstance(out, (tuple, list)) else (out,)
+        return [o for o in outs if is_inexact(o)]
+
+    _, pull = jax.vjp(g, *[primals[i] for i in index])
+    cots = []
+    for c, a in zip(cotangents, results, strict=True):
+        if a.category >= 2:
+            c = jnp.zeros(a.shape, a.dtype) if c is None else c
+            cots.append(jnp.conj(c) if a.category == 3 else c)
+    grads = pull(cots)
+    return tuple(jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in grads)
+
+
+def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: tuple[bool, ...], results: tuple[Aval, ...]) -> tuple:
+    """Run an operation's own gradient rule; reduce broadcast gradients and cast them to their inputs' dtypes."""
+    op_ = spec.op
+    if op_.promote is None:
+        args, cast = _regroup(primals, spec.kinds), lambda v: v
+    else:
+        args, _ = promote(op_, tuple(primals), spec.kinds, spec.memo["default"])
+        compute = next((a.dtype for a in args if hasattr(a, "dtype")), None)
+        cast = (lambda v: v.astype(compute) if is_inexact(v) and compute is not None and v.dtype.itemsize < compute.itemsize else v)
+    cots = [jnp.zeros(a.shape, a.dtype) if c is None else cast(c) for c, a in zip(cotangents, results, strict=True)]
+    available = dict(zip(op_.dynamic, args, strict=True)) | dict(zip(op_.static, spec.statics, strict=True))
+    available["grad"] = cots[0] if len(cots) == 1 else tuple(cots)
+    available["result"] = None if not outs else cast(outs[0]) if len(outs) == 1 else tuple(outs)
+    available["needs"] = needs
+    got = op_.rule(**{n: available[n] for n in op_.rule_params})
+    if len(op_.tensors) == 1 and not (isinstance(got, tuple) and len(got) == 1):
+        got = (got,)
+    by_name = dict(zip(op_.tensors, got, strict=True))
+    grads: list = []
+    seen: dict[str, int] = {}
+    for i, (name, kind) in enumerate(flat_names(spec)):
+        if kind != "T":
+            continue
+        g = by_name[name]
+        if isinstance(g, (list, tuple)):
+            k = seen.get(name, 0)
+            seen[name] = k + 1
+            g = g[k]
+        if needs[i]:
+            x = primals[i]
+            g = jnp.zeros(x.shape, x.dtype) if g is None else g
+            grads.append(_fit(g, x))
+    return tuple(grads)
+
+
+def _fit(g, x):
+    """Sum a gradient over broadcast dimensions and give it the input's dtype."""
+    if g.shape != x.shape:
+        lead = g.ndim - x.ndim
+        if lead > 0:
+            g = g.sum(tuple(range(lead)))
+        axes = tuple(i for i, n in enumerate(x.shape) if n == 1 and g.shape[i] != 1)
+        if axes:
+            g = g.sum(axes, keepdims=True)
+        if g.shape != x.shape:
+            g = jnp.broadcast_to(g, x.shape)
+    if jnp.issubdtype(g.dtype, jnp.complexfloating) and not jnp.issubdtype(x.dtype, jnp.complexfloating):
+        g = jnp.real(g)
+    return g if g.dtype == x.dtype else g.astype(x.dtype)

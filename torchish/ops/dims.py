@@ -1,0 +1,32 @@
+"""Dimension arguments: wrapping negatives, checking ranges, with PyTorch's messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def wrap_dim(dim: int, ndim: int, *, scalar: bool = True) -> int:
+    """A dimension index in [0, ndim); IndexError when out of range. A 0-d tensor counts as 1-d when `scalar`."""
+    if ndim <= 0:
+        if not scalar:
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+        ndim = 1
+    if not -ndim <= dim < ndim:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})")
+    return dim + ndim if dim < 0 else dim
+
+
+def wrap_dims(dims: int | Sequence[int] | None, ndim: int, *, unique: bool = True) -> tuple[int, ...]:
+    """Wrap several dimensions (None or empty: all); RuntimeError when one appears twice."""
+    if dims is None or (not isinstance(dims, int) and len(dims) == 0):
+        return tuple(range(ndim))
+    if isinstance(dims, int):
+        dims = (dims,)
+    out = tuple(wrap_dim(int(d), ndim) for d in dims)
+    if unique:
+        seen: set[int] = set()
+        for d in out:
+            if d in seen:
+                raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+            seen.add(d)
+    return out if ndim else ()

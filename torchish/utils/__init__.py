@@ -1,0 +1,5 @@
+"""`torch.utils`."""
+
+from torchish.utils import hooks
+
+__all__ = ["hooks"]
