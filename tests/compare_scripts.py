@@ -4,10 +4,10 @@
     python tests/compare_scripts.py                                    # every script in tests/scripts
     python tests/compare_scripts.py --show torch SCRIPT                # PyTorch's output, normalised
 
-Two lines agree when their text is equal and each number in them is within 5e-4, relative or absolute. What a number
-looks like is part of the text: integers must be equal, `3.` is not `3.0000`, columns keep their width. Addresses
-(`0x7f…`) read `0x…` on both sides. A script that fails must fail on both sides with the same exit code and the same
-last line of its traceback.
+Two lines agree when their text is equal and each number in them is within 5e-4, relative or absolute. What a
+number looks like is part of the text: integers must be equal, `3.` is not `3.0000`, columns keep their width.
+Addresses (`0x7f…`) read `0x…` on both sides. A script that fails must fail on both sides with the same exit
+code and the same last line of its traceback.
 
 PyTorch's side is cached in `tests/.cache/scripts`, one file per script's content and PyTorch version.
 """
@@ -36,12 +36,12 @@ SCRIPTS = ROOT / "tests" / "scripts"
 CACHE = ROOT / "tests" / ".cache" / "scripts"
 TOLERANCE = 5e-4
 
-# A number that is not part of a name or of a dotted version: `0.5`, `3.`, `-1e-05`, `2.j`; not the 32 of `float32`.
+# A number that is not part of a name or a dotted version: `0.5`, `3.`, `-1e-05`, `2.j`; not `float32`'s 32.
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?=j?(?!\w))")
 ADDRESS = re.compile(r"(?<!\w)0x[0-9a-fA-F]+")
 
 
-# ------------------------------------------------------------------------------------------------- comparing lines
+# -------------------------------------------------------------------------------------------- comparing lines
 
 
 def normalise(text: str) -> list[str]:
@@ -75,14 +75,12 @@ def why_numbers_differ(expected: str, actual: str, scalar: bool) -> str | None:
     if len(forms) > 1 and not (scalar and forms == {"point", "decimals"}):
         return f"{actual} is not written like {expected}"
     x, y = float(expected), float(actual)
-    if abs(x - y) > TOLERANCE * max(1.0, abs(x)):
+    # `%.3f` of two numbers that close can be one apart in the last place
+    last_place = 1e-3 if decimals(expected) == decimals(actual) == 3 else 0.0
+    if abs(x - y) > max(TOLERANCE * max(1.0, abs(x)), 1.001 * last_place):
         return f"{actual} for {expected}"
     # Python and NumPy print as many digits as the value needs; tensors and %-formats a fixed number.
-    if (
-        len(forms) == 1
-        and max(decimals(expected), decimals(actual)) < 7
-        and decimals(expected) != decimals(actual)
-    ):
+    if len(forms) == 1 and max(decimals(expected), decimals(actual)) < 7 and decimals(expected) != decimals(actual):
         return f"{actual} has other digits than {expected}"
     return None
 
@@ -98,21 +96,18 @@ def why_lines_differ(expected: str, actual: str) -> str | None:
     loose = any(decimals(m.group()) >= 7 for side in numbers for m in side)
     ends = [0, 0]
     for x, y in zip(*numbers, strict=True):
-        before_x, before_y = expected[ends[0] : x.start()], actual[ends[1] : y.start()]
+        before = expected[ends[0] : x.start()], actual[ends[1] : y.start()]
         ends = [x.end(), y.end()]
-        if before_x != before_y:
-            same_width = len(before_x) + len(x.group()) == len(before_y) + len(y.group())
-            if before_x.rstrip(" ") != before_y.rstrip(" ") and not loose:
-                return "text differs"
-            if loose and before_x.split() != before_y.split():
-                return "text differs"
-            if not (same_width or loose):
-                return "spacing differs"
-        reason = why_numbers_differ(x.group(), y.group(), scalar=before_x.endswith("tensor("))
+        if before[0].split() != before[1].split():
+            return "text differs"
+        same_width = len(before[0]) + len(x.group()) == len(before[1]) + len(y.group())
+        if before[0] != before[1] and not (loose or same_width):
+            return "spacing differs"
+        reason = why_numbers_differ(x.group(), y.group(), scalar=before[0].endswith("tensor("))
         if reason:
             return reason
-    rest_x, rest_y = expected[ends[0] :], actual[ends[1] :]
-    if rest_x != rest_y and not (loose and rest_x.split() == rest_y.split()):
+    rest = expected[ends[0] :], actual[ends[1] :]
+    if rest[0] != rest[1] and not (loose and rest[0].split() == rest[1].split()):
         return "text differs"
     return None
 
@@ -137,24 +132,24 @@ class Difference:
 
 def differences(expected: Sequence[str], actual: Sequence[str]) -> Iterator[Difference]:
     """Every difference between two outputs; lines are aligned by their text, numbers aside."""
+    blocks: Sequence[tuple[str, int, int, int, int]]
     if len(expected) == len(actual):
         blocks = [("replace", 0, len(expected), 0, len(actual))]
     else:
         skeletons = [[NUMBER.sub("#", line) for line in side] for side in (expected, actual)]
-        blocks = difflib.SequenceMatcher(None, *skeletons, autojunk=False).get_opcodes()
+        matcher = difflib.SequenceMatcher(a=skeletons[0], b=skeletons[1], autojunk=False)
+        blocks = matcher.get_opcodes()
     for _, i, i_end, j, j_end in blocks:
         for k in range(max(i_end - i, j_end - j)):
             x = expected[i + k] if i + k < i_end else None
             y = actual[j + k] if j + k < j_end else None
             if x is None or y is None:
-                yield Difference(
-                    min(i + k, i_end) + 1, x, y, "line missing" if y is None else "line too many"
-                )
+                yield Difference(min(i + k, i_end) + 1, x, y, "line missing" if y is None else "line too many")
             elif reason := why_lines_differ(x, y):
                 yield Difference(i + k + 1, x, y, reason)
 
 
-# ------------------------------------------------------------------------------------------------- running scripts
+# -------------------------------------------------------------------------------------------- running scripts
 
 
 @dataclass(frozen=True)
@@ -202,9 +197,7 @@ def has_torch() -> bool:
 def reference(script: Path, refresh: bool = False, timeout: float = 600) -> Output:
     """PyTorch's output of a script, from the cache where it has been seen."""
     versions = [f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "numpy")]
-    content = (
-        script.read_bytes() + Path(__file__).read_bytes() + repr((versions, sys.version_info[:2])).encode()
-    )
+    content = script.read_bytes() + Path(__file__).read_bytes() + repr((versions, sys.version_info[:2])).encode()
     path = CACHE / f"{script.stem}-{hashlib.sha256(content).hexdigest()[:16]}.json"
     if path.exists() and not refresh:
         return Output(**json.loads(path.read_text(encoding="utf-8")))
@@ -250,20 +243,12 @@ def report(found: Sequence[Difference], limit: int = 10) -> str:
 def main() -> int:
     """The command line; the exit code is the number of scripts that differ, at most 100."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "scripts", nargs="*", type=Path, help="scripts to run (default: all of tests/scripts)"
-    )
-    parser.add_argument(
-        "--refresh", action="store_true", help="run PyTorch again instead of reading the cache"
-    )
+    parser.add_argument("scripts", nargs="*", type=Path, help="scripts to run (default: all of tests/scripts)")
+    parser.add_argument("--refresh", action="store_true", help="run PyTorch again instead of reading the cache")
     parser.add_argument("--limit", type=int, default=5, help="differences shown per script (default 5)")
     parser.add_argument("--timeout", type=float, default=600, help="seconds per run (default 600)")
-    parser.add_argument(
-        "--show", choices=("torch", "torchish"), help="print one side's output and compare nothing"
-    )
-    parser.add_argument(
-        "--candidate", default=shlex.join(TORCHISH), help="the command to compare (%(default)s)"
-    )
+    parser.add_argument("--show", choices=("torch", "torchish"), help="print one side's output and compare nothing")
+    parser.add_argument("--candidate", default=shlex.join(TORCHISH), help="the command to compare (%(default)s)")
     arguments = parser.parse_args()
     candidate = shlex.split(arguments.candidate)
     scripts = [s.resolve() for s in arguments.scripts] or sorted(SCRIPTS.glob("*.py"))
@@ -272,11 +257,7 @@ def main() -> int:
         if arguments.show:
             torch_side = arguments.show == "torch"
             timeout = arguments.timeout
-            output = (
-                reference(script, arguments.refresh, timeout)
-                if torch_side
-                else run(candidate, script, timeout)
-            )
+            output = reference(script, arguments.refresh, timeout) if torch_side else run(candidate, script, timeout)
             print("\n".join(output.lines))
             print(output.error if output.code else "", end="\n" if output.code else "", file=sys.stderr)
             continue

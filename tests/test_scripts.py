@@ -21,6 +21,7 @@ def test_script_prints_the_same(script: Path) -> None:
         ("tensor([0.1234, 1.0000])", "tensor([0.1236, 1.0000])"),  # within 5e-4
         ("tensor([-8.7423e-08, 1.0000e+00])", "tensor([-8.7400e-08, 1.0000e+00])"),
         ("tensor([1234.5678])", "tensor([1234.9000])"),  # within 5e-4 of its size
+        ("[1,    20] loss: 2.307", "[1,    20] loss: 2.308"),  # rounded from either side of 2.3075
         ("loss: 0.12345678", "loss: 0.1234568"),  # as many digits as the value needs
         ("[[0.87163675 0.2458961 ]]", "[[0.8716367  0.24589611]]"),  # and so are NumPy's columns
         ("tensor(-0.0000)", "tensor(0.0000)"),
@@ -37,6 +38,8 @@ def test_lines_that_agree(expected: str, actual: str) -> None:
     ("expected", "actual"),
     [
         ("tensor([0.1234])", "tensor([0.1244])"),  # a number too far off
+        ("[1,    20] loss: 0.307", "[1,    20] loss: 0.309"),
+        ("[1,    20] loss: 2.307", "[2,    20] loss: 2.307"),
         ("tensor([0.1234])", "tensor([0.12340])"),  # digits
         ("tensor([3., 4.])", "tensor([3.0000, 4.0000])"),  # integer mode
         ("tensor([3, 4])", "tensor([3., 4.])"),  # a dtype
@@ -57,7 +60,5 @@ def test_lines_that_differ(expected: str, actual: str) -> None:
 
 def test_missing_and_surplus_lines_are_found_where_they_are() -> None:
     expected = ["a", "tensor([1.0000])", "b", "c"]
-    assert [(d.line, d.reason) for d in differences(expected, expected[:1] + expected[2:])] == [
-        (2, "line missing")
-    ]
+    assert [(d.line, d.reason) for d in differences(expected, expected[:1] + expected[2:])] == [(2, "line missing")]
     assert [(d.line, d.reason) for d in differences(expected, [*expected, "d"])] == [(5, "line too many")]

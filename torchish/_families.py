@@ -1,5 +1,5 @@
 """Imports every family of operations, so that their declarations are registered."""
 
 # ruff: noqa: F401
-from torchish._tensor import creation, methods, views
+from torchish._tensor import creation, methods, random, views
 from torchish.ops import pointwise

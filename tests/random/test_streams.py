@@ -1,6 +1,7 @@
 """The contract of ``torchish._random``: PyTorch's values, and PyTorch's generator state, after every call."""
 
 import math
+import pickle
 import random as pyrandom
 import threading
 import warnings
@@ -60,12 +61,20 @@ def assert_same_state(theirs: torch.Generator, ours: R.MT19937Generator) -> None
     np.testing.assert_array_equal(ours.get_state(), theirs.get_state().numpy())
 
 
+# With AVX-512 NumPy takes double logarithms, sines and so on from a library other than the C one PyTorch calls.
+_LOG = np.lib.introspect.opt_func_info(func_name="^log$", signature="float64")["log"]
+SAME_LIBM = not any(name in kernel["current"] for kernel in _LOG.values() for name in ("AVX512", "X86_V4"))
+
+
 def assert_same(expected: torch.Tensor, actual: np.ndarray) -> None:
-    """Equal shape, dtype and bits (a NaN equals a NaN)."""
+    """Equal shape, dtype and values: equal to the last bit, but for doubles under another libm."""
     expected = to_numpy(expected)
     assert actual.shape == expected.shape
     assert actual.dtype == expected.dtype
-    np.testing.assert_array_equal(actual, expected)
+    if SAME_LIBM or actual.dtype not in (np.float64, np.complex128):
+        np.testing.assert_array_equal(actual, expected)
+    else:
+        np.testing.assert_allclose(actual, expected, rtol=1e-14)
 
 
 def check(theirs, ours, seed: int = 1729) -> None:
@@ -129,6 +138,7 @@ def test_clone_state_is_independent():
     twin = h.clone_state()
     expected = R.randn(h, (9,))
     np.testing.assert_array_equal(R.randn(twin, (9,)), expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(h)).get_state(), h.get_state())
 
 
 def test_concurrent_calls_take_turns():
@@ -172,9 +182,7 @@ def test_rand(shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATING + COMPLEX)
-@pytest.mark.parametrize(
-    "low, high", [(0.0, 1.0), (0.0, 0.1), (-0.3, 1.7), (2.0, 2.0), (1.0, 1.01), (-6e4, 5e3)]
-)
+@pytest.mark.parametrize("low, high", [(0.0, 1.0), (0.0, 0.1), (-0.3, 1.7), (2.0, 2.0), (1.0, 1.01), (-6e4, 5e3)])
 def test_uniform(low, high, dtype):
     check(
         lambda g: empty((3, 2000), dtype).uniform_(low, high, generator=g),
@@ -246,9 +254,7 @@ WIDE_RANGES = [(0, 2**28 - 1), (0, 2**28), (-5, 2**30 + 7), (0, 2**31), (-(2**62
 WIDE_RANGES += [(-(2**63), None), (-(2**63), 2**63 - 1), (2**24 + 1, 2**24 + 9)]
 
 
-@pytest.mark.parametrize(
-    "dtype", INTEGERS + FLOATING + [torch.bool, torch.uint16, torch.uint32, torch.uint64]
-)
+@pytest.mark.parametrize("dtype", INTEGERS + FLOATING + [torch.bool, torch.uint16, torch.uint32, torch.uint64])
 @pytest.mark.parametrize("low, high", RANGES + WIDE_RANGES)
 @pytest.mark.parametrize("shape", [(3,), (40_000,)])
 def test_random_from(shape, low, high, dtype):
@@ -262,9 +268,7 @@ def test_random_from(shape, low, high, dtype):
 
 
 def test_inexact_ranges_warn():
-    with pytest.warns(
-        UserWarning, match=r"to - 1 is out of bounds \[-\(2\^11\), 2\^11\]. Due to .* c10::Half can"
-    ):
+    with pytest.warns(UserWarning, match=r"to - 1 is out of bounds \[-\(2\^11\), 2\^11\]. Due to .* c10::Half can"):
         R.randint(R.MT19937Generator(), 0, 5000, (3,), np.dtype(np.float16))
 
 
@@ -277,7 +281,7 @@ def test_loader_seeds_and_shuffles():
     check(lambda g: torch.randperm(60, generator=g), lambda h: R.randperm(h, 60))
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 10, 127, 625, 999, 1000, 1001, 1002, 1500, 4097, 60_000, 300_001])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 10, 127, 399, 400, 401, 402, 625, 1500, 4097, 60_000, 300_001])
 def test_randperm(n):
     check(lambda g: torch.randperm(n, generator=g), lambda h: R.randperm(h, n))
 
@@ -285,9 +289,7 @@ def test_randperm(n):
 @pytest.mark.parametrize("dtype", INTEGERS + FLOATING + [torch.bool, torch.uint16, torch.complex64])
 @pytest.mark.parametrize("n", [2, 128, 129, 256, 257, 2049, 2050, 32_769])
 def test_randperm_dtypes(n, dtype):
-    same_outcome(
-        lambda g: torch.randperm(n, dtype=dtype, generator=g), lambda h: R.randperm(h, n, DTYPES[dtype])
-    )
+    same_outcome(lambda g: torch.randperm(n, dtype=dtype, generator=g), lambda h: R.randperm(h, n, DTYPES[dtype]))
 
 
 # ---- Bernoulli, dropout, geometric
@@ -386,9 +388,10 @@ def test_multinomial_of_many(replacement):
 
 
 @pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("highest", [0, 60])  # a rate of zero draws nothing
 @pytest.mark.parametrize("n", [1, 20, 3000])
-def test_poisson(n, dtype):
-    rate = torch.linspace(0, 60, n).to(dtype)
+def test_poisson(n, highest, dtype):
+    rate = torch.linspace(0, highest, n).to(dtype)
     check(lambda g: torch.poisson(rate, generator=g), lambda h: R.poisson(h, to_numpy(rate)))
 
 
@@ -455,9 +458,7 @@ BAD_CALLS = [
     *[("log_normal", d, (0.0, a)) for d in (f32, i64, c64) for a in (1.0, 0.0, -1.0, NAN)],
     *[("random", d, ()) for d in (c64, torch.uint16, torch.uint64)],
 ]
-BAD_SCALARS = [("bernoulli", p) for p in (2, -0.1, NAN, 0.5)] + [
-    ("geometric", p) for p in (0, 1, 1.5, NAN, 0.5)
-]
+BAD_SCALARS = [("bernoulli", p) for p in (2, -0.1, NAN, 0.5)] + [("geometric", p) for p in (0, 1, 1.5, NAN, 0.5)]
 
 
 @pytest.mark.parametrize("shape", [(3,), (0,)])
@@ -488,11 +489,7 @@ ONES, NOTHING = torch.ones(3), torch.ones(0)
     "name, arguments",
     [
         *[("multinomial", (ONES, n)) for n in (0, -1, 4)],
-        *[
-            ("multinomial", (w, 1, r))
-            for r in (False, True)
-            for w in (-ONES, 0 * ONES, ONES * NAN, ONES * INF)
-        ],
+        *[("multinomial", (w, 1, r)) for r in (False, True) for w in (-ONES, 0 * ONES, ONES * NAN, ONES * INF)],
         *[("multinomial", (ONES.to(d), 1)) for d in (i64, c64)],
         ("multinomial", (torch.ones(2, 2, 2), 1)),
         ("multinomial", (torch.tensor(1.0), 1)),
@@ -526,9 +523,7 @@ def test_messages_of_functions(name, arguments):
 @pytest.mark.parametrize("p", [2.0, -0.1, NAN])
 def test_messages_of_dropout(p):
     assert outcome(lambda: torch.dropout(ONES, p, True)) == outcome(lambda: R.check_dropout_probability(p))
-    assert outcome(lambda: torch.feature_dropout(ONES, 0.5, True)) == outcome(
-        lambda: R.feature_noise_shape((3,))
-    )
+    assert outcome(lambda: torch.feature_dropout(ONES, 0.5, True)) == outcome(lambda: R.feature_noise_shape((3,)))
 
 
 # ---- all together

@@ -107,7 +107,7 @@ def evaluate(line):
 with torch.no_grad():
     for line in ("Moretti", "Fletcher", "Kimura"):
         topv, topi = evaluate(line).topk(n_categories, 1, True)
-        print(line, [(f"{topv[0][i].item():.2f}", all_categories[topi[0][i].item()]) for i in range(2)])
+        print(line, [(f"{topv[0][i].item():.3f}", all_categories[topi[0][i].item()]) for i in range(2)])
     confusion = torch.zeros(n_categories, n_categories)
     for i, category in enumerate(all_categories):
         for line in names[category]:

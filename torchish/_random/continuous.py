@@ -9,9 +9,11 @@ import numpy as np
 
 from .generator import MT19937Generator
 from .numerics import FLOATING, cast, cpp_number, cpp_type_name, float32, fma64, numel, scalar_type_name
-from .uniform import uniforms64
+from .uniforms import uniforms64
 
-_CONTINUOUS = "{} distribution is a continuous probability distribution. dtype must be a floating point but you specified "
+_CONTINUOUS = (
+    "{} distribution is a continuous probability distribution. dtype must be a floating point but you specified "
+)
 
 
 def exponential(

@@ -10,6 +10,7 @@ import numpy as np
 from .generator import MT19937Generator
 from .numerics import (
     FLOATING,
+    LARGEST,
     MANTISSA_BITS,
     bfloat16,
     cast,
@@ -22,11 +23,16 @@ from .numerics import (
     not_implemented,
     numel,
 )
-from .uniform import BLOCK, uniforms32, uniforms64
+from .uniforms import BLOCK, uniforms32, uniforms64
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 _INTEGERS = tuple(map(np.dtype, ("bool", "uint8", "int8", "int16", "int32", "int64")))
 _UNSIGNED = tuple(map(np.dtype, ("uint16", "uint32", "uint64")))
+
+# The bounds random_ accepts. All are int64, so those of uint64 end early.
+_RANGES: dict[np.dtype, tuple[float, float]] = {d: (-LARGEST[d], LARGEST[d]) for d in FLOATING}
+_RANGES |= {d: (np.iinfo(d).min, min(np.iinfo(d).max, _INT64_MAX)) for d in _INTEGERS[1:] + _UNSIGNED}
+_RANGES[_INTEGERS[0]] = (0, 1)
 
 
 def randint(
@@ -77,9 +83,7 @@ def random_from(
         low, last = _from_low(dtype, low)
     else:
         if low >= high:
-            raise RuntimeError(
-                f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-            )
+            raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
         if dtype in FLOATING:
             low, high = _round_low(dtype, low), _round_high(dtype, high)
             if low >= high:
@@ -122,9 +126,7 @@ def bernoulli(generator: MT19937Generator, p: np.ndarray, dtype: np.dtype | None
     uniforms = uniforms64 if p.dtype == float64 else uniforms32
     with generator.lock:
         if not valid.all():
-            uniforms(
-                generator, int(np.argmin(valid))
-            )  # PyTorch meets the element after it drew for those before
+            uniforms(generator, int(np.argmin(valid)))  # PyTorch meets the element after it drew for those before
             raise RuntimeError(
                 "Expected p_in >= 0 && p_in <= 1 to be true, but got false.  (Could this error message be improved?  "
                 "If so, please report an enhancement request to PyTorch.)"
@@ -154,9 +156,7 @@ def bernoulli_scalar(
     return out.reshape(shape)
 
 
-def geometric(
-    generator: MT19937Generator, shape: Sequence[int], p: float, dtype: np.dtype = float32
-) -> np.ndarray:
+def geometric(generator: MT19937Generator, shape: Sequence[int], p: float, dtype: np.dtype = float32) -> np.ndarray:
     """``Tensor.geometric_(p)``: ceil(log(u) / log(1 - p)) in double, cast to any dtype but bool and complex.
 
     Raises RuntimeError unless 0 < p < 1.
@@ -178,15 +178,13 @@ def geometric(
 
 
 def _modulo(draws: np.ndarray, count: int) -> np.ndarray:
-    """``draws % count`` in place, for 0 < count < 2**64. Division by one number is vectorised, remainder is not."""
-    if count > np.iinfo(draws.dtype).max:
+    """``draws % count`` in place, for a count of the dtype. NumPy vectorises division by one number, not remainder."""
+    divisor = draws.dtype.type(count)
+    if count & (count - 1) == 0:
+        draws &= draws.dtype.type(count - 1)
         return draws
-    count = draws.dtype.type(count)
-    if count & (count - draws.dtype.type(1)) == 0:
-        draws &= count - draws.dtype.type(1)
-        return draws
-    quotient = draws // count
-    quotient *= count
+    quotient = draws // divisor
+    quotient *= divisor
     draws -= quotient
     return draws
 
@@ -198,9 +196,7 @@ def _full_range(generator: MT19937Generator, shape: Sequence[int], dtype: np.dty
     if dtype in _UNSIGNED or dtype in (float16, np.bool_) or dtype.kind == "c":
         raise not_implemented("random_full_64_bits_range_kernel_cpu", dtype)
     if dtype not in (int64, float64, float32, bfloat16):
-        raise RuntimeError(
-            "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16"
-        )
+        raise RuntimeError("random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16")
     with generator.lock:
         return cast(generator.random64(size).view(int64), dtype).reshape(shape)
 
@@ -249,22 +245,13 @@ def _round_high(dtype: np.dtype, high: int) -> int:
 
 def _check_range(dtype: np.dtype, low: int, last: int) -> None:
     """``check_from_to_in_range``."""
-    floating = dtype in FLOATING
-    if floating:
-        limit = float(np.finfo(dtype).max) if dtype != bfloat16 else float.fromhex("0x1.fep127")
-        smallest, largest = -limit, limit
-    elif dtype.kind == "b":
-        smallest, largest = 0, 1
-    elif dtype == np.uint64:
-        smallest, largest = 0, _INT64_MAX
-    elif dtype in _INTEGERS or dtype in _UNSIGNED:
-        smallest, largest = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
-    else:
+    if dtype not in _RANGES:
         raise RuntimeError("check_random_bounds handles only integral, floating-point and boolean types")
+    smallest, largest = _RANGES[dtype]
     for name, value in (("from", low), ("to - 1", last)):
         if not smallest <= value <= largest:
             raise RuntimeError(f"{name} is out of bounds for {cpp_type_name(dtype)}")
-    if floating:
+    if dtype in FLOATING:
         digits = MANTISSA_BITS[dtype]
         for name, value in (("from", low), ("to - 1", last)):
             if abs(value) > 2**digits:

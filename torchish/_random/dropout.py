@@ -31,13 +31,12 @@ def feature_noise_shape(shape: Sequence[int]) -> tuple[int, ...]:
     return (*shape[:2], *(1 for _ in shape[2:]))
 
 
-def dropout_noise(
-    generator: MT19937Generator, shape: Sequence[int], p: float, dtype: np.dtype = float32
-) -> np.ndarray:
+def dropout_noise(generator: MT19937Generator, shape: Sequence[int], p: float, dtype: np.dtype = float32) -> np.ndarray:
     """What the input is multiplied by: 0 with probability p in (0, 1), else 1 / (1 - p), in that shape and dtype."""
-    kept = bernoulli_scalar(generator, shape, 1 - p, dtype)
-    wide = np.float64 if dtype == float64 else np.float32
-    return cast(kept.astype(wide) / wide(1 - p), np.dtype(dtype))
+    dtype = np.dtype(dtype)
+    wide = _computed_in(dtype)
+    kept = bernoulli_scalar(generator, shape, 1 - p, dtype).astype(wide)
+    return cast(kept / np.asarray(1 - p, wide), dtype)
 
 
 def alpha_dropout_noise(
@@ -45,14 +44,18 @@ def alpha_dropout_noise(
 ) -> tuple[np.ndarray, np.ndarray]:
     """``(factor, shift)`` for ``input * factor + shift``, which keeps the mean and variance of SELU activations."""
     dtype = np.dtype(dtype)
-    kept = bernoulli_scalar(generator, shape, 1 - p, dtype)
+    wide = _computed_in(dtype)
+    kept = bernoulli_scalar(generator, shape, 1 - p, dtype).astype(wide)
     a = 1.0 / math.sqrt((_ALPHA * _ALPHA * p + 1) * (1 - p))
-    wide = np.float64 if dtype == float64 else np.float32
 
     def rounded(values: np.ndarray) -> np.ndarray:
-        return cast(np.asarray(values), dtype).astype(wide)
+        return cast(values, dtype).astype(wide)
 
     # each step is rounded to the dtype; a number added is rounded to it first, a number multiplied by is not
-    kept = kept.astype(wide)
-    shift = rounded((kept - wide(1)) * wide(_ALPHA * a)) + rounded(wide(_ALPHA * a * p))
-    return cast(kept * wide(a), dtype), cast(shift, dtype)
+    product = rounded((kept - np.asarray(1, wide)) * np.asarray(_ALPHA * a, wide))
+    shift = product + rounded(np.asarray(_ALPHA * a * p, wide))
+    return cast(kept * np.asarray(a, wide), dtype), cast(shift, dtype)
+
+
+def _computed_in(dtype: np.dtype) -> np.dtype:
+    return float64 if dtype == float64 else float32

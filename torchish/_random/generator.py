@@ -132,16 +132,16 @@ class MT19937Generator:
             while True:
                 yield self.uniform64()
         chunk = min(expected, 1 << 16)
-        used, saved = 0, self._bits.state
+        used, saved, untouched = 0, self._bits.state, self._untouched
         try:
             while True:
-                used, saved = 0, self._bits.state
+                used, saved, untouched = 0, self._bits.state, self._untouched
                 ahead = ((self.random64(chunk) & np.uint64(2**53 - 1)) * 2.0**-53).tolist()
                 for u in ahead:
                     used += 1
                     yield u
         finally:
-            self._bits.state = saved
+            self._bits.state, self._untouched = saved, untouched
             self.random(2 * used)
 
     # ---- state

@@ -13,8 +13,11 @@ float16, float32, float64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype
 int64 = np.dtype(np.int64)
 complex64, complex128 = np.dtype(np.complex64), np.dtype(np.complex128)
 FLOATING = (float32, float64, float16, bfloat16)
-REAL_OF_COMPLEX = {complex64: float32, complex128: float64}
+REAL_OF_COMPLEX: dict[np.dtype, np.dtype] = {complex64: float32, complex128: float64}
 MANTISSA_BITS = {float64: 53, float32: 24, float16: 11, bfloat16: 8}  # std::numeric_limits<T>::digits
+
+LARGEST = {float64: float(np.finfo(float64).max), float32: float(np.finfo(float32).max)}
+LARGEST |= {float16: 65504.0, bfloat16: float.fromhex("0x1.fep127")}  # std::numeric_limits<T>::max()
 
 # dtype -> (c10::ScalarType name, C++ type name); PyTorch's messages use sometimes the one, sometimes the other.
 _NAMES = {
@@ -81,9 +84,7 @@ def fma32(x: np.ndarray, a: float, b: float) -> np.ndarray:
 def fma64(x: np.ndarray, a: float, b: float) -> np.ndarray:
     """``fma(x, a, b)`` for doubles, rounded once, with Dekker's exact product and Knuth's exact sum."""
     product = x * a
-    if (
-        b == 0.0 or a == 1.0 or not abs(a) < 2.0**900
-    ):  # one of the roundings is void (or Dekker would overflow)
+    if b == 0.0 or a == 1.0 or not abs(a) < 2.0**900:  # one of the roundings is void (or Dekker would overflow)
         return product + b
     x_high, x_low = _split(x)
     a_high, a_low = _split(a)

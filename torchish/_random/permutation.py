@@ -10,8 +10,9 @@ from .numerics import FLOATING, MANTISSA_BITS, bfloat16, cast, int64, not_implem
 _LARGE = (2**32 - 1) // 20  # from this n on PyTorch takes 64-bit numbers, to keep their remainders uniform
 _INTEGERS = tuple(map(np.dtype, ("uint8", "int8", "int16", "int32", "int64")))
 
-# Lengths up to which swapping in a list (0.1 us a swap) is quicker than the sort (100 us and 0.05 us an element).
-_SHORT = 1000
+# Lengths up to which swapping in a list is quicker than the sort. Measured: 27 against 38 us at 300, 49 against 43 us
+# at 500, 103 against 62 us at 1000.
+_SHORT = 400
 
 
 def randperm(generator: MT19937Generator, n: int, dtype: np.dtype = int64) -> np.ndarray:

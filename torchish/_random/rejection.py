@@ -14,7 +14,7 @@ from contextlib import closing
 import numpy as np
 
 from .generator import MT19937Generator
-from .normal import normal_pair
+from .normals import normal_pair
 from .numerics import FLOATING, cast, float32, float64, not_implemented, scalar_type_name
 
 
@@ -42,9 +42,7 @@ def binomial(generator: MT19937Generator, count: np.ndarray, prob: np.ndarray) -
                 f"binomial only supports floating-point dtypes for {name}, got: {scalar_type_name(value.dtype)}"
             )
     if count.dtype != prob.dtype:
-        raise RuntimeError(
-            f"Found dtype {scalar_type_name(prob.dtype)} but expected {scalar_type_name(count.dtype)}"
-        )
+        raise RuntimeError(f"Found dtype {scalar_type_name(prob.dtype)} but expected {scalar_type_name(count.dtype)}")
     if count.dtype not in (float32, float64):
         raise not_implemented("binomial_cpu", count.dtype)
     counts, probs = np.broadcast_arrays(count, prob)

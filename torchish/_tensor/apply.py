@@ -664,6 +664,13 @@ def _zeros(a, record: bool):
     return Tensor._wrap(e) if record else e
 
 
+def _has_nan(g, record: bool) -> bool:
+    import numpy as np
+
+    value = np.asarray(force(g._read() if record else g))
+    return bool(np.isnan(value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)).any())
+
+
 TENSORS.apply_recorded = _apply_recorded
 TENSORS.unpack_saved = _unpack_saved
 TENSORS.accumulate = _accumulate
@@ -674,3 +681,4 @@ TENSORS.call_hook = _call_hook
 TENSORS.call_all_hook = _call_all_hook
 TENSORS.store_grad = _store_grad
 TENSORS.zeros = _zeros
+TENSORS.has_nan = _has_nan

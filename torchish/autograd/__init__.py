@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from torchish.autograd import grad_mode, graph
+from torchish.autograd import anomaly_mode, function, functional, grad_mode, graph
+from torchish.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+from torchish.autograd.function import Function
 from torchish.autograd.grad_mode import (
     STATE,
     enable_grad,
@@ -177,6 +179,6 @@ def grad(
 
 
 __all__ = [
-    "STATE", "backward", "enable_grad", "grad", "grad_mode", "graph", "inference_mode", "is_grad_enabled", "no_grad",
+    "Function", "anomaly_mode", "detect_anomaly", "function", "functional", "set_detect_anomaly", "STATE", "backward", "enable_grad", "grad", "grad_mode", "graph", "inference_mode", "is_grad_enabled", "no_grad",
     "set_grad_enabled",
 ]  # fmt: skip

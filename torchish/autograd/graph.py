@@ -117,6 +117,8 @@ def named(name: str, base: type) -> type:
 class GradFn(Node):
     """The backward of one operation of the registry."""
 
+    where: str | None = None  # the traceback of the forward call, in anomaly mode
+
     def __init__(self, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, avals: tuple, results: tuple):
         self.seq = next(_sequence)
         self.spec = spec
@@ -128,6 +130,8 @@ class GradFn(Node):
         self.saved: tuple | None = tuple([x for x, s in zip(inputs, mask, strict=True) if s])
         self.saved_edges: tuple = ()
         self.results = results if spec.op.saves_result else ()
+        if ANOMALY.enabled:
+            self.where = call_site()
         self.versions: list = []
 
     def saved_mask(self) -> tuple[bool, ...]:
@@ -142,17 +146,9 @@ class GradFn(Node):
         return t._aval, t._grad_fn if t._grad_fn is None else t._grad_fn.name(), number
 
     def check_versions(self) -> None:
-        for counter, version, what in self.versions:
+        for counter, version, (a, function, number) in self.versions:
             if counter.value != version:
-                a, function, number = what
-                kind = f"torch.{'cuda.' if a.device.startswith('cuda') else ''}{LEGACY_NAMES[a.torch_dtype]}"
-                source = f", which is output {number} of {function}," if function else ""
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{kind} {list(a.shape)}]{source} is at version {counter.value}; expected version {version} instead. "
-                    "Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-                    "torch.autograd.set_detect_anomaly(True)."
-                )
+                raise _modified(a, function, number, counter.value, version)
 
     def run(self, grads: list, record: bool) -> list:
         if self.saved is None:
@@ -178,13 +174,53 @@ class GradFn(Node):
             self.versions = []
 
 
+def _modified(a, function: str | None, number: int, now: int, version: int) -> RuntimeError:
+    kind = f"torch.{'cuda.' if a.device.startswith('cuda') else ''}{LEGACY_NAMES[a.torch_dtype]}"
+    source = f", which is output {number} of {function}," if function else ""
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{kind} {list(a.shape)}]{source} is at version {now}; expected version {version} instead. Hint: "
+        + (
+            "the backtrace further above shows the operation that failed to compute its gradient. The variable in question "
+            "was changed in there or anywhere later. Good luck!"
+            if ANOMALY.enabled
+            else "enable anomaly detection to find the operation that failed to compute its gradient, with "
+            "torch.autograd.set_detect_anomaly(True)."
+        )
+    )
+
+
+def modified_inplace(t, version: int) -> RuntimeError:
+    """The error for a saved tensor that was changed after it was saved."""
+    return _modified(t._aval, None if t._grad_fn is None else t._grad_fn.name(), t._out_nr, t._vc.value, version)
+
+
+def call_site() -> str:
+    """The user's stack at this point, as text."""
+    import traceback
+
+    frames = [f for f in traceback.extract_stack() if "/torchish/" not in f.filename]
+    return "".join(traceback.format_list(frames))
+
+
+class Anomaly:
+    """Anomaly mode: remember where operations were recorded, and check gradients for nan."""
+
+    enabled = False
+    check_nan = True
+
+
+ANOMALY = Anomaly()
+
+
 def edge_positions(spec) -> tuple[int, ...]:
     """The flat inputs of `spec` that have an edge: those of tensor arguments, Python numbers given for them too."""
     positions = spec.memo.get("edges")
     if positions is None:
         types = {p.name: p.type for p in spec.op.schema.params} if hasattr(spec.op, "schema") else {}
+        skip = spec.op.indices if types else ()
         positions = spec.memo["edges"] = tuple(
-            i for i, (n, k) in enumerate(flat_names(spec)) if k == "T" or "Tensor" in types.get(n, "")
+            i for i, (n, k) in enumerate(flat_names(spec)) if (k == "T" or "Tensor" in types.get(n, "")) and n not in skip
         )
     return positions
 
@@ -214,6 +250,7 @@ class TensorInterface:
     call_hook: Any  # (hook, gradient, record) -> gradient
     call_all_hook: Any
     store_grad: Any
+    has_nan: Any  # (gradient, record) -> whether it holds a nan
     zeros: Any  # (aval, record) -> a zero gradient
     cast: Any  # (gradient, aval, record) -> gradient of that dtype and shape
 
@@ -280,7 +317,7 @@ def run_backward(
                     captured[node, number] = grads[number]
                 if not (type(node) is AccumulateGrad and restrict and node not in (accumulate_only or ())):
                     if useful is None or any(c in useful for c, _ in node.edges if c) or type(node) is AccumulateGrad:
-                        out = node.run(grads, record)
+                        out = node.run(grads, record) if not ANOMALY.enabled else _watched(node, grads, record)
                         if node.post_hooks:
                             out = _run_post_hooks(node, out, grads, record)
                         if not keep_graph:
@@ -298,6 +335,33 @@ def run_backward(
     finally:
         STATE.enabled = previous
     return [captured.get(t) for t in targets or ()]
+
+
+def _watched(node: Node, grads: list, record: bool) -> list:
+    """Run a node in anomaly mode: a failure shows the forward call, and a nan gradient is a failure."""
+    import warnings
+
+    def report():
+        where = getattr(node, "where", None)
+        text = (
+            f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{where}"
+            if where
+            else f"Error detected in {node.name()}. No forward pass information available. Enable detect anomaly during "
+            "forward pass for more information."
+        )
+        warnings.warn(text, stacklevel=4)
+
+    try:
+        out = node.run(grads, record)
+    except Exception:
+        report()
+        raise
+    if ANOMALY.check_nan:
+        for i, g in enumerate(out):
+            if g is not None and TENSORS.has_nan(g, record):
+                report()
+                raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
+    return out
 
 
 def _leads_to(order: list[Node], goals: set) -> set:

@@ -51,6 +51,7 @@ class Op:
         self.grad_name = traits["grad"] or _camel(schema.name.rpartition(".")[2]) + "Backward0"
         self.layout: str = traits["layout"]
         self.source: str = traits["source"]
+        self.indices: frozenset[str] = frozenset(traits["indices"])
         self.dynamic = tuple(p.name for p in schema.params if p.dynamic)
         self.static = tuple(p.name for p in schema.params if not p.dynamic)
         self.tensors = tuple(p.name for p in schema.params if p.dynamic and "Tensor" in p.type)
@@ -244,6 +245,7 @@ def op(
     grad: str | None = None,
     saves: Iterable[str] | dict[str, tuple[str, ...]] | None = None,
     layout: str | None = None,
+    indices: Iterable[str] = (),
 ) -> Callable[[Callable], Op]:
     """Declare an operation; the decorated function gets the dynamic arguments by position, the static by keyword.
 
@@ -253,6 +255,7 @@ def op(
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands' memory order (default for promoting operations).
+    `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
     """
 
     def wrap(body: Callable) -> Op:
@@ -260,7 +263,7 @@ def op(
         o = Op(
             schema, body, promote=promote, result=result, inplace=inplace, out=out, method=method, function=function,
             returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, saves=saves,
-            layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__,
+            layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__, indices=indices,
         )  # fmt: skip
         REGISTRY.setdefault(schema.name, []).append(o)
         for a in aliases:

@@ -9,6 +9,7 @@ import numpy as np
 from .generator import BULK, MT19937Generator
 from .numerics import (
     FLOATING,
+    LARGEST,
     REAL_OF_COMPLEX,
     cast,
     cpp_number,
@@ -22,9 +23,9 @@ from .numerics import (
     scalar_type_name,
 )
 
-# Draws made at a time: 128 KiB of them stay in the second-level cache until they are used. Measured on a million
-# float32: 4.9 ms, against 6.2 ms in one piece and 5.4 ms with blocks of 8192.
-BLOCK = 32768
+# Draws made at a time, so that they are used while in the cache. Measured for a million float32: 5.6 ms at 8192,
+# 4.1 ms at 32768, 3.8 ms at 65536.
+BLOCK = 65536
 
 _LOW_24, _LOW_53 = np.uint64(2**24 - 1), np.uint64(2**53 - 1)
 
@@ -115,7 +116,7 @@ def _check(dtype: np.dtype, low: float, high: float) -> None:
         raise not_implemented("check_uniform_bounds", dtype)
     if 0.0 <= low <= high <= 1.0:
         return
-    limit = _LIMITS[dtype]
+    limit = LARGEST[dtype]
     for name, value in (("from", low), ("to", high)):
         if not -limit <= value <= limit:
             raise RuntimeError(f"{name} is out of bounds for {cpp_type_name(dtype)}")
@@ -128,9 +129,3 @@ def _check(dtype: np.dtype, low: float, high: float) -> None:
             f"uniform_ expects to-from <= std::numeric_limits<{scalar_type_name(dtype)}>::max(), but found "
             f"to={cpp_number(high)} and from={cpp_number(low)} which result in to-from to exceed the limit"
         )
-
-
-_LIMITS = {
-    dtype: float(np.finfo(dtype).max) if dtype.kind == "f" else float.fromhex("0x1.fep127")
-    for dtype in FLOATING
-}

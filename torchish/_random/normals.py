@@ -20,12 +20,12 @@ from .numerics import (
     not_implemented,
     numel,
 )
-from .uniform import uniforms64
+from .uniforms import uniforms64
 
 # Pairs up to which the scalar loop (0.9 us a pair) is quicker than a dozen array operations.
 _FEW_PAIRS = 16
 
-# Doubles transformed at a time, a multiple of 16; twice as many take a quarter longer.
+# Doubles transformed at a time, a multiple of 16. Measured for a million: 38.5 ms at 8192, 35 ms at 16384 and more.
 _BLOCK = 16384
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from .continuous import exponential
 from .generator import MT19937Generator
 from .numerics import FLOATING, cast, float32, float64, scalar_type_name
-from .uniform import uniforms64
+from .uniforms import uniforms64
 
 _MAX_CATEGORIES = 2**24
 
@@ -44,7 +44,7 @@ def _look_up(generator: MT19937Generator, weights: np.ndarray, num_samples: int)
     with generator.lock:
         for row, chosen in zip(rows, out, strict=True):
             cumulative = np.cumsum(row, dtype=float64 if row.dtype == float64 else float32)
-            cumulative /= cumulative[-1]
+            np.divide(cumulative, cumulative[-1], out=cumulative)
             cumulative[-1] = 1
             chosen[:] = np.searchsorted(cumulative.astype(float64), uniforms64(generator, num_samples))
     return out

@@ -1,0 +1,43 @@
+"""Applying operations with little ceremony: what the functions of nn.functional are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torchish import _dtypes as dt
+from torchish._tensor.apply import apply, apply_inplace
+from torchish._tensor.tensor import Tensor
+from torchish.ops.declare import Op
+
+_KINDS = {float: "f", int: "i", bool: "b", complex: "c", type(None): "N"}
+
+
+def ap(op: Op, statics: tuple, *inputs: Tensor | float | None) -> Any:
+    """Apply an operation to its dynamic inputs in order (None for those left out), statics in order."""
+    kinds = tuple([_KINDS.get(type(x), "T") for x in inputs])
+    return apply(op.spec(kinds, statics), inputs if "N" not in kinds else tuple([x for x in inputs if x is not None]))
+
+
+def ap_(op: Op, statics: tuple, *inputs: Tensor | float | None) -> Tensor:
+    """Apply an operation and store the result in its first input."""
+    kinds = tuple([_KINDS.get(type(x), "T") for x in inputs])
+    return apply_inplace(op.spec(kinds, statics), tuple([x for x in inputs if x is not None]))
+
+
+def tensor_arg(name: str, argument: str, position: int, x: Any) -> None:
+    """TypeError unless `x` is a tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+
+
+def scalar_type(t: Tensor) -> str:
+    """PyTorch's C++ name of a tensor's dtype: Float, Long…"""
+    return dt.SCALAR_TYPE_NAMES[t._aval.torch_dtype]
+
+
+def require_float(t: Tensor, kernel: str, *, complex_too: bool = False) -> None:
+    """NotImplementedError, as a missing kernel gives it, unless the dtype is floating point."""
+    c = t._aval.category
+    if c != 2 and not (complex_too and c == 3):
+        name = {"ComplexFloat": "ComplexFloat", "ComplexDouble": "ComplexDouble"}.get(scalar_type(t), scalar_type(t))
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{name}'")

@@ -1,0 +1,608 @@
+"""Random tensors. On the CPU they are PyTorch's own streams (`torchish._random`); elsewhere `jax.random`'s.
+
+CPU numbers are drawn on the host at the call, and enter programs as inputs: no random call ever recompiles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from torchish import _dtypes as dt
+from torchish import _random as streams
+from torchish._tensor.apply import check_inplace, make_grad_fn, write_inplace
+from torchish._tensor.creation import check_size, from_host, like_strides
+from torchish._tensor.dispatch import composite
+from torchish._tensor.size import device as Device
+from torchish._tensor.size import device_of, resolve
+from torchish._tensor.tensor import Tensor
+from torchish.autograd.grad_mode import STATE
+from torchish.engine.devices import jax_device
+from torchish.engine.expr import CPU, Expr, aval, leaf
+from torchish.engine.program import to_device
+from torchish.ops.declare import op
+
+
+class Generator:
+    """A source of random numbers with a seed and a state; `device="cpu"` is PyTorch's mt19937 stream."""
+
+    __module__ = "torch"
+
+    def __init__(self, device="cpu"):
+        name = resolve(device)
+        self._where = name
+        self._cpu = streams.MT19937Generator()
+        self._count = 0  # draws made from an accelerator's stream
+
+    @property
+    def device(self) -> Device:
+        return device_of(self._where)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start again from `seed`; returns the generator."""
+        self._cpu.manual_seed(_seed(seed))
+        self._count = 0
+        return self
+
+    def seed(self) -> int:
+        """Seed from the system; returns the seed."""
+        self._count = 0
+        return self._cpu.seed()
+
+    def initial_seed(self) -> int:
+        return self._cpu.initial_seed()
+
+    def get_state(self) -> Tensor:
+        """The state as a uint8 tensor, byte for byte PyTorch's."""
+        state = self._cpu.get_state()
+        if self._where != CPU:
+            state = np.concatenate([state, np.frombuffer(np.int64(self._count).tobytes(), np.uint8)])
+        return from_host(np.array(state))
+
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Continue from a state that `get_state` (or PyTorch's) gave."""
+        if not isinstance(new_state, Tensor) or new_state._aval.torch_dtype is not dt.uint8:
+            raise TypeError("RNG state must be a torch.ByteTensor")
+        state = np.array(new_state._host())
+        if self._where != CPU:
+            self._count = int(np.frombuffer(state[-8:].tobytes(), np.int64)[0])
+            state = state[:-8]
+        self._cpu.set_state(state)
+        return self
+
+    def clone_state(self) -> Generator:
+        g = Generator(self._where)
+        g._cpu = self._cpu.clone_state()
+        g._count = self._count
+        return g
+
+    graphsafe_get_state = clone_state
+
+    def key(self):
+        """The next JAX random key of an accelerator's stream."""
+        self._count += 1
+        seed = self._cpu.initial_seed() & (2**63 - 1)
+        with jax.enable_x64(True), jax.ensure_compile_time_eval():
+            return jax.random.fold_in(jax.random.key(seed), self._count)
+
+    def __reduce__(self):
+        return _rebuild_generator, (str(self._where), self.get_state())
+
+
+def _rebuild_generator(where, state):
+    g = Generator(where)
+    g.set_state(state)
+    return g
+
+
+def _seed(seed) -> int:
+    if isinstance(seed, Tensor):
+        seed = seed.item()
+    seed = int(seed)
+    if not -(2**63) <= seed < 2**64:
+        raise RuntimeError("Overflow when unpacking long long")
+    return seed
+
+
+default_generator = Generator()
+_device_generators: dict[str, Generator] = {}
+
+
+def generator_for(where: str, given: Generator | None = None) -> Generator:
+    """The generator to use on an engine device: the given one, or that device's default."""
+    if given is not None:
+        if not isinstance(given, Generator):
+            raise TypeError(f"argument 'generator' must be torch.Generator, not {type(given).__name__}")
+        kind = where.partition(":")[0]
+        if given._where.partition(":")[0] != kind and where not in ("traced", "meta"):
+            raise RuntimeError(f"Expected a '{kind}' device type for generator but found '{given.device.type}'")
+        return given
+    if where in (CPU, "traced", "meta"):
+        return default_generator
+    g = _device_generators.get(where)
+    if g is None:
+        g = _device_generators[where] = Generator(where)
+        g._cpu.manual_seed(default_generator.initial_seed())
+    return g
+
+
+def manual_seed(seed) -> Generator:
+    """Seed the generators of every device; returns the CPU's."""
+    seed = _seed(seed)
+    default_generator.manual_seed(seed)
+    for g in _device_generators.values():
+        g.manual_seed(seed)
+    return default_generator
+
+
+def seed() -> int:
+    """Seed every generator from the system; returns the seed."""
+    s = default_generator.seed()
+    for g in _device_generators.values():
+        g.manual_seed(s)
+    return s
+
+
+def initial_seed() -> int:
+    """The seed that the CPU's generator started from."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    """The state of the CPU's generator as a uint8 tensor."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Set the state of the CPU's generator."""
+    default_generator.set_state(new_state)
+
+
+class fork_rng:
+    """Within the block draws are as usual; after it the generators are as before."""
+
+    def __init__(self, devices=None, enabled: bool = True, _caller="fork_rng", _devices_kw="devices", device_type="cuda"):
+        self.enabled = enabled
+
+    def __enter__(self):
+        if self.enabled:
+            self._states = [(g, g.get_state()) for g in (default_generator, *_device_generators.values())]
+
+    def __exit__(self, *exc):
+        if self.enabled:
+            for g, state in self._states:
+                g.set_state(state)
+
+    def __call__(self, f):
+        import functools
+
+        @functools.wraps(f)
+        def wrapped(*args, **kwargs):
+            with fork_rng(enabled=self.enabled):
+                return f(*args, **kwargs)
+
+        return wrapped
+
+
+# --- drawing -----------------------------------------------------------------------------------------------
+
+
+def _draw(shape: tuple, d: dt.dtype, where: str, generator, host: Callable, accelerator: Callable) -> Expr:
+    """Numbers as an expression: `host(generator, shape, dtype)` on the CPU, `accelerator(key, shape, dtype)` elsewhere."""
+    g = generator_for(where, generator)
+    if where in (CPU, "traced"):
+        return leaf(np.asarray(host(g._cpu, shape, d.np)), CPU)
+    if where == "meta":
+        return Expr(None, (), aval(shape, d.np, where), np.zeros(shape, d.np))
+    with jax.enable_x64(True), jax.default_device(jax_device(where)):
+        return leaf(jax.device_put(accelerator(g.key(), shape, d.np), jax_device(where)), where)
+
+
+def _jax_uniform(key, shape, dtype, low=0.0, high=1.0):
+    if dtype.kind == "c":
+        half = np.dtype(np.float32 if dtype == np.complex64 else np.float64)
+        a, b = jax.random.split(key)
+        return jax.lax.complex(jax.random.uniform(a, shape, half), jax.random.uniform(b, shape, half))
+    return jax.random.uniform(key, shape, dtype, low, high)
+
+
+def _new(shape, dtype, device, requires_grad, generator, host, accelerator, d=None) -> Tensor:
+    t = Tensor._wrap(_draw(check_size(shape), dtype or d or dt.get_default_dtype(), resolve(device), generator, host, accelerator))
+    if requires_grad:
+        t.requires_grad_()
+    return t
+
+
+_KW = "generator? generator=None, dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, bool? pin_memory=False, any names=None"
+_LIKE = "dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, bool? pin_memory=False, any memory_format=None, generator? generator=None"
+
+
+@composite(f"rand(int[]* size, *, {_KW})", method=False, out=True)
+def rand(size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+    """Uniform numbers on [0, 1), of shape `size`."""
+    return _new(size, dtype, device, requires_grad, generator, streams.rand, _jax_uniform)
+
+
+@composite(f"randn(int[]* size, *, {_KW})", method=False, out=True)
+def randn(size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+    """Standard normal numbers, of shape `size`."""
+    return _new(size, dtype, device, requires_grad, generator, streams.randn, jax.random.normal)
+
+
+def _randint(low, high, size, generator, dtype, device, requires_grad):
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    return _new(
+        size, dtype, device, requires_grad, generator,
+        lambda g, s, d: streams.randint(g, low, high, s, d),
+        lambda k, s, d: jax.random.randint(k, s, low, high, np.int64).astype(d), dt.int64,
+    )  # fmt: skip
+
+
+@composite(f"randint(int high, int[] size, *, {_KW})", method=False, out=True)
+def randint(high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+    """Integers on [0, high), of shape `size`."""
+    return _randint(0, high, size, generator, dtype, device, requires_grad)
+
+
+@composite(f"randint(int low, int high, int[] size, *, {_KW})", method=False, out=True)
+def randint_low(low, high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+    """Integers on [low, high), of shape `size`."""
+    return _randint(low, high, size, generator, dtype, device, requires_grad)
+
+
+@composite(f"randperm(int n, *, {_KW})", method=False, out=True)
+def randperm(n, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+    """A random permutation of 0 … n - 1."""
+    where = resolve(device)
+    if where in (CPU, "meta"):
+        return from_host(streams.randperm(generator_for(where, generator)._cpu, n, (dtype or dt.int64).np), where, bool(requires_grad))
+    return _new((n,), dtype, device, requires_grad, generator, streams.rand, lambda k, s, d: jax.random.permutation(k, n).astype(d), dt.int64)
+
+
+def _like(input, dtype, device, requires_grad, memory_format, generator, host, accelerator) -> Tensor:
+    where = input._aval.device if device is None else resolve(device)
+    d = dtype or input.dtype
+    strides = like_strides(input, memory_format)
+    shape = input._aval.shape
+    if strides is None:
+        t = Tensor._wrap(_draw(shape, d, where, generator, host, accelerator))
+    else:
+        t = Tensor._wrap(_in_memory_order(shape, strides, d, where, generator, host, accelerator), strides)
+    if requires_grad:
+        t.requires_grad_()
+    return t
+
+
+def _in_memory_order(shape, strides, d, where, generator, host, accelerator) -> Expr:
+    """PyTorch fills dense tensors in the order of their memory."""
+    order = sorted(range(len(shape)), key=lambda i: (-strides[i], i))
+    e = _draw(tuple(shape[i] for i in order), d, where, generator, host, accelerator)
+    back = np.argsort(order)
+    if isinstance(e.value, np.ndarray):
+        return leaf(np.ascontiguousarray(e.value.transpose(back)), CPU)
+    return leaf(e.value.transpose(back), where)
+
+
+@composite(f"rand_like(Tensor input, *, {_LIKE})", method=False)
+def rand_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, memory_format=None, generator=None):
+    """Uniform numbers on [0, 1) with the shape, dtype and device of `input`."""
+    return _like(input, dtype, device, requires_grad, memory_format, generator, streams.rand, _jax_uniform)
+
+
+@composite(f"randn_like(Tensor input, *, {_LIKE})", method=False)
+def randn_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, memory_format=None, generator=None):
+    """Standard normal numbers with the shape, dtype and device of `input`."""
+    return _like(input, dtype, device, requires_grad, memory_format, generator, streams.randn, jax.random.normal)
+
+
+def _randint_like(input, low, high, dtype, device, requires_grad, memory_format, generator):
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    return _like(
+        input, dtype, device, requires_grad, memory_format, generator,
+        lambda g, s, d: streams.randint(g, low, high, s, d),
+        lambda k, s, d: jax.random.randint(k, s, low, high, np.int64).astype(d),
+    )  # fmt: skip
+
+
+@composite(f"randint_like(Tensor input, int high, *, {_LIKE})", method=False)
+def randint_like(input, high, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, memory_format=None, generator=None):
+    """Integers on [0, high) with the shape, dtype and device of `input`."""
+    return _randint_like(input, 0, high, dtype, device, requires_grad, memory_format, generator)
+
+
+@composite(f"randint_like(Tensor input, int low, int high, *, {_LIKE})", method=False)
+def randint_like_low(input, low, high, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, memory_format=None, generator=None):
+    """Integers on [low, high) with the shape, dtype and device of `input`."""
+    return _randint_like(input, low, high, dtype, device, requires_grad, memory_format, generator)
+
+
+# --- distributions -------------------------------------------------------------------------------------------
+
+
+def _parameter(x):
+    return x.detach()._host() if isinstance(x, Tensor) else float(x)
+
+
+@composite("normal(Tensor mean, Tensor|Number std=1, *, generator? generator=None)", method=False, out=True)
+def normal(mean, std=1, *, generator=None):
+    """Normal numbers with these means and standard deviations."""
+    return _normal(mean, std, generator)
+
+
+@composite("normal(Number mean, Tensor std, *, generator? generator=None)", method=False, out=True)
+def normal_std(mean, std, *, generator=None):
+    """Normal numbers with these means and standard deviations."""
+    return _normal(mean, std, generator)
+
+
+def _normal(mean, std, generator):
+    where = (mean if isinstance(mean, Tensor) else std)._aval.device
+    g = generator_for(where, generator)
+    if where in (CPU, "traced"):
+        return from_host(np.asarray(streams.normal_from(g._cpu, _parameter(mean), _parameter(std))))
+    first = mean if isinstance(mean, Tensor) else std
+    shape = np.broadcast_shapes(np.shape(_parameter(mean)), np.shape(_parameter(std)))
+    z = Tensor._wrap(_draw(tuple(shape), first.dtype, where, generator, streams.randn, jax.random.normal))
+    return (z * std + mean).detach()
+
+
+@composite(f"normal(Number mean, Number std, int[] size, *, {_KW})", method=False, out=True)
+def normal_size(mean, std, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+    """Normal numbers of shape `size`."""
+    return _new(
+        size, dtype, device, requires_grad, generator,
+        lambda g, s, d: streams.normal(g, s, d, float(mean), float(std)),
+        lambda k, s, d: mean + std * jax.random.normal(k, s, d),
+    )  # fmt: skip
+
+
+def _from_values(t: Tensor, generator, host: Callable, accelerator: Callable) -> Tensor:
+    """Draws whose parameters are the values of a tensor."""
+    where = t._aval.device
+    g = generator_for(where, generator)
+    if where in (CPU, "traced"):
+        return from_host(np.asarray(host(g._cpu, np.ascontiguousarray(t.detach()._host()))))
+    with jax.enable_x64(True):
+        return Tensor._wrap(leaf(to_device(np.asarray(accelerator(g.key(), t.detach().jax())), where), where))
+
+
+def _zero_gradient(out: Tensor, t: Tensor, name: str) -> Tensor:
+    """Random results are recorded with a gradient of zero, as PyTorch does."""
+    if STATE.enabled and t._needs() and out._aval.category >= 2:
+        spec = no_gradient.spec(("T",), ())
+        fn = make_grad_fn(spec, (t,), (t._read(),), (out._read(),))
+        if fn is not None:
+            from torchish.autograd.graph import GradFn, named
+
+            fn.__class__ = named(name, GradFn)
+            out._grad_fn = fn
+    return out
+
+
+@op("_no_gradient(Tensor input)", method=False, function=False, out=False, saves=())
+def no_gradient(input):
+    return jax.lax.stop_gradient(input)
+
+
+@composite("bernoulli(Tensor input, *, generator? generator=None)", out=True)
+def bernoulli(input, *, generator=None):
+    """Zeros and ones, one with the probability that `input` gives."""
+    made = _from_values(
+        input, generator, lambda g, p: streams.bernoulli(g, p), lambda k, p: jax.random.bernoulli(k, p).astype(p.dtype)
+    )
+    return _zero_gradient(made, input, "BernoulliBackward0")
+
+
+@composite("bernoulli(Tensor input, float p, *, generator? generator=None)")
+def bernoulli_p(input, p, *, generator=None):
+    """Zeros and ones like `input`, one with probability `p`."""
+    where = input._aval.device
+    return Tensor._wrap(
+        _draw(
+            input._aval.shape, input.dtype, where, generator, lambda g, s, d: streams.bernoulli_scalar(g, s, p, d),
+            lambda k, s, d: jax.random.bernoulli(k, p, s).astype(d),
+        )
+    )  # fmt: skip
+
+
+@composite("multinomial(Tensor input, int num_samples, bool replacement=False, *, generator? generator=None)", out=True)
+def multinomial(input, num_samples, replacement=False, *, generator=None):
+    """Category numbers drawn in proportion to the weights in each row of `input`."""
+    return _from_values(
+        input, generator, lambda g, p: streams.multinomial(g, p, num_samples, replacement),
+        lambda k, p: jax.random.choice(k, p.shape[-1], (num_samples,), replacement, p / p.sum())
+        if p.ndim == 1
+        else jax.vmap(lambda kk, q: jax.random.choice(kk, q.shape[-1], (num_samples,), replacement, q / q.sum()))(
+            jax.random.split(k, p.shape[0]), p
+        ),
+    )  # fmt: skip
+
+
+@composite("poisson(Tensor input, generator? generator=None)", method=False)
+def poisson(input, generator=None):
+    """Poisson counts with these rates."""
+    made = _from_values(input, generator, streams.poisson, lambda k, r: jax.random.poisson(k, r).astype(r.dtype))
+    return _zero_gradient(made, input, "PoissonBackward0")
+
+
+@composite("binomial(Tensor count, Tensor prob, generator? generator=None)", method=False)
+def binomial(count, prob, generator=None):
+    """Successes in `count` trials of probability `prob`."""
+    g = generator_for(count._aval.device, generator)
+    made = from_host(np.asarray(streams.binomial(g._cpu, count.detach()._host(), prob.detach()._host())))
+    return _zero_gradient(made, prob, "BinomialBackward0")
+
+
+@composite("_standard_gamma(Tensor input, generator? generator=None)")
+def standard_gamma(input, generator=None):
+    """Gamma numbers of shape `input` and unit rate, differentiable in the shape."""
+    made = _from_values(input, generator, streams.standard_gamma, lambda k, a: jax.random.gamma(k, a))
+    if STATE.enabled and input._needs():
+        from torchish._tensor.apply import apply
+
+        return apply(gamma_sample.spec(("T", "T"), ()), (input, made))
+    return made
+
+
+@op("_gamma_sample(Tensor input, Tensor sample)", method=False, function=False, out=False, grad="StandardGammaBackward0")
+def gamma_sample(input, sample):
+    return sample
+
+
+@gamma_sample.backward
+def _(grad, input, sample):
+    return grad * jax.lax.random_gamma_grad(input, sample), None
+
+
+@composite("_sample_dirichlet(Tensor input, generator? generator=None)")
+def sample_dirichlet(input, generator=None):
+    return _from_values(input, generator, streams.dirichlet, lambda k, a: jax.random.dirichlet(k, a))
+
+
+def bernoulli_mask(t: Tensor, p: float) -> Tensor:
+    """The factors of dropout for a tensor like `t`: 0 with probability p in (0, 1), else 1 / (1 - p)."""
+    return dropout_factors(t, t._aval.shape, p)
+
+
+def dropout_factors(t: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+    """Dropout's factors in a shape that broadcasts to `t` (feature dropout draws one per channel)."""
+
+    def accelerator(k, s, d):
+        return jax.random.bernoulli(k, 1 - p, s).astype(d) / (1 - p)
+
+    host = lambda g, s, d: streams.dropout_noise(g, s, p, d)  # noqa: E731
+    strides = like_strides(t) if shape == t._aval.shape else None
+    if strides is None:
+        return Tensor._wrap(_draw(shape, t.dtype, t._aval.device, None, host, accelerator))
+    return Tensor._wrap(_in_memory_order(shape, strides, t.dtype, t._aval.device, None, host, accelerator), strides)
+
+
+def alpha_dropout_terms(t: Tensor, shape: tuple[int, ...], p: float) -> tuple[Tensor, Tensor]:
+    """Factor and shift of alpha dropout for a tensor like `t`."""
+    g = generator_for(t._aval.device)
+    factor, shift = streams.alpha_dropout_noise(g._cpu, shape, p, t._aval.dtype)
+    where = t._aval.device if t._aval.device != "traced" else CPU
+    return from_host(np.asarray(factor), where), from_host(np.asarray(shift), where)
+
+
+# --- in place ------------------------------------------------------------------------------------------------
+
+
+def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable) -> Tensor:
+    """Replace the values of `t` by draws, in the order of its memory where it is dense."""
+    check_inplace(t, STATE.enabled and t._needs(), name)
+    a = t._aval
+    strides = t._strides
+    if strides is not None and like_strides(t) == strides:
+        e = _in_memory_order(a.shape, strides, a.torch_dtype, a.device, generator, host, accelerator)
+    else:
+        e = _draw(a.shape, a.torch_dtype, a.device, generator, host, accelerator)
+    fn = None
+    if STATE.enabled and t._needs() and a.category >= 2:
+        spec = no_gradient.spec(("T",), ())
+        fn = make_grad_fn(spec, (t,), (t._read(),), (e,), inplace=True)
+        from torchish.autograd.graph import GradFn, named
+
+        if fn is not None:
+            fn.__class__ = named("".join(p.capitalize() for p in name.rstrip("_").split("_")) + "Backward0", GradFn)
+    write_inplace(t, e, fn, t._needs())
+    return t
+
+
+def _dense(t: Tensor) -> bool:
+    return t._strides is None or like_strides(t) == t._strides
+
+
+def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None, **kwargs) -> Tensor:
+    """Fill with uniform numbers on [from, to)."""
+    low, high = float(kwargs.pop("from", from_)), float(to)
+    return _fill(self, "uniform_", generator, lambda g, s, d: streams.uniform(g, s, d, low, high), lambda k, s, d: _jax_uniform(k, s, d, low, high))
+
+
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
+    """Fill with normal numbers."""
+    dense = _dense(self)
+    return _fill(
+        self, "normal_", generator, lambda g, s, d: streams.normal(g, s, d, float(mean), float(std), dense),
+        lambda k, s, d: mean + std * jax.random.normal(k, s, d),
+    )  # fmt: skip
+
+
+def random_(self: Tensor, *args, generator=None, **kwargs) -> Tensor:
+    """Fill with integers: `random_()`, `random_(to)`, `random_(from, to)`."""
+    low = kwargs.get("from", 0)
+    high = kwargs.get("to")
+    if len(args) == 1:
+        if "from" in kwargs or "to" in kwargs:
+            low, high = (args[0], high) if high is not None else (low, args[0])
+        else:
+            low, high = 0, args[0]
+    elif len(args) == 2:
+        low, high = args
+    if not args and not kwargs:
+        return _fill(self, "random_", generator, streams.random_, lambda k, s, d: jax.random.randint(k, s, 0, _random_limit(d), np.int64).astype(d))
+    return _fill(
+        self, "random_", generator, lambda g, s, d: streams.random_from(g, s, d, low, high),
+        lambda k, s, d: jax.random.randint(k, s, low, _random_limit(d) if high is None else high, np.int64).astype(d),
+    )  # fmt: skip
+
+
+def _random_limit(d: np.dtype) -> int:
+    if d.kind in "iu":
+        return min(int(np.iinfo(d).max) + 1, 2**63 - 1)
+    return 2 if d.kind == "b" else 2 ** (np.finfo(d).nmant + 1) + 1
+
+
+def bernoulli_(self: Tensor, p=0.5, *, generator=None) -> Tensor:
+    """Fill with zeros and ones; `p` is the probability of one, a number or a tensor."""
+    if isinstance(p, Tensor):
+        probabilities = np.broadcast_to(p.detach()._host(), self._aval.shape)
+        return _fill(
+            self, "bernoulli_", generator, lambda g, s, d: np.asarray(streams.bernoulli(g, probabilities, d)).reshape(s),
+            lambda k, s, d: jax.random.bernoulli(k, probabilities).reshape(s).astype(d),
+        )  # fmt: skip
+    return _fill(
+        self, "bernoulli_", generator, lambda g, s, d: streams.bernoulli_scalar(g, s, float(p), d),
+        lambda k, s, d: jax.random.bernoulli(k, p, s).astype(d),
+    )  # fmt: skip
+
+
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator=None) -> Tensor:
+    """Fill with exponential numbers of rate `lambd`."""
+    return _fill(
+        self, "exponential_", generator, lambda g, s, d: streams.exponential(g, s, d, float(lambd)),
+        lambda k, s, d: jax.random.exponential(k, s, d) / lambd,
+    )  # fmt: skip
+
+
+def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator=None) -> Tensor:
+    """Fill with Cauchy numbers."""
+    return _fill(
+        self, "cauchy_", generator, lambda g, s, d: streams.cauchy(g, s, d, float(median), float(sigma)),
+        lambda k, s, d: median + sigma * jax.random.cauchy(k, s, d),
+    )  # fmt: skip
+
+
+def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator=None) -> Tensor:
+    """Fill with numbers whose logarithm is normal."""
+    return _fill(
+        self, "log_normal_", generator, lambda g, s, d: streams.log_normal(g, s, d, float(mean), float(std)),
+        lambda k, s, d: jax.numpy.exp(mean + std * jax.random.normal(k, s, d)),
+    )  # fmt: skip
+
+
+def geometric_(self: Tensor, p: float, *, generator=None) -> Tensor:
+    """Fill with the number of trials up to the first success of probability `p`."""
+    return _fill(
+        self, "geometric_", generator, lambda g, s, d: streams.geometric(g, s, float(p), d),
+        lambda k, s, d: jax.numpy.ceil(jax.numpy.log(jax.random.uniform(k, s)) / math.log1p(-p)).astype(d),
+    )  # fmt: skip
+
+
+for _f in (uniform_, normal_, random_, bernoulli_, exponential_, cauchy_, log_normal_, geometric_):
+    setattr(Tensor, _f.__name__, _f)

@@ -1,0 +1,157 @@
+"""`Parameter` and `Buffer`: tensors that a module owns."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from torchish._tensor.printing import format_parameter
+from torchish._tensor.tensor import Tensor
+
+
+class _ParameterMeta(type(Tensor)):
+    def __instancecheck__(cls, instance):
+        if type.__instancecheck__(cls, instance):
+            return True
+        return isinstance(instance, Tensor) and getattr(instance, "_is_param", False) and cls is Parameter
+
+
+class Parameter(Tensor, metaclass=_ParameterMeta):
+    """A tensor that is registered as a parameter when it is assigned to a module's attribute."""
+
+    __module__ = "torch.nn.parameter"
+    _prints_as_tensor = True
+
+    def __new__(cls, data: Any = None, requires_grad: bool = True):
+        if data is None:
+            import torchish
+
+            data = torchish.empty(0)
+        if type(data) is not Tensor and not isinstance(data, Parameter) and isinstance(data, Tensor):
+            t = data.detach().requires_grad_(requires_grad)
+            if type(t) is not type(data):
+                raise RuntimeError(
+                    f"Creating a Parameter from an instance of type {type(data).__name__} requires that detach() returns an "
+                    f"instance of the same type, but return type {type(t).__name__} was found instead. To use the type as a "
+                    "Parameter, please correct the detach() semantics defined by its __torch_dispatch__() implementation."
+                )
+            t._is_param = True
+            return t
+        p = data._alias(cls)
+        p.requires_grad_(requires_grad)
+        return p
+
+    def __deepcopy__(self, memo: dict):
+        if id(self) in memo:
+            return memo[id(self)]
+        result = type(self)(self.data.clone(memory_format="preserve_format"), self.requires_grad)
+        memo[id(self)] = result
+        return result
+
+    def __repr__(self, *, tensor_contents=None) -> str:
+        return format_parameter(super().__repr__(tensor_contents=tensor_contents))
+
+    def __reduce_ex__(self, protocol):
+        extra = {k: copy.copy(v) for k, v in self.__dict__.items() if not k.startswith("_")}
+        return _rebuild_parameter, (type(self), self.data, self.requires_grad, extra)
+
+
+def _rebuild_parameter(cls, data, requires_grad, extra):
+    p = cls(data, requires_grad)
+    p.__dict__.update(extra)
+    return p
+
+
+class _BufferMeta(type(Tensor)):
+    def __instancecheck__(cls, instance):
+        if cls is Buffer:
+            return isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False)
+        return type.__instancecheck__(cls, instance)
+
+
+class Buffer(Tensor, metaclass=_BufferMeta):
+    """A tensor that is registered as a buffer when it is assigned to a module's attribute."""
+
+    __module__ = "torch.nn.parameter"
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True):
+        if data is None:
+            import torchish
+
+            data = torchish.empty(0)
+        t = data.detach().requires_grad_(data.requires_grad)
+        t.persistent = persistent
+        t._is_buffer = True
+        return t
+
+
+class UninitializedTensorMixin:
+    """What uninitialized parameters and buffers share: a dtype and device, but no shape yet."""
+
+    _allowed = ("dtype", "device", "data", "requires_grad", "grad", "materialize", "is_leaf")
+
+    def materialize(self, shape, device=None, dtype=None) -> None:
+        """Give the parameter its shape (undefined values, here zeros)."""
+        import torchish
+
+        made = torchish.empty(shape, device=device or self.device, dtype=dtype or self.dtype)
+        self._become(made)
+        self.__class__ = self.cls_to_become
+
+    @property
+    def shape(self):
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` when "
+            "trying to load an uninitialized parameter into an initialized one. Call `forward` to initialize the parameters "
+            "before accessing their attributes."
+        )
+
+    def share_memory_(self):
+        raise RuntimeError(
+            "Can't share memory on an uninitialized parameter or buffer. Call `forward` to initialize the parameters before "
+            "calling `module.share_memory()`."
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.__class__.__name__}>"
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):
+    """A parameter of a lazy module before its first call."""
+
+    __module__ = "torch.nn.parameter"
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device=None, dtype=None):
+        import torchish
+
+        p = torchish.empty(0, device=device, dtype=dtype)._alias(cls)
+        p._requires_grad = requires_grad
+        return p
+
+    def __deepcopy__(self, memo: dict):
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self._requires_grad, self.device, self.dtype)
+        return memo[id(self)]
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+    """A buffer of a lazy module before its first call."""
+
+    __module__ = "torch.nn.parameter"
+    cls_to_become = Tensor
+    _is_buffer = True
+
+    def __new__(cls, requires_grad: bool = False, device=None, dtype=None, persistent: bool = True):
+        import torchish
+
+        t = torchish.empty(0, device=device, dtype=dtype)._alias(cls)
+        t._requires_grad = requires_grad
+        t.persistent = persistent
+        t._is_buffer = True
+        return t
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether a parameter or buffer has no shape yet."""
+    return isinstance(param, UninitializedTensorMixin)

@@ -1,0 +1,43 @@
+"""Computing 16-bit floats in float32, and bringing operands to PyTorch's common dtype."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from torchish import _dtypes as dt
+from torchish.ops.declare import to_dtype
+
+
+def is_half(d) -> bool:
+    """Whether a dtype is a floating one of less than 32 bits."""
+    return jnp.issubdtype(d, jnp.floating) and np.dtype(d).itemsize < 4
+
+
+def widen(x):
+    """A 16-bit float array as float32; others (and None) as they are."""
+    return x.astype(np.float32) if x is not None and is_half(x.dtype) else x
+
+
+def common(*xs) -> tuple[list, np.dtype]:
+    """The arrays (None passes) in the dtype to compute in, and the dtype of the result, by PyTorch's promotion."""
+    found = dt.result_type([(dt.FROM_NP[np.dtype(x.dtype)], 2 if x.ndim else 1) for x in xs if x is not None])
+    compute = np.dtype(np.float32) if is_half(found.np) else found.np
+    return [None if x is None else x if x.dtype == compute else to_dtype(x, compute) for x in xs], found.np
+
+
+def type_name(x) -> str:
+    """How PyTorch's messages name the dtype of an array: Float, Double, Long…"""
+    return dt.SCALAR_TYPE_NAMES[dt.FROM_NP[np.dtype(x.dtype)]]
+
+
+def c_type_name(x) -> str:
+    """The C++ name of an array's dtype: float, double, long int…"""
+    return _C_NAMES.get(np.dtype(x.dtype).name, np.dtype(x.dtype).name)
+
+
+_C_NAMES = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long long",
+    "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
