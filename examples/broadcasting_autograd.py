@@ -1,6 +1,6 @@
 """Broadcasting, results written in place, and a gradient worked out twice: by autograd and on paper.
 
-    python -m torchish examples/broadcasting_autograd.py
+python -m torchish examples/broadcasting_autograd.py
 """
 
 import torch

@@ -1,6 +1,6 @@
 """A line fitted with nothing but tensors and autograd: the update of each step is written by hand.
 
-    python -m torchish examples/hand_gradient_regression.py --out hand_gradient.png
+python -m torchish examples/hand_gradient_regression.py --out hand_gradient.png
 """
 
 import argparse

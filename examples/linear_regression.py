@@ -1,6 +1,6 @@
 """A line through noisy points, learned by stochastic gradient descent; then a small CNN, defined and tried out.
 
-    python -m torchish examples/linear_regression.py --out regression.png
+python -m torchish examples/linear_regression.py --out regression.png
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Tensors from first principles: making them, their types, arithmetic, shapes, reductions, indexing, gradients.
 
-    python -m torchish examples/tensor_basics.py      # or python, where PyTorch is installed
+python -m torchish examples/tensor_basics.py      # or python, where PyTorch is installed
 """
 
 import argparse

@@ -23,6 +23,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "tests" / "scripts"
 CACHE = ROOT / "tests" / ".cache" / "scripts"
 TOLERANCE = 5e-4
+TIMED_OUT = 124
 
 # A number that is not part of a name or a dotted version: `0.5`, `3.`, `-1e-05`, `2.j`; not `float32`'s 32.
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?(?=j?(?!\w))")
@@ -172,21 +174,24 @@ def run(command: Sequence[str], script: Path, timeout: float) -> Output:
     env["PYTHONPATH"] = os.pathsep.join(p for p in (str(ROOT), os.environ.get("PYTHONPATH")) if p)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            [*command, str(script)],
+            cwd=folder,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         try:
-            done = subprocess.run(
-                [*command, str(script)],
-                check=False,
-                cwd=folder,
-                env=env,
-                capture_output=True,
-                text=True,
-                timeout=timeout,
-            )
-        except subprocess.TimeoutExpired as e:
-            out = e.stdout.decode() if isinstance(e.stdout, bytes) else e.stdout or ""
-            return Output(normalise(out), 124, f"still running after {timeout:.0f} s", timeout)
+            out, error = process.communicate(timeout=timeout)
+            code = process.returncode
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # its worker processes too
+            out, _ = process.communicate()
+            code, error = TIMED_OUT, f"still running after {timeout:.0f} s"
     seconds = time.perf_counter() - start
-    return Output(normalise(done.stdout), done.returncode, "\n".join(normalise(done.stderr)[-30:]), seconds)
+    return Output(normalise(out), code, "\n".join(normalise(error)[-30:]), seconds)
 
 
 def has_torch() -> bool:
@@ -203,6 +208,8 @@ def reference(script: Path, refresh: bool = False, timeout: float = 600) -> Outp
         return Output(**json.loads(path.read_text(encoding="utf-8")))
     # one thread: workers and pools of a small script only wait for each other
     output = run(["env", "OMP_NUM_THREADS=1", sys.executable], script, timeout)
+    if output.code == TIMED_OUT:
+        raise TimeoutError(f"{script} on PyTorch: {output.error}")
     CACHE.mkdir(parents=True, exist_ok=True)
     (CACHE.parent / ".gitignore").write_text("*\n")
     for old in CACHE.glob(f"{script.stem}-????????????????.json"):
@@ -224,9 +231,9 @@ def compare(
     actual = run(candidate, script, timeout)
     found = list(differences(expected.lines, actual.lines))
     end = len(expected.lines) + 1
-    if expected.code != actual.code:
+    if expected.code != actual.code:  # first, since it explains the rest
         why = f"exit code {actual.code} for {expected.code}\n{actual.error}".rstrip()
-        found.append(Difference(end, expected.last_error() or None, actual.last_error() or None, why))
+        found.insert(0, Difference(end, expected.last_error() or None, actual.last_error() or None, why))
     elif expected.code and (reason := why_lines_differ(expected.last_error(), actual.last_error())):
         found.append(Difference(end, expected.last_error(), actual.last_error(), f"error: {reason}"))
     return found, expected, actual

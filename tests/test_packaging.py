@@ -150,5 +150,21 @@ def test_readme_commands_name_what_exists():
         assert (ROOT / path).exists(), path
 
 
+def test_lenet_example_learns(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "torchish", ROOT / "examples/lenet_digits.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    accuracy = re.search(r"^accuracy: (\d+\.\d)%$", done.stdout, re.MULTILINE)
+    assert accuracy is not None and float(accuracy[1]) >= 97
+    assert "880/880" in done.stderr  # the progress bar
+    assert (tmp_path / "lenet_digits.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_lenet_example_is_plain_pytorch():
     assert "torchish" not in set(imports(ast.parse((ROOT / "examples/lenet_digits.py").read_text())))

@@ -4,6 +4,7 @@ Most of these tests run on a toy torchish of a few lines that has the real `_run
 is the business of the runner alone, and a process starts in 0.1 s. The last section runs the whole package.
 """
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -600,3 +601,84 @@ def test_install_where_pytorch_is_blocked(python):
 def test_the_runner_alone_is_light(python):
     code = "import torchish._runner, sys; print({'jax', 'numpy', 'argparse', 'concurrent.futures'} & set(sys.modules))"
     assert python("-c", code).stdout == "set()\n"
+
+
+# The whole package, next to PyTorch -----------------------------------------------------------------------------------
+
+ERRORS = {
+    "shapes": """
+        import torch
+
+        def add():
+            return torch.ones(2, 3) + torch.ones(4, 5)
+
+        add()
+    """,
+    "in a callback": """
+        import torch
+
+        class Square(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x.view(7)
+
+        try:
+            Square.apply(torch.ones(3))
+        except RuntimeError as error:
+            raise ValueError("not a square") from error
+    """,
+    "not a scalar": """
+        import torch
+        x = torch.ones(2, requires_grad=True)
+        (x * 2).backward()
+    """,
+}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_traceback_is_pytorchs_without_the_library_in_it(error, tmp_path):
+    write(tmp_path, {"script.py": ERRORS[error]})
+    ours = run("-m", "torchish", "script.py", cwd=tmp_path, path=PACKAGE.parent)
+    theirs = run("script.py", cwd=tmp_path)
+    assert outcome(ours) == (1, "", without_frames_of(importlib.util.find_spec("torch").origin, theirs.stderr))
+
+
+def without_frames_of(package, stderr):
+    """A traceback's text without the frames, and the source lines below them, of a package."""
+    kept, inside = [], False
+    for line in stderr.splitlines(keepends=True):
+        if line.startswith("  File"):
+            inside = line.startswith(f'  File "{os.path.dirname(package)}{os.sep}')
+        elif not line.startswith("    "):
+            inside = False
+        if not inside:
+            kept.append(line)
+    return "".join(kept)
+
+
+def test_spawned_worker_computes(tmp_path):
+    write(
+        tmp_path,
+        {
+            "script.py": """
+                import multiprocessing, torch
+
+                class Model(torch.nn.Module):
+                    def forward(self, x):
+                        return x * 2 + 1
+
+                def work(model, queue):
+                    queue.put(model(torch.ones(2)).tolist())
+
+                if __name__ == "__main__":
+                    context = multiprocessing.get_context("spawn")
+                    queue = context.Queue()
+                    process = context.Process(target=work, args=(Model(), queue))
+                    process.start()
+                    print(queue.get(timeout=100))
+                    process.join()
+            """
+        },
+    )
+    done = run("-m", "torchish", "script.py", cwd=tmp_path, path=PACKAGE.parent)
+    assert outcome(done) == (0, "[3.0, 3.0]\n", "")

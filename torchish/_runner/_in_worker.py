@@ -2,7 +2,7 @@
 
 import sys
 
-# The parent's, handed over by `runpy.run_path`. `multiprocessing` is going to set it too, only later.
+# Handed over by `runpy.run_path`. `multiprocessing` goes on to set the path that the parent has.
 sys.path[:] = globals()["search_path"]
 
 from torchish._runner import install  # noqa: E402

@@ -29,8 +29,8 @@ class _InstallInWorker:
     """
 
     def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        search_path = [*sys.path] if _PACKAGE_PARENT in sys.path else [*sys.path, _PACKAGE_PARENT]
-        return runpy.run_path, (_IN_WORKER, {"search_path": search_path})
+        # First comes this very torchish: the script's `sys.path` may lack it, or have another one.
+        return runpy.run_path, (_IN_WORKER, {"search_path": [_PACKAGE_PARENT, *sys.path]})
 
 
 def _preparation_data(name: str) -> dict[str, Any]:

@@ -23,8 +23,18 @@ from torchish.ops.views import write_spec
 _new = object.__new__
 
 
+# Set while a profiler is active: called as PROFILER(function, spec, flat, …) around each operation.
+PROFILER: Any = None
+
+
 def apply(spec: Spec, flat: tuple) -> Any:
     """Apply an operation to its flat inputs (tensors and Python numbers): a tensor, or a tuple of tensors."""
+    if PROFILER is not None:
+        return PROFILER(_apply, spec, flat)
+    return _apply(spec, flat)
+
+
+def _apply(spec: Spec, flat: tuple) -> Any:
     needs = False
     ins = []
     for x in flat:
@@ -303,6 +313,10 @@ def regenerate_view(v: Tensor) -> None:
 # --- in place ----------------------------------------------------------------------------------------------
 
 
+# Operations that may write to expanded tensors: each place gets the same value, or PyTorch only warns.
+OVERLAP_ALLOWED = frozenset({"_fill_", "_zero_", "_index_put", "_mask_put", "_masked_fill"})
+
+
 def check_inplace(t: Tensor, recording: bool, name: str) -> None:
     """PyTorch's refusals to change a tensor in place; nothing has been changed yet."""
     if t._inference and not STATE.inference:
@@ -311,7 +325,9 @@ def check_inplace(t: Tensor, recording: bool, name: str) -> None:
                 "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
                 "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
             )
-    if any(s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)) if t._strides is not None else False:
+    if t._strides is not None and name not in OVERLAP_ALLOWED and any(
+        s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)
+    ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
@@ -367,6 +383,12 @@ def cast_expr(e: Expr, np_dtype) -> Expr:
 
 def apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Tensor:
     """Apply an operation and store its result into its first tensor (`name_`)."""
+    if PROFILER is not None:
+        return PROFILER(_apply_inplace, spec, flat, target)
+    return _apply_inplace(spec, flat, target)
+
+
+def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Tensor:
     t = target if target is not None else flat[0]
     recording = STATE.enabled and spec.op.differentiable and any(isinstance(x, Tensor) and x._needs() for x in flat)
     check_inplace(t, recording, spec.name)

@@ -16,7 +16,7 @@ from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, apply_inplace, apply_out
 from torchish._tensor.errors import invalid_arguments
 from torchish._tensor.tensor import Tensor
-from torchish.ops.declare import REGISTRY, Op
+from torchish.ops.declare import REGISTRY, Op, native_name
 from torchish.ops.schema import REQUIRED, Param, Schema, parse
 
 _KIND = {float: "f", int: "i", bool: "b", complex: "c"}
@@ -210,6 +210,9 @@ def _by_alias(name: str, kwargs: dict):
     return _absent
 
 
+_SIMPLE = ("Tensor", "Tensor|Number", "Number", "Index", "Tensor?", "Number?", "Tensor|Number?")
+
+
 class Overload:
     """One signature of a public function, ready to be called."""
 
@@ -223,14 +226,21 @@ class Overload:
         self.has_out = has_out
         self.dynamic = [i for i, p in enumerate(schema.params) if p.dynamic]
         self.static = [i for i, p in enumerate(schema.params) if not p.dynamic]
-        self.simple = all(p.type in ("Tensor", "Tensor|Number", "Number", "Index") for p in schema.params if p.dynamic)
+        self.simple = all(p.type in _SIMPLE for p in schema.params if p.dynamic)
 
     def prepare(self, values: list) -> tuple[Any, tuple]:
         """The spec and flat inputs of a primitive operation for these parameter values."""
         kinds: list = []
         flat: list = []
+        op_ = self.op
+        assert op_ is not None
+        if op_.refine is not None and (chosen := op_.refine(values)) is not None:
+            return chosen
+        omit = op_.omit
         for i in self.dynamic:
             x = values[i]
+            if omit and i in omit and x is omit[i]:
+                x = None
             if isinstance(x, Tensor):
                 kinds.append("T")
                 flat.append(x)
@@ -246,8 +256,7 @@ class Overload:
             else:
                 kinds.append(_KIND[type(x)])
                 flat.append(x)
-        assert self.op is not None
-        return self.op.spec(tuple(kinds), tuple([values[i] for i in self.static])), tuple(flat)
+        return op_.spec(tuple(kinds), tuple([values[i] for i in self.static])), tuple(flat)
 
     def run(self, values: list) -> Any:
         if self.op is None:
@@ -291,6 +300,20 @@ def composite(signature: str, *, method: bool = True, function: bool = True, inp
     return wrap
 
 
+PLAIN: dict[str, Callable] = {}
+
+
+def plain(*names: str) -> Callable:
+    """Declare an ordinary Python function under public names: for those that no signature describes (`einsum`)."""
+
+    def wrap(f: Callable) -> Callable:
+        for name in names:
+            PLAIN[name] = f
+        return f
+
+    return wrap
+
+
 def overloads_of(name: str) -> list[Overload]:
     """Every declared signature of a public name, operations first."""
     found = [Overload(o.schema, None, o, o.out) for o in REGISTRY.get(name, ())]
@@ -302,7 +325,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
     """The function (or method) that users call under the name `public`."""
     cache: dict[tuple, Overload] = {}
     has_out = any(o.has_out for o in overloads)
-    display = public.rpartition(".")[2]
+    display = native_name(public)
 
     def call(*args, **kwargs):
         if kwargs:
@@ -356,7 +379,7 @@ def _torch_function(args: tuple, kwargs: dict):
 def _remember(cache: dict, o: Overload, args: tuple) -> None:
     """Keep a fast plan for calls with arguments of these exact types, where the types alone decide."""
     types = tuple([type(x) for x in args])
-    if o.op is None or not o.simple or len(cache) > 64:
+    if o.op is None or o.op.refine is not None or not o.simple or len(cache) > 64:
         return
     if any(t not in _KIND and not issubclass(t, Tensor) for t in types):
         return
@@ -379,11 +402,11 @@ def _remember(cache: dict, o: Overload, args: tuple) -> None:
             return
     defaults = [p.default for p in params[n:]]
     op_, dynamic, static = o.op, o.dynamic, o.static
-    full_types = types + tuple(type(d) for d in defaults)
+    full_types = types + tuple(type(None) if i in op_.omit else type(p.default) for i, p in enumerate(params[n:], n))
     kinds = tuple(["N" if full_types[i] is type(None) else _KIND.get(full_types[i], "T") for i in dynamic])
     present = [i for i in dynamic if full_types[i] is not type(None)]
     specs = op_.specs
-    identity = present == list(range(n)) and not defaults
+    identity = present == list(range(n))
     returns = op_.returns
     dynamic_static = tuple(i for i in static if i < n)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torchish._tensor.dispatch import COMPOSITES, make_function, make_inplace, overloads_of
+from torchish._tensor.dispatch import COMPOSITES, PLAIN, make_function, make_inplace, overloads_of
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import REGISTRY
 
@@ -32,6 +32,10 @@ def functions(namespace: str = "") -> dict[str, Callable]:
             made[short] = make_function(prefix + short, usable)
             if any(o.op is not None and o.op.inplace for o in usable) and not namespace:
                 made[short + "_"] = make_inplace(short + "_", usable)
+    for name, f in PLAIN.items():
+        head, _, short = name.rpartition(".")
+        if head == namespace:
+            made[short] = f
     return made
 
 

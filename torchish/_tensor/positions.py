@@ -22,9 +22,9 @@ Range = tuple[int, int]
 # Operations that rearrange or repeat elements: the result's range is that of the first input.
 _SAME = frozenset(
     "select slice permute transpose t view alias expand squeeze unsqueeze diagonal unfold clone _expand_to _to_device "
-    "copy_ _repeat _flip _roll _gather _index _index_select _take contiguous".split()
+    "copy_ _repeat flip roll _gather _index _index_select _take contiguous".split()
 )
-_UNION = frozenset({"_cat", "_stack"})
+_UNION = frozenset({"cat", "stack"})
 # Operations whose results are positions along a dimension of their input.
 _POSITIONS = frozenset("argmax argmin argsort sort topk max min median mode kthvalue cummax cummin".split())
 

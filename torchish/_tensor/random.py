@@ -296,7 +296,12 @@ def rand_like(input, *, dtype=None, layout=None, device=None, requires_grad=Fals
 @composite(f"randn_like(Tensor input, *, {_LIKE})", method=False)
 def randn_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, memory_format=None, generator=None):
     """Standard normal numbers with the shape, dtype and device of `input`."""
-    return _like(input, dtype, device, requires_grad, memory_format, generator, streams.randn, jax.random.normal)
+    ordered = like_strides(input, memory_format) is None  # other layouts take PyTorch's element-by-element path
+
+    def host(g, s, d):
+        return streams.normal(g, s, d, contiguous=ordered)
+
+    return _like(input, dtype, device, requires_grad, memory_format, generator, host, jax.random.normal)
 
 
 def _randint_like(input, low, high, dtype, device, requires_grad, memory_format, generator):
@@ -514,10 +519,6 @@ def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable
     return t
 
 
-def _dense(t: Tensor) -> bool:
-    return t._strides is None or like_strides(t) == t._strides
-
-
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None, **kwargs) -> Tensor:
     """Fill with uniform numbers on [from, to)."""
     low, high = float(kwargs.pop("from", from_)), float(to)
@@ -526,9 +527,9 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=Non
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
     """Fill with normal numbers."""
-    dense = _dense(self)
+    contiguous = self._strides is None  # other layouts take PyTorch's element-by-element path
     return _fill(
-        self, "normal_", generator, lambda g, s, d: streams.normal(g, s, d, float(mean), float(std), dense),
+        self, "normal_", generator, lambda g, s, d: streams.normal(g, s, d, float(mean), float(std), contiguous),
         lambda k, s, d: mean + std * jax.random.normal(k, s, d),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from torchish.autograd import anomaly_mode, function, functional, grad_mode, graph
+from torchish.autograd import anomaly_mode, function, functional, grad_mode, graph, profiler
 from torchish.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from torchish.autograd.function import Function
 from torchish.autograd.grad_mode import (
@@ -178,7 +178,11 @@ def grad(
     return tuple(result)
 
 
+from torchish.autograd.gradcheck import gradcheck, gradgradcheck  # noqa: E402 - the function takes the module's name
+
+Variable = None  # set by the package once Tensor exists
+
 __all__ = [
-    "Function", "anomaly_mode", "detect_anomaly", "function", "functional", "set_detect_anomaly", "STATE", "backward", "enable_grad", "grad", "grad_mode", "graph", "inference_mode", "is_grad_enabled", "no_grad",
+    "gradcheck", "gradgradcheck",    "Function", "anomaly_mode", "detect_anomaly", "function", "functional", "set_detect_anomaly", "STATE", "backward", "enable_grad", "grad", "grad_mode", "graph", "inference_mode", "is_grad_enabled", "no_grad",
     "set_grad_enabled",
 ]  # fmt: skip

@@ -203,6 +203,10 @@ def call_site() -> str:
     return "".join(traceback.format_list(frames))
 
 
+# Set while a profiler is active: called as PROFILER(name, run, grads, record) around each function.
+PROFILER: Any = None
+
+
 class Anomaly:
     """Anomaly mode: remember where operations were recorded, and check gradients for nan."""
 
@@ -317,7 +321,8 @@ def run_backward(
                     captured[node, number] = grads[number]
                 if not (type(node) is AccumulateGrad and restrict and node not in (accumulate_only or ())):
                     if useful is None or any(c in useful for c, _ in node.edges if c) or type(node) is AccumulateGrad:
-                        out = node.run(grads, record) if not ANOMALY.enabled else _watched(node, grads, record)
+                        run = node.run if not ANOMALY.enabled else _watched(node)
+                        out = run(grads, record) if PROFILER is None else PROFILER(node.name(), run, grads, record)
                         if node.post_hooks:
                             out = _run_post_hooks(node, out, grads, record)
                         if not keep_graph:
@@ -337,8 +342,8 @@ def run_backward(
     return [captured.get(t) for t in targets or ()]
 
 
-def _watched(node: Node, grads: list, record: bool) -> list:
-    """Run a node in anomaly mode: a failure shows the forward call, and a nan gradient is a failure."""
+def _watched(node: Node) -> Any:
+    """`node.run` in anomaly mode: a failure shows the forward call, and a nan gradient is a failure."""
     import warnings
 
     def report():
@@ -349,19 +354,22 @@ def _watched(node: Node, grads: list, record: bool) -> list:
             else f"Error detected in {node.name()}. No forward pass information available. Enable detect anomaly during "
             "forward pass for more information."
         )
-        warnings.warn(text, stacklevel=4)
+        warnings.warn(text, stacklevel=5)
 
-    try:
-        out = node.run(grads, record)
-    except Exception:
-        report()
-        raise
-    if ANOMALY.check_nan:
-        for i, g in enumerate(out):
-            if g is not None and TENSORS.has_nan(g, record):
-                report()
-                raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
-    return out
+    def run(grads: list, record: bool) -> list:
+        try:
+            out = node.run(grads, record)
+        except Exception:
+            report()
+            raise
+        if ANOMALY.check_nan:
+            for i, g in enumerate(out):
+                if g is not None and TENSORS.has_nan(g, record):
+                    report()
+                    raise RuntimeError(f"Function '{node.name()}' returned nan values in its {i}th output.")
+        return out
+
+    return run
 
 
 def _leads_to(order: list[Node], goals: set) -> set:

@@ -48,11 +48,21 @@ class Op:
         self.returns: tuple[str, ...] = tuple(traits["returns"].split()) if traits["returns"] else ()
         self.aliases: tuple[str, ...] = tuple(traits["aliases"])
         self.differentiable: bool = traits["differentiable"]
-        self.grad_name = traits["grad"] or _camel(schema.name.rpartition(".")[2]) + "Backward0"
+        self.grad_name = traits["grad"] or _camel(native_name(schema.name)) + "Backward0"
         self.layout: str = traits["layout"]
         self.source: str = traits["source"]
         self.indices: frozenset[str] = frozenset(traits["indices"])
+        self.check: Callable | None = traits["check"]
+        self.refine: Callable | None = None
         self.dynamic = tuple(p.name for p in schema.params if p.dynamic)
+        raw, apart = traits["raw"], traits["apart"]
+        # How each dynamic argument meets promotion: it joins, it is cast to the outcome, or it is left as it is.
+        self.part = tuple(
+            "raw" if p.name in raw else "cast" if p.name in apart or (p.keyword_only and p.type.startswith("Number")) else "join"
+            for p in schema.params
+            if p.dynamic
+        )
+        self.omit = {i: p.default for i, p in enumerate(schema.params) if p.name in traits["omit"]}
         self.static = tuple(p.name for p in schema.params if not p.dynamic)
         self.tensors = tuple(p.name for p in schema.params if p.dynamic and "Tensor" in p.type)
         saves = traits["saves"]
@@ -69,7 +79,8 @@ class Op:
     def backward(self, rule: Callable) -> Callable:
         """Set the gradient rule: a pure function of `grad` and any of the inputs, static arguments and `result`.
 
-        It returns one gradient per tensor argument (a single one unpacked), None for none. What it names is saved.
+        It returns one gradient per tensor argument (a single one unpacked), None for none. What it names is saved;
+        `input_shape` is the shape of the first argument, whose values are then not kept.
         """
         self.rule = rule
         self.rule_params = tuple(inspect.signature(rule).parameters)
@@ -132,20 +143,26 @@ def _regroup(values: Iterable, kinds: tuple) -> list:
     return args
 
 
-def _common(shapes_dtypes: Iterable[tuple[int, dt.dtype]], kinds: tuple, default: dt.dtype, to_float: bool) -> dt.dtype:
+def _common(op: Op, shapes_dtypes: Iterable[tuple[int, dt.dtype]], kinds: tuple, default: dt.dtype) -> dt.dtype:
+    """The dtype that the operands promote to; the operation's own errors about dtypes are raised here."""
     it = iter(shapes_dtypes)
     operands = []
-    for k in kinds:
+    given: dict[str, tuple[str, dt.dtype]] = {}
+    for k, part, name in zip(kinds, op.part, op.dynamic, strict=True):
         if k == "N":
             continue
         for _ in range(k if type(k) is int else 1):
             ndim, d = next(it)
-            if k == "T" or type(k) is int:
-                operands.append((d, 2 if ndim else 1))
-            else:
-                operands.append((dt.number_dtype(k, default), 0))
+            tensor = k == "T" or type(k) is int
+            if not tensor:
+                d = dt.number_dtype(k, default)
+            given[name] = ("T" if tensor else k, d)
+            if part == "join":
+                operands.append((d, (2 if ndim else 1) if tensor else 0))
     common = dt.result_type(operands)
-    return default if to_float and common.category < 2 else common
+    if op.check is not None:
+        op.check(common, given)
+    return default if op.promote == FLOAT and common.category < 2 else common
 
 
 def promote(op: Op, values: tuple, kinds: tuple, default: dt.dtype) -> tuple[list, dt.dtype]:
@@ -155,14 +172,19 @@ def promote(op: Op, values: tuple, kinds: tuple, default: dt.dtype) -> tuple[lis
     """
     if op.promote == PREDICATE:
         return _regroup(values, kinds), dt.bool_
-    common = _common(((v.ndim, dt.FROM_NP[np.dtype(v.dtype)]) for v in values), kinds, default, op.promote == FLOAT)
+    common = _common(op, ((v.ndim, dt.FROM_NP[np.dtype(v.dtype)]) for v in values), kinds, default)
     compute = np.dtype(np.float32) if common.category == 2 and common.itemsize < 4 else common.np
-    cast = [v if v.dtype == compute else to_dtype(v, compute) for v in values]
-    return _regroup(cast, kinds), dt.bool_ if op.promote == COMPARE else common
+    args = _regroup(values, kinds)
+    for i, (a, part) in enumerate(zip(args, op.part, strict=True)):
+        if a is not None and part != "raw":
+            args[i] = [to_dtype(v, compute) for v in a] if type(a) is list else to_dtype(a, compute)
+    return args, dt.bool_ if op.promote == COMPARE else common
 
 
 def to_dtype(v, np_dtype: np.dtype):
     """Convert as PyTorch does: complex to real drops the imaginary part; floats to integers truncate."""
+    if v.dtype == np_dtype:
+        return v
     if jnp.issubdtype(v.dtype, jnp.complexfloating) and not jnp.issubdtype(np_dtype, jnp.complexfloating):
         v = v != 0 if np_dtype == np.bool_ else jnp.real(v)
     if np_dtype == np.bool_ and v.dtype != np.bool_:
@@ -200,10 +222,10 @@ def pointwise_aval(op: Op, avals: tuple, kinds: tuple, default: dt.dtype) -> tup
     """Shape and dtype of a pointwise result, without tracing the function."""
     shape = broadcast_shapes([a.shape for a in avals])
     if op.promote in (COMPARE, PREDICATE):
-        if op.promote == COMPARE:
-            _common(((a.ndim, a.torch_dtype) for a in avals), kinds, default, False)
+        if op.promote == COMPARE or op.check is not None:
+            _common(op, ((a.ndim, a.torch_dtype) for a in avals), kinds, default)
         return shape, dt.bool_.np
-    common = _common(((a.ndim, a.torch_dtype) for a in avals), kinds, default, op.promote == FLOAT)
+    common = _common(op, ((a.ndim, a.torch_dtype) for a in avals), kinds, default)
     if op.result == "real":
         common = common.to_real()
     return shape, common.np
@@ -246,6 +268,10 @@ def op(
     saves: Iterable[str] | dict[str, tuple[str, ...]] | None = None,
     layout: str | None = None,
     indices: Iterable[str] = (),
+    check: Callable | None = None,
+    raw: Iterable[str] = (),
+    apart: Iterable[str] = (),
+    omit: Iterable[str] = (),
 ) -> Callable[[Callable], Op]:
     """Declare an operation; the decorated function gets the dynamic arguments by position, the static by keyword.
 
@@ -264,6 +290,7 @@ def op(
             schema, body, promote=promote, result=result, inplace=inplace, out=out, method=method, function=function,
             returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, saves=saves,
             layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__, indices=indices,
+            check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
         )  # fmt: skip
         REGISTRY.setdefault(schema.name, []).append(o)
         for a in aliases:
@@ -273,8 +300,14 @@ def op(
     return wrap
 
 
+def native_name(name: str) -> str:
+    """PyTorch's own name of a public function: "special.i0e" is special_i0e, "nn.functional.relu" is relu."""
+    return name.replace(".", "_") if name.startswith(("special.", "linalg.", "fft.")) else name.rpartition(".")[2]
+
+
 def _camel(name: str) -> str:
-    return "".join(p[:1].upper() + p[1:] for p in name.split("_"))
+    # "log1p" is Log1P: a letter after a digit is a capital too
+    return "".join(p[:1].upper() + p[1:].title() if p[:1].isdigit() else p.title() for p in name.split("_"))
 
 
 # --- gradients ---------------------------------------------------------------------------------------------
@@ -320,7 +353,8 @@ class BackwardOp:
         self.dynamic = tuple(map(str, range(n_inputs)))
         self.saves = dict.fromkeys(self.dynamic, self.dynamic)
         # What PyTorch's derivative formulas mostly end in: a product for pointwise operations.
-        self.grad_name = "MulBackward0" if base.promote else base.grad_name.replace("Backward", "BackwardBackward")
+        name = base.grad_name if isinstance(base.grad_name, str) else _camel(base.name.strip("_")) + "Backward0"
+        self.grad_name = "MulBackward0" if base.promote else name.replace("Backward", "BackwardBackward")
 
 
 def vjp_spec(
@@ -411,6 +445,7 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
     available["grad"] = cots[0] if len(cots) == 1 else tuple(cots)
     available["result"] = None if not outs else cast(outs[0]) if len(outs) == 1 else tuple(outs)
     available["needs"] = needs
+    available["input_shape"] = getattr(args[0], "shape", None)  # known without saving the values
     got = op_.rule(**{n: available[n] for n in op_.rule_params})
     if len(op_.tensors) == 1 and not (isinstance(got, tuple) and len(got) == 1):
         got = (got,)

@@ -108,9 +108,9 @@ def index_copy(input, index, source, dim):
 
 
 @index_copy.backward
-def _(grad, index, dim, source):
+def _(grad, index, dim):
     g = _rows(grad, dim, index).get(mode=IN_BOUNDS)
-    return _rows(grad, dim, index).set(0, mode=IN_BOUNDS).reshape(grad.shape), None, g.reshape(source.shape)
+    return _rows(grad, dim, index).set(0, mode=IN_BOUNDS).reshape(grad.shape), None, g
 
 
 @op("_index_fill(Tensor input, Tensor index, Tensor|Number value, int dim)", out=False, method=False, function=False,
@@ -134,16 +134,17 @@ def take(input, index):
 @op("_put(Tensor input, Tensor index, Tensor source, bool accumulate)", out=False, method=False, function=False,
     grad="PutBackward0", indices=("index",))  # fmt: skip
 def put(input, index, source, accumulate):
+    """`source` has the shape of `index`."""
     ref, values = input.reshape(-1).at[index.reshape(-1)], source.reshape(-1)
     made = _accumulate(ref, values) if accumulate else ref.set(values, mode=IN_BOUNDS)
     return made.reshape(input.shape)
 
 
 @put.backward
-def _(grad, index, source, accumulate):
+def _(grad, index, accumulate):
     ref = grad.reshape(-1).at[index.reshape(-1)]
     g = grad if accumulate else ref.set(0, mode=IN_BOUNDS).reshape(grad.shape)
-    return g, None, ref.get(mode=IN_BOUNDS).reshape(source.shape)
+    return g, None, ref.get(mode=IN_BOUNDS).reshape(index.shape)
 
 
 @op("_gather(Tensor input, Tensor index, int dim)", out=False, method=False, function=False, saves=("index",),
@@ -166,3 +167,8 @@ def grid(index, dim: int) -> tuple:
     shape = index.shape
     axes = [np.arange(n).reshape((-1,) + (1,) * (len(shape) - i - 1)) for i, n in enumerate(shape)]
     return tuple(index if i == dim else jnp.asarray(a) for i, a in enumerate(axes))
+
+
+@op("_unravel(Tensor input, int size, int stride)", out=False, method=False, function=False, differentiable=False)
+def unravel(input, size, stride):
+    return (input // stride) % size

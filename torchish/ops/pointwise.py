@@ -1,55 +1,490 @@
-"""Pointwise arithmetic and functions."""
+"""Arithmetic: sums, products, quotients, signs, absolute values, limits of a range, selection."""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import lax
 
-from torchish.ops.declare import ARITH, FLOAT, op
+from torchish import _dtypes as dt
+from torchish.ops.declare import ARITH, FLOAT, PREDICATE, Op, op, to_dtype
+from torchish.ops.rules import (
+    BOOL, COMPLEX, FLOATING, INTEGER, Given, both, flat, partials, refuse, refuse_with, same_dtype,
+)  # fmt: skip
 
-_MUL = {"input": ("other",), "other": ("input",)}
+_EACH_OTHER = {"input": ("other",), "other": ("input",)}
 
 
-@op("add(Tensor|Number input, Tensor|Number other, *, Number alpha=1)", promote=ARITH, inplace=True, saves=())
+def times(factor, x):
+    """`factor * x`, where None stands for 1: the default needs no multiplication."""
+    return x if factor is None else factor * x
+
+
+def check_alpha(common: dt.dtype, given: Given) -> None:
+    """What `alpha` may be beside operands of a dtype."""
+    kind = given.get("alpha", ("i",))[0]
+    if kind == "b" and common.category != BOOL:
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    if kind in "fc" and common.category < FLOATING:
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if kind == "c" and common.category < COMPLEX:
+        raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+
+
+def check_subtraction(common: dt.dtype, given: Given) -> None:
+    """Boolean tensors cannot be subtracted."""
+    bools = [given[n][1].category == BOOL for n in ("input", "other")]
+    if all(bools):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if any(bools):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead."
+        )
+    check_alpha(common, given)
+
+
+# --- sums --------------------------------------------------------------------------------------------------
+
+
+@op(
+    "add(Tensor|Number input, Tensor|Number other, *, Number alpha=1)",
+    promote=ARITH, inplace=True, saves=(), omit=("alpha",), check=check_alpha,
+)  # fmt: skip
 def add(input, other, alpha):
-    return input + alpha * other
+    """`input + alpha * other`."""
+    return input + times(alpha, other)
 
 
-@op("sub(Tensor|Number input, Tensor|Number other, *, Number alpha=1)", promote=ARITH, inplace=True, saves=(), aliases=("subtract",))
+@op(
+    "sub(Tensor|Number input, Tensor|Number other, *, Number alpha=1)",
+    promote=ARITH, inplace=True, saves=(), omit=("alpha",), check=check_subtraction, aliases=("subtract",),
+)  # fmt: skip
 def sub(input, other, alpha):
-    return input - alpha * other
+    """`input - alpha * other`."""
+    return input - times(alpha, other)
 
 
-@op("mul(Tensor|Number input, Tensor|Number other)", promote=ARITH, inplace=True, saves=_MUL, aliases=("multiply",))
-def mul(input, other):
-    if input.dtype == jnp.bool_:
-        return input & other
-    return input * other
+def _rsub(input, other, alpha):
+    """`other - alpha * input`."""
+    return other - times(alpha, input)
 
 
-@op("div(Tensor|Number input, Tensor|Number other)", promote=FLOAT, inplace=True, saves={"other": ("input", "other"), "input": ("other",)}, aliases=("divide", "true_divide"))
-def div(input, other):
-    return input / other
+_RSUB = dict(promote=ARITH, saves=(), omit=("alpha",), check=check_subtraction, method=False, out=False)
+rsub = op("rsub(Tensor input, Tensor other, *, Number alpha=1)", **_RSUB)(_rsub)
+rsub_number = op("rsub(Tensor input, Number other, Number alpha=1)", grad="RsubBackward1", apart=("alpha",), **_RSUB)(_rsub)
 
 
-@op("neg(Tensor input)", promote=ARITH, inplace=True, saves=(), aliases=("negative",))
+@op(
+    "neg(Tensor input)", promote=ARITH, inplace=True, saves=(), aliases=("negative",),
+    check=refuse_with(
+        RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+            "`~` or `logical_not()` operator instead."
+        ),
+        BOOL,
+    ),
+)  # fmt: skip
 def neg(input):
+    """`-input`; unsigned integers wrap around."""
     return -input
 
 
-@op("exp(Tensor input)", promote=FLOAT, inplace=True)
-def exp(input):
-    return jnp.exp(input)
+# --- products and quotients --------------------------------------------------------------------------------
 
 
-@exp.backward
+@op(
+    "mul(Tensor|Number input, Tensor|Number other)",
+    promote=ARITH, inplace=True, saves=_EACH_OTHER, aliases=("multiply",),
+)  # fmt: skip
+def mul(input, other):
+    """`input * other`; a conjunction for bools."""
+    return input & other if input.dtype == jnp.bool_ else input * other
+
+
+@op(
+    "div(Tensor|Number input, Tensor|Number other)",
+    promote=FLOAT, inplace=True, saves={"other": ("input", "other"), "input": ("other",)},
+    aliases=("divide", "true_divide"),
+)  # fmt: skip
+def div(input, other):
+    """`input / other`; integers give floats."""
+    return input / other
+
+
+@op(
+    "div(Tensor|Number input, Tensor|Number other, *, str? rounding_mode)",
+    promote=ARITH, inplace=True, saves=("other",), grad="DivBackward2", aliases=("divide",),
+)  # fmt: skip
+def div_rounded(input, other, rounding_mode):
+    """The quotient rounded to -inf ("floor") or to zero ("trunc"); RuntimeError for integers divided by zero."""
+    quotient = _floor_quotient if rounding_mode == "floor" else _trunc_quotient
+    return lax.stop_gradient(quotient(input, other))
+
+
+def _trunc_quotient(x, y):
+    return lax.div(*jnp.broadcast_arrays(x, y)) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.trunc(x / y)
+
+
+def _floor_quotient(x, y):
+    if jnp.issubdtype(x.dtype, jnp.integer):
+        return jnp.floor_divide(x, y)
+    # From the remainder, which is exact: x / y may round up to an integer.
+    rest = jnp.fmod(x, y)
+    q = (x - rest) / y
+    q = jnp.where((rest != 0) & ((y < 0) != (rest < 0)), q - 1, q)
+    whole = jnp.floor(q)
+    whole = jnp.where(q - whole > 0.5, whole + 1, whole)
+    whole = jnp.where(q == 0, jnp.copysign(jnp.zeros_like(q), x / y), whole)
+    return jnp.where(y == 0, x / y, whole)
+
+
+@op(
+    "floor_divide(Tensor|Number input, Tensor|Number other)",
+    promote=ARITH, inplace=True, saves=(), grad="NotImplemented", check=refuse("div_floor_cpu", BOOL, COMPLEX),
+)  # fmt: skip
+def floor_divide(input, other):
+    """The quotient rounded to -inf; RuntimeError for integers divided by zero."""
+    return lax.stop_gradient(_floor_quotient(input, other))
+
+
+def not_differentiable(name: str):
+    """A gradient rule that refuses, as PyTorch does for operations without a derivative."""
+
+    def rule(grad):
+        raise NotImplementedError(f"derivative for aten::{name} is not implemented")
+
+    return rule
+
+
+floor_divide.backward(not_differentiable("floor_divide"))
+
+
+def _remainder(input, other):
+    """What is left of `input` after division by `other`, with the sign of `other` (Python's `%`)."""
+    if jnp.issubdtype(input.dtype, jnp.integer):
+        return jnp.remainder(input, other)
+    rest = jnp.fmod(input, other)
+    return jnp.where((rest != 0) & ((other < 0) != (rest < 0)), rest + other, rest)
+
+
+_REMAINDER = dict(promote=ARITH, check=refuse("remainder_cpu", BOOL, COMPLEX))
+_BOTH_FOR_OTHER = {"input": ("other",), "other": ("other",)}
+remainder = op(
+    "remainder(Tensor input, Tensor other)", inplace=True, grad="RemainderBackward1", saves=_BOTH_FOR_OTHER, **_REMAINDER
+)(_remainder)
+remainder_number = op("remainder(Tensor input, Number other)", inplace=True, saves=(), **_REMAINDER)(_remainder)
+remainder_of_number = op(
+    "remainder(Number input, Tensor other)", method=False, out=False, grad="NotImplemented", saves=(), **_REMAINDER
+)(_remainder)
+remainder_of_number.backward(not_differentiable("remainder"))
+
+
+def _fmod(input, other):
+    """What is left of `input` after division by `other`, with the sign of `input` (C's `fmod`)."""
+    return jnp.fmod(input, other)
+
+
+_FMOD = dict(promote=ARITH, inplace=True, check=refuse("fmod_cpu", BOOL, COMPLEX))
+fmod = op("fmod(Tensor input, Tensor other)", grad="FmodBackward1", saves=_BOTH_FOR_OTHER, **_FMOD)(_fmod)
+fmod_number = op("fmod(Tensor input, Number other)", saves=(), **_FMOD)(_fmod)
+
+
+@op("reciprocal(Tensor input)", promote=FLOAT, inplace=True)
+def reciprocal(input):
+    """`1 / input`."""
+    return 1 / input
+
+
+@reciprocal.backward
 def _(grad, result):
-    return grad * jnp.conj(result)
+    return -grad * jnp.conj(result * result)
 
 
-@op("sin(Tensor input)", promote=FLOAT, inplace=True)
-def sin(input):
-    return jnp.sin(input)
+@op(
+    "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)",
+    promote=ARITH, inplace=True, omit=("value",), check=refuse("addcmul_cpu_out", BOOL),
+    saves={"tensor1": ("tensor2",), "tensor2": ("tensor1",)},
+)  # fmt: skip
+def addcmul(input, tensor1, tensor2, value):
+    """`input + value * tensor1 * tensor2`."""
+    return input + times(value, tensor1) * tensor2
 
 
-__all__ = ["lax"]
+def _check_addcdiv(common: dt.dtype, given: Given) -> None:
+    if given["tensor1"][1].category < FLOATING and given["tensor2"][1].category < FLOATING:
+        raise RuntimeError(
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
+            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
+            "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value "
+            "* tensor1 / tensor2), for all dtypes."
+        )
+
+
+@op(
+    "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)",
+    promote=ARITH, inplace=True, omit=("value",), check=_check_addcdiv,
+    saves={"tensor1": ("tensor2",), "tensor2": ("tensor1", "tensor2")},
+)  # fmt: skip
+def addcdiv(input, tensor1, tensor2, value):
+    """`input + value * tensor1 / tensor2`; TypeError for integers."""
+    return input + times(value, tensor1) / tensor2
+
+
+def _lerp(input, end, weight):
+    """`input + weight * (end - input)`."""
+    near = jnp.abs(weight) < 0.5
+    step = end - input
+    return jnp.where(near, input + weight * step, end - step * (1 - weight))
+
+
+@op(
+    "lerp(Tensor input, Tensor end, Tensor weight)", promote=ARITH, inplace=True, grad="LerpBackward1",
+    check=both(same_dtype("input", "end", "weight"), refuse("lerp_kernel_tensor", BOOL, INTEGER)),
+    saves={"input": ("weight",), "end": ("weight",), "weight": ("input", "end")},
+)  # fmt: skip
+def lerp(input, end, weight):
+    """`input + weight * (end - input)`."""
+    return _lerp(input, end, weight)
+
+
+@lerp.backward
+def _(grad, input, end, weight):
+    w = jnp.conj(weight)
+    return grad * (1 - w), grad * w, grad * jnp.conj(end - input)
+
+
+@op(
+    "lerp(Tensor input, Tensor end, Number weight)", promote=ARITH, inplace=True, apart=("weight",), saves=(),
+    check=both(same_dtype("input", "end"), refuse("lerp_kernel_scalar", BOOL, INTEGER)),
+)  # fmt: skip
+def lerp_number(input, end, weight):
+    """`input + weight * (end - input)`."""
+    return _lerp(input, end, weight)
+
+
+@lerp_number.backward
+def _(grad, weight):
+    w = jnp.conj(weight)
+    return grad * (1 - w), grad * w
+
+
+# --- signs -------------------------------------------------------------------------------------------------
+
+
+@op("abs(Tensor input)", promote=ARITH, result="real", inplace=True, aliases=("absolute",), check=refuse("abs_cpu", BOOL))
+def abs(input):
+    """The absolute value; the modulus of complex numbers. Its gradient at 0 is 0."""
+    return jnp.abs(input)
+
+
+def _sign(x):
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
+@op(
+    "sign(Tensor input)", promote=ARITH, inplace=True, saves=(),
+    check=refuse_with(
+        NotImplementedError(
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+        ),
+        COMPLEX,
+    ),
+)  # fmt: skip
+def sign(input):
+    """-1, 0 or 1."""
+    return input if input.dtype == jnp.bool_ else _sign(input)
+
+
+@op("sgn(Tensor input)", promote=ARITH, inplace=True)
+def sgn(input):
+    """The sign; for complex numbers `input / abs(input)`, and 0 at 0."""
+    if input.dtype == jnp.bool_:
+        return input
+    if not jnp.issubdtype(input.dtype, jnp.complexfloating):
+        return _sign(input)
+    zero = input == 0
+    return jnp.where(zero, 0, input / jnp.abs(jnp.where(zero, 1, input)))
+
+
+@op(
+    "signbit(Tensor input)", promote=PREDICATE, differentiable=False,
+    check=refuse_with(RuntimeError("signbit is not implemented for complex tensors."), COMPLEX),
+)  # fmt: skip
+def signbit(input):
+    """Whether the sign bit is set (true for -0.)."""
+    return jnp.signbit(input) if jnp.issubdtype(input.dtype, jnp.floating) else input < 0
+
+
+_copysign = partials(lambda x, y, result: jnp.where(x == 0, 0, result / jnp.where(x == 0, 1, x)), None)(jnp.copysign)
+
+
+def _copysign_body(input, other):
+    """The magnitude of `input` with the sign of `other`."""
+    return _copysign(input, other)
+
+
+_COPYSIGN = dict(promote=FLOAT, inplace=True, check=refuse("copysign_cpu", COMPLEX))
+copysign = op("copysign(Tensor input, Tensor other)", **_COPYSIGN)(_copysign_body)
+copysign_number = op("copysign(Tensor input, Number other)", grad="CopysignBackward1", **_COPYSIGN)(_copysign_body)
+
+
+def _check_heaviside(common: dt.dtype, given: Given) -> None:
+    if given["input"][1].is_complex or given["values"][1].is_complex:
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
+    if given["input"][1] is not given["values"][1]:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+
+
+@op(
+    "heaviside(Tensor input, Tensor values)", promote=ARITH, inplace=True, check=_check_heaviside,
+    grad="NotImplemented", saves=(),
+)  # fmt: skip
+def heaviside(input, values):
+    """0 below zero, 1 above, `values` at zero."""
+    return jnp.where(input == 0, values, (input > 0).astype(values.dtype))
+
+
+heaviside.backward(not_differentiable("heaviside"))
+
+
+# --- a range -----------------------------------------------------------------------------------------------
+
+_NO_COMPLEX_CLAMP = refuse_with(NotImplementedError("clamp is not supported for complex types"), COMPLEX)
+
+
+def _check_clamp(common: dt.dtype, given: Given) -> None:
+    if "min" not in given and "max" not in given:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    _NO_COMPLEX_CLAMP(common, given)
+
+
+def _at_least(x, low):
+    # At the bound the gradient passes to `x`; a nan bound wins.
+    return jnp.where((x < low) | (low != low), low, x)
+
+
+def _at_most(x, high):
+    return jnp.where((x > high) | (high != high), high, x)
+
+
+def _clamp(input, min, max):
+    """`input` limited to [min, max] (None: no limit); at the limits the gradient passes."""
+    x = input if min is None else _at_least(input, min)
+    return x if max is None else _at_most(x, max)
+
+
+_CLAMP = dict(promote=ARITH, inplace=True, aliases=("clip",), check=_check_clamp)
+clamp = op("clamp(Tensor input, Tensor? min=None, Tensor? max=None)", **_CLAMP)(_clamp)
+clamp_number = op("clamp(Tensor input, Number? min=None, Number? max=None)", grad="ClampBackward1", **_CLAMP)(_clamp)
+
+
+def _clamp_min(input, min):
+    """`input`, but at least `min`."""
+    return _at_least(input, min)
+
+
+def _clamp_max(input, max):
+    """`input`, but at most `max`."""
+    return _at_most(input, max)
+
+
+_ONE_SIDED = dict(promote=ARITH, inplace=True, check=_NO_COMPLEX_CLAMP)
+clamp_min = op("clamp_min(Tensor input, Tensor min)", grad="ClampMinBackward1", **_ONE_SIDED)(_clamp_min)
+clamp_min_number = op("clamp_min(Tensor input, Number min)", **_ONE_SIDED)(_clamp_min)
+clamp_max = op("clamp_max(Tensor input, Tensor max)", grad="ClampMaxBackward1", **_ONE_SIDED)(_clamp_max)
+clamp_max_number = op("clamp_max(Tensor input, Number max)", **_ONE_SIDED)(_clamp_max)
+
+
+@op(
+    "nan_to_num(Tensor input, Number? nan=None, Number? posinf=None, Number? neginf=None)",
+    promote=ARITH, inplace=True, apart=("nan", "posinf", "neginf"),
+)  # fmt: skip
+def nan_to_num(input, nan, posinf, neginf):
+    """Replace nan (by 0) and the infinities (by the dtype's limits)."""
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        return input
+    if jnp.issubdtype(input.dtype, jnp.complexfloating):
+        real = [None if v is None else jnp.real(v) for v in (nan, posinf, neginf)]
+        return lax.complex(_nan_to_num(jnp.real(input), *real), _nan_to_num(jnp.imag(input), *real))
+    return _nan_to_num(input, nan, posinf, neginf)
+
+
+def _nan_to_num(x, nan, posinf, neginf):
+    info = jnp.finfo(x.dtype)
+    x = jnp.where(jnp.isnan(x), 0 if nan is None else nan, x)
+    x = jnp.where(x == jnp.inf, info.max if posinf is None else posinf, x)
+    return jnp.where(x == -jnp.inf, info.min if neginf is None else neginf, x)
+
+
+# --- selection ---------------------------------------------------------------------------------------------
+
+
+def _check_where(common: dt.dtype, given: Given) -> None:
+    condition = given["condition"][1]
+    if condition is not dt.bool_ and condition is not dt.uint8:
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {dt.SCALAR_TYPE_NAMES[condition]}"
+        )
+
+
+@op(
+    "where(Tensor condition, Tensor|Number input, Tensor|Number other)", promote=ARITH, method=False,
+    raw=("condition",), saves={"condition": ("input", "other")}, check=_check_where,
+)  # fmt: skip
+def where(condition, input, other):
+    """`input` where `condition` is true, else `other`."""
+    return jnp.where(condition if condition.dtype == jnp.bool_ else condition != 0, input, other)
+
+
+@op("fill(Tensor input, Tensor value)", layout="pointwise", saves=(), method=False, out=False, grad="FillBackward1")
+def fill(input, value):
+    """`input`'s shape and dtype, every element `value`."""
+    return jnp.broadcast_to(to_dtype(value, input.dtype), input.shape)
+
+
+@op("fill(Tensor input, Number value)", layout="pointwise", saves=(), method=False, out=False)
+def fill_number(input, value):
+    """`input`'s shape and dtype, every element `value`."""
+    return jnp.broadcast_to(to_dtype(value, input.dtype), input.shape)
+
+
+def inplace_only(name: str, source: Op, grad: str) -> Op:
+    """The operation behind an in-place method that records a gradient function of its own."""
+    return op(
+        f"_{name}({', '.join(f'{p.type} {p.name}' for p in source.schema.params)})",
+        layout="pointwise", saves=(), method=False, function=False, out=False, grad=grad,
+    )(source.body)  # fmt: skip
+
+
+fill_inplace = inplace_only("fill_", fill, "FillBackward3")
+fill_number_inplace = inplace_only("fill_number_", fill_number, "FillBackward2")
+
+
+@op("_zero_(Tensor input)", saves=(), method=False, function=False, out=False, grad="ZeroBackward0")
+def zero(input):
+    """Zeros of `input`'s shape and dtype."""
+    return jnp.zeros_like(input)
+
+
+@op(
+    "relu(Tensor input)", promote=ARITH, inplace=True, out=False,
+    check=both(
+        refuse_with(RuntimeError("Boolean inputs not supported for relu"), BOOL),
+        refuse_with(NotImplementedError("clamp is not supported for complex types"), COMPLEX),
+    ),
+)  # fmt: skip
+def relu(input):
+    """`max(input, 0)`; the gradient at 0 is 0."""
+    return jnp.where(input <= 0, jnp.zeros_like(input), input)
+
+
+@relu.backward
+def _(grad, result):
+    return jnp.where(result > 0, grad, 0)
+
+
+__all__ = ["flat"]

@@ -1,0 +1,97 @@
+"""`fill_`, `zero_`, `masked_fill` and the like: one value written to many places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torchish import _dtypes as dt
+from torchish._tensor.apply import apply, apply_inplace
+from torchish._tensor.dispatch import composite
+from torchish._tensor.indexing import fitting
+from torchish._tensor.tensor import Tensor
+from torchish.engine.expr import CPU
+from torchish.ops import fill as ops
+from torchish.ops import index as ix
+from torchish.ops.declare import broadcast_shapes
+
+_KIND = {float: "f", int: "i", bool: "b", complex: "c"}
+
+
+def value_kind(input: Tensor, value: Any, name: str) -> tuple[str, Any]:
+    """A fill value as (kind, value): a number that the dtype holds, or a 0-d tensor on the tensor's device."""
+    if not isinstance(value, Tensor):
+        return _KIND[type(value)], fitting(value, input._aval.torch_dtype)
+    if value._aval.ndim:
+        what = "dimensions" if name == "fill_" else "dimension(s)"
+        raise RuntimeError(
+            f"{name} only supports {'0-dimension' if name == 'fill_' else 'a 0-dimensional'} value tensor"
+            f"{' but' if name == 'fill_' else ', but'} got tensor with {value._aval.ndim} {what}."
+        )
+    if value._aval.device == CPU != input._aval.device and input._aval.device != "traced":
+        value = value.to(input.device)
+    return "T", value
+
+
+@composite("fill_(Tensor input, Tensor|Number value)")
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """Write one value everywhere."""
+    kind, value = value_kind(input, value, "fill_")
+    return apply_inplace(ops.fill_inplace.spec(("T", kind), ()), (input, value))
+
+
+@composite("fill(Tensor input, Tensor|Number value)", method=False)
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor like `input` with one value everywhere."""
+    kind, value = value_kind(input, value, "fill_")
+    return apply(ops.fill.spec(("T", kind), ()), (input, value))
+
+
+@composite("zero_(Tensor input)")
+def zero_(input: Tensor) -> Tensor:
+    """Write zero everywhere."""
+    return apply_inplace(ops.zero_inplace.spec(("T",), ()), (input,))
+
+
+@composite("zero(Tensor input)", method=False, function=False)
+def zero(input: Tensor) -> Tensor:
+    return apply(ops.zero_inplace.spec(("T",), ()), (input,))
+
+
+_C_TYPES = {
+    "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
+    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+}  # fmt: skip
+
+
+def _check_masked_fill(input: Tensor, mask: Tensor, value: Any) -> tuple[str, Any]:
+    kind, value = value_kind(input, value, "masked_fill_")
+    if mask._aval.torch_dtype is not dt.bool_:
+        name = mask._aval.torch_dtype.name
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {_C_TYPES.get(name, name)}")
+    if kind == "T" and value._aval.category > max(input._aval.category, 2) and value._aval.device != "traced":
+        fitting(value.item(), input._aval.torch_dtype)
+    return kind, value
+
+
+@composite("masked_fill(Tensor input, Tensor mask, Tensor|Number value)")
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`input` with `value` where the mask is True (broadcast against each other)."""
+    kind, value = _check_masked_fill(input, mask, value)
+    broadcast_shapes([mask._aval.shape, input._aval.shape])
+    return apply(ix.masked_fill.spec(("T", "T", kind), ()), (input, mask, value))
+
+
+@composite("masked_fill_(Tensor input, Tensor mask, Tensor|Number value)")
+def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """Write `value` where the mask is True."""
+    kind, value = _check_masked_fill(input, mask, value)
+    shape = broadcast_shapes([mask._aval.shape, input._aval.shape])
+    if shape != input._aval.shape:
+        raise RuntimeError(
+            f"expand(torch.{dt.LEGACY_NAMES[dt.bool_]}{{{list(mask.shape)}}}, size={list(input.shape)}): the number of sizes "
+            f"provided ({input.ndim}) must be greater or equal to the number of dimensions in the tensor ({mask.ndim})"
+            if mask.ndim > input.ndim
+            else f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(shape)}"
+        )
+    return apply_inplace(ix.masked_fill.spec(("T", "T", kind), ()), (input, mask, value))

@@ -1,0 +1,306 @@
+"""Rearranging tensors where views and copies take part: diagonals, padding, the `*_copy` and `*_scatter` forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from torchish import _dtypes as dt
+from torchish._tensor import views as v
+from torchish._tensor.apply import apply, scatter_spec
+from torchish._tensor.creation import from_host
+from torchish._tensor.dispatch import call, composite
+from torchish._tensor.indexing import fitting
+from torchish._tensor.size import resolve
+from torchish._tensor.storage import contiguous_strides
+from torchish._tensor.tensor import Tensor
+from torchish.autograd.graph import GradFn, named
+from torchish.ops import manipulate as ops
+from torchish.ops import views as view_ops
+
+# --- diagonals -----------------------------------------------------------------------------------------------
+
+
+@composite("diag(Tensor input, int diagonal=0)", out=True)
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """A vector as the diagonal of a square matrix, or the diagonal of a matrix as a vector."""
+    n = input._aval.ndim
+    if n == 1:
+        return call(ops.diag_embed, input, diagonal)
+    if n == 2:
+        return diagonal_copy(input, diagonal)
+    raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
+
+
+@composite("diagflat(Tensor input, int offset=0)")
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """The flattened tensor as the diagonal of a square matrix."""
+    return call(ops.diag_embed, v.view(input.contiguous(), (-1,) if input._aval.size else (0,)), offset)
+
+
+@composite("fill_diagonal_(Tensor input, Number fill_value, bool wrap=False)", function=False)
+def fill_diagonal_(input: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Write a value on the diagonal (of a tall matrix again and again when `wrap`)."""
+    shape = input._aval.shape
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(shape) > 2 and any(n != shape[0] for n in shape):
+        raise RuntimeError("all dimensions of input must be of equal length")
+    step = sum(input.stride())
+    size = min(shape)
+    main = v.as_strided(input, (size,), (step,), input._offset)
+    main.fill_(fill_value)
+    if wrap and len(shape) == 2 and shape[0] > shape[1] + 1:
+        rows, columns = shape
+        step0, step1 = input.stride()
+        starts = range(columns + 1, rows, columns + 1)
+        for r in starts:
+            n = min(columns, rows - r)
+            v.as_strided(input, (n,), (step0 + step1,), input._offset + r * step0).fill_(fill_value)
+    return input
+
+
+# --- copies of views ---------------------------------------------------------------------------------------
+
+
+def copied(input: Tensor, look: Callable[[Tensor], Tensor], name: str | None = None) -> Tensor:
+    """What a view shows, as a tensor of its own whose gradient function is the view's, named as a copy."""
+    seen = look(input._alias())
+    if len(seen._chain) == len(input._chain) and seen._aval.shape == input._aval.shape:
+        return input.clone(memory_format="contiguous")
+    step = seen._chain[-1]
+    made = apply(step.spec, (input, *step.dynamic))
+    if made._grad_fn is not None:
+        made._grad_fn.__class__ = named(name or f"{step.spec.op.grad_name}_copy", GradFn)
+    return made
+
+
+def _copy_form(signature: str, look: Callable, grad: Callable[..., str | None] = lambda *args: None) -> None:
+    name = signature.partition("(")[0]
+
+    def f(input, *args):
+        return copied(input, lambda t: look(t, *args), grad(*args))
+
+    f.__doc__ = f"`{name.removesuffix('_copy')}` with memory of its own."
+    composite(signature, method=False, out=True)(f)
+
+
+def diagonal_copy(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    return copied(input, lambda t: v.diagonal(t, offset, dim1, dim2))
+
+
+def _slice(t: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
+    if step <= 0:
+        raise RuntimeError("slice step must be positive")
+    d = v.wrap_dim(dim, t._aval.ndim)
+    begin, length = v.slice_bounds(t._aval.shape[d], start, end, step)
+    return v.slice_dim(t, d, begin, length, step)
+
+
+_copy_form("view_copy(Tensor input, int[] size)", v.view)
+_copy_form("view_copy(Tensor input, dtype dtype)", v.view_dtype)
+_copy_form("expand_copy(Tensor input, int[] size)", v.expand)
+_copy_form("select_copy(Tensor input, int dim, int index)", v.select)
+_copy_form("slice_copy(Tensor input, int dim=0, int? start=None, int? end=None, int step=1)", _slice)
+_copy_form("diagonal_copy(Tensor input, int offset=0, int dim1=0, int dim2=1)", v.diagonal)
+_copy_form("t_copy(Tensor input)", v.t)
+_copy_form("permute_copy(Tensor input, int[] dims)", v.permute)
+_copy_form("transpose_copy(Tensor input, int dim0, int dim1)", v.transpose)
+_copy_form("unsqueeze_copy(Tensor input, int dim)", v.unsqueeze)
+_copy_form("squeeze_copy(Tensor input)", v.squeeze, lambda: "SqueezeBackward0_copy")
+_copy_form("squeeze_copy(Tensor input, int dim)", v.squeeze_dim, lambda dim: "SqueezeBackward1_copy")
+_copy_form("squeeze_copy(Tensor input, int[] dim)", v.squeeze_dims, lambda dim: "SqueezeBackward2_copy")
+_copy_form("alias_copy(Tensor input)", v.alias)
+_copy_form("unfold_copy(Tensor input, int dimension, int size, int step)", v.unfold)
+_copy_form("view_as_complex_copy(Tensor input)", v.view_as_complex)
+_copy_form("narrow_copy(Tensor input, int dim, int start, int length)", v.narrow, lambda *a: "NarrowCopyBackward0")
+composite("narrow_copy(Tensor input, int dim, int start, int length)", function=False)(
+    lambda input, dim, start, length: copied(input, lambda t: v.narrow(t, dim, start, length), "NarrowCopyBackward0")
+)
+
+
+@composite("detach_copy(Tensor input)", method=False)
+def detach_copy(input: Tensor) -> Tensor:
+    """A copy outside autograd."""
+    return input.detach().clone()
+
+
+@composite("as_strided_copy(Tensor input, int[] size, int[] stride, int? storage_offset=None)", method=False, out=True)
+def as_strided_copy(input: Tensor, size: tuple, stride: tuple, storage_offset: int | None = None) -> Tensor:
+    """`as_strided` with memory of its own."""
+    if input._chain:
+        return v.as_strided(input, size, stride, storage_offset).clone()
+    return copied(input, lambda t: v.as_strided(t, size, stride, storage_offset))
+
+
+def _copies(signature: str, look: Callable, grad: str) -> None:
+    name = signature.partition("(")[0]
+
+    def f(input, *args):
+        out = []
+        for part in look(input._alias(), *args):
+            step = part._chain[-1]
+            made = apply(step.spec, (input, *step.dynamic))
+            if made._grad_fn is not None:
+                made._grad_fn.__class__ = named(grad, GradFn)
+            out.append(made)
+        return tuple(out)
+
+    f.__doc__ = f"`{name.removesuffix('_copy').removeprefix('unsafe_')}` with memory of its own."
+    composite(signature, method=name.startswith("unsafe"))(f)
+
+
+_copies("unbind_copy(Tensor input, int dim=0)", v.unbind, "UnbindBackward0_copy")
+_copies("split_copy(Tensor input, int split_size, int dim=0)", v.split, "SplitBackward0_copy")
+_copies("split_with_sizes_copy(Tensor input, int[] split_sizes, int dim=0)", v.split_sections, "SplitWithSizesBackward0_copy")
+_copies("unsafe_split(Tensor input, int split_size, int dim=0)", v.split, "UnsafeSplitBackward0")
+_copies("unsafe_split_with_sizes(Tensor input, int[] split_sizes, int dim=0)", v.split_sections, "UnsafeSplitWithSizesBackward0")
+_copies("unsafe_chunk(Tensor input, int chunks, int dim=0)", v.chunk, "UnsafeSplitBackward0")
+
+
+# --- writing into a copy -------------------------------------------------------------------------------------
+
+
+def scattered(input: Tensor, src: Tensor, look: Callable[[Tensor], Tensor], grad: str) -> Tensor:
+    """A copy of `input` with `src` written where a view looks."""
+    seen = look(input._alias())
+    if src._aval.shape != seen._aval.shape:
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
+            f"{list(seen.shape)}"
+        )
+    if src._aval.dtype != input._aval.dtype:
+        src = src.to(input.dtype)
+    step = seen._chain[-1]
+    made = apply(scatter_spec(step.spec), (input, src, *step.dynamic))
+    if made._grad_fn is not None:
+        made._grad_fn.__class__ = named(grad, GradFn)
+    return made
+
+
+@composite("select_scatter(Tensor input, Tensor src, int dim, int index)", out=True)
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy with `src` at one index of a dimension."""
+    return scattered(input, src, lambda t: v.select(t, dim, index), "SelectScatterBackward0")
+
+
+@composite("slice_scatter(Tensor input, Tensor src, int dim=0, int? start=None, int? end=None, int step=1)", out=True)
+def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start=None, end=None, step: int = 1) -> Tensor:
+    """A copy with `src` at a slice of a dimension."""
+    return scattered(input, src, lambda t: _slice(t, dim, start, end, step), "SliceScatterBackward0")
+
+
+@composite("diagonal_scatter(Tensor input, Tensor src, int offset=0, int dim1=0, int dim2=1)", out=True)
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A copy with `src` on a diagonal."""
+    return scattered(input, src, lambda t: v.diagonal(t, offset, dim1, dim2), "DiagonalScatterBackward0")
+
+
+@composite("as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None)", out=True)
+def as_strided_scatter(input: Tensor, src: Tensor, size: tuple, stride: tuple, storage_offset: int | None = None) -> Tensor:
+    """A copy with `src` where `as_strided` looks."""
+    offset = input._offset if storage_offset is None else storage_offset
+    own = view_ops.as_strided.spec(("T",), (input._aval.shape, input.stride(), tuple(size), tuple(stride), offset - input._offset))
+    v.as_strided(input._alias(), size, stride, storage_offset)  # its errors
+    if src._aval.shape != tuple(size):
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}"
+        )
+    made = apply(scatter_spec(own), (input, src if src._aval.dtype == input._aval.dtype else src.to(input.dtype)))
+    if made._grad_fn is not None:
+        made._grad_fn.__class__ = named("AsStridedScatterBackward0", GradFn)
+    return made
+
+
+# --- padding -------------------------------------------------------------------------------------------------
+
+
+@composite("constant_pad_nd(Tensor input, int[] pad, Number value=0)", method=False)
+def constant_pad_nd(input: Tensor, pad: tuple[int, ...], value: Any = 0) -> Tensor:
+    """Padding with one value, last dimension first; negative widths crop."""
+    fitting(value, input._aval.torch_dtype)
+    kind = {float: "f", int: "i", bool: "b", complex: "c"}[type(value)]
+    return apply(ops.constant_pad_nd.spec(("T", kind), (tuple(pad),)), (input, value))
+
+
+@composite("nn.functional.pad(Tensor input, int[] pad, str mode='constant', float? value=None)")
+def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Padding of the last dimensions, the last first: with a value, reflected, replicated or circular."""
+    n = input._aval.ndim
+    if len(pad) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    if len(pad) // 2 > n:
+        raise RuntimeError(
+            f"Padding length should be less than or equal to two times the input dimension but got padding length {len(pad)} "
+            f"and input of dimension {n}"
+        )
+    if mode == "constant":
+        return constant_pad_nd(input, pad, 0.0 if value is None else value)
+    if value not in (None, 0.0):
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    if mode not in ("reflect", "replicate", "circular"):
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    if (len(pad), n) not in ((2, 2), (2, 3), (4, 3), (4, 4), (6, 4), (6, 5)):
+        raise NotImplementedError(
+            f"Padding size {len(pad)} is not supported for {n}D input tensor.\nSupported combinations for non-constant padding:\n"
+            "  - 2D or 3D input: padding size = 2 (pads last dimension)\n"
+            "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
+            "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
+        )
+    return apply(ops.pad_edges.spec(("T",), (tuple(pad), mode)), (input,))
+
+
+# --- positions -----------------------------------------------------------------------------------------------
+
+_INDICES = "dtype dtype=None, any layout=None, device? device=None, bool? pin_memory=None"
+
+
+def _tri_indices(name: str, lower: bool) -> None:
+    def f(row, col, offset=0, *, dtype=None, layout=None, device=None, pin_memory=None):
+        d = dtype or dt.int64
+        for what, n in (("row", row), ("col", col)):
+            if n < 0:
+                raise RuntimeError(f"{what} must be non-negative, got{n}")
+        if d not in (dt.int64, dt.int32):
+            raise NotImplementedError(f"\"{name}\" not implemented for '{dt.SCALAR_TYPE_NAMES[d]}'")
+        return from_host(ops.tri_indices(row, col, offset, lower).astype(d.np), resolve(device))
+
+    f.__doc__ = f"The positions of the {'lower' if lower else 'upper'} triangle of a matrix, as rows of indices (2, n)."
+    composite(f"{name}(int row, int col, int offset=0, *, {_INDICES})", method=False)(f)
+
+
+_tri_indices("tril_indices", True)
+_tri_indices("triu_indices", False)
+
+
+@composite("unravel_index(Tensor indices, any shape)", method=False)
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Flat positions as one tensor of coordinates per dimension of `shape`."""
+    if indices._aval.category != 1:
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    sizes = (int(shape),) if not isinstance(shape, Sequence) else tuple(int(s) for s in shape)
+    if any(s < 0 for s in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    from torchish.ops.index import unravel
+
+    return tuple(apply(unravel.spec(("T",), (n, k)), (indices,)) for n, k in zip(sizes, contiguous_strides(sizes), strict=True))
+
+
+# --- element by element in Python ------------------------------------------------------------------------------
+
+
+def _elementwise(self: Tensor, name: str, others: tuple, f: Callable) -> Tensor:
+    if self._needs() or any(o._needs() for o in others):
+        raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
+    arrays = [np.broadcast_to(o._host(), self._aval.shape) for o in (self, *others)]
+    out = np.empty(self._aval.shape, self._aval.dtype)
+    for i in np.ndindex(*self._aval.shape):
+        out[i] = f(*[a[i].item() for a in arrays])
+    return self.copy_(from_host(out))
+
+
+Tensor.apply_ = lambda self, callable: _elementwise(self, "apply_", (), callable)  # type: ignore[attr-defined]
+Tensor.map_ = lambda self, tensor, callable: _elementwise(self, "map_", (tensor,), callable)  # type: ignore[attr-defined]
+Tensor.map2_ = lambda self, x, y, callable: _elementwise(self, "map2_", (x, y), callable)  # type: ignore[attr-defined]

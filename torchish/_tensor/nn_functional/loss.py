@@ -1,0 +1,637 @@
+"""Loss functions: PyTorch's Python forms over `torchish.ops.loss` and ordinary operations."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+import torchish as torch
+from torchish import _dtypes as dt
+from torchish._tensor.nn_functional._call import ap, require_float, scalar_type
+from torchish._tensor.nn_functional._reduction import legacy, reduction_of
+from torchish._tensor.tensor import Tensor
+from torchish.ops import loss as L
+
+
+def _reduced(loss: Tensor, reduction: str) -> Tensor:
+    return loss.mean() if reduction == "mean" else loss.sum() if reduction == "sum" else loss
+
+
+def _same_size(input: Tensor, target: Tensor) -> None:
+    if target.size() != input.size():
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
+            "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+def _expanded(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    if input._aval.shape == target._aval.shape:
+        return input, target
+    return torch.broadcast_tensors(input, target)
+
+
+def _weighted(errors: Tensor, input: Tensor, weight: Tensor, reduction: str, by_weight: bool) -> Tensor:
+    if weight.size() != input.size():
+        raise ValueError("Weights and input must have the same size.")
+    errors = errors * weight
+    if reduction == "none":
+        return errors
+    if reduction == "sum":
+        return errors.sum()
+    if reduction == "mean":
+        return errors.sum() / weight.sum() if by_weight else errors.mean()
+    raise ValueError(f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'.")
+
+
+def _require_float(input: Tensor, target: Tensor, kernel: str) -> None:
+    if input._aval.category < 2 and target._aval.category < 2:
+        require_float(input, kernel)
+
+
+# --- regression --------------------------------------------------------------------------------------------
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of squared differences."""
+    _same_size(input, target)
+    if size_average is not None or reduce is not None:
+        reduction = legacy(size_average, reduce)
+    x, t = _expanded(input, target)
+    if weight is not None:
+        return _weighted(torch.pow(x - t, 2), input, weight, reduction, True)
+    reduction = reduction_of(reduction)
+    _require_float(x, t, "mse_cpu")
+    return ap(L.mse_loss, (reduction,), x, t)
+
+
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """The mean of absolute differences."""
+    _same_size(input, target)
+    if size_average is not None or reduce is not None:
+        reduction = legacy(size_average, reduce)
+    x, t = _expanded(input, target)
+    if weight is not None:
+        return _weighted(torch.abs(x - t), input, weight, reduction, True)
+    return _reduced(torch.abs(x - t), reduction_of(reduction))
+
+
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:  # fmt: skip
+    """Squared below `beta`, absolute above."""
+    _same_size(input, target)
+    reduction = reduction_of(reduction, size_average, reduce)
+    x, t = _expanded(input, target)
+    if beta == 0:
+        return _reduced(torch.abs(x - t), reduction)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    _require_float(x, t, "smooth_l1_cpu")
+    return ap(L.smooth_l1_loss, (reduction, float(beta)), x, t)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """Squared up to `delta`, delta times absolute above."""
+    _same_size(input, target)
+    x, t = _expanded(input, target)
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    _require_float(x, t, "huber_cpu")
+    if weight is not None:
+        return _weighted(ap(L.huber_loss, ("none", float(delta)), x, t), input, weight, reduction, False)
+    return ap(L.huber_loss, (reduction_of(reduction), float(delta)), x, t)
+
+
+def poisson_nll_loss(
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: bool | None = None,
+    eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Negative log likelihood of a Poisson distribution whose rate (or its logarithm) is the input."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    if log_input:
+        loss = torch.exp(input) - target * input
+    else:
+        loss = input - target * torch.log(input + eps)
+    if full:
+        stirling = target * torch.log(target) - target + 0.5 * torch.log(2 * math.pi * target)
+        loss = loss + stirling.masked_fill(target <= 1, 0)
+    return _reduced(loss, reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """Negative log likelihood of normal distributions with means `input` and variances `var`."""
+    if isinstance(var, float):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = var * torch.ones_like(input)
+    elif torch.any(var < 0):
+        raise ValueError("var has negative entry/entries")
+    if var.size() != input.size():
+        if input.size()[:-1] == var.size():
+            var = torch.unsqueeze(var, -1)
+        elif not (
+            input.ndim == var.ndim and sum(y for x, y in zip(input.size(), var.size(), strict=True) if x != y) == 1
+        ):
+            raise ValueError("var is of incorrect size")
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(reduction + " is not valid")
+    var = var.clone()
+    with torch.no_grad():
+        var.clamp_(min=eps)
+    loss = 0.5 * (torch.log(var) + (input - target) ** 2 / var)
+    if full:
+        loss += 0.5 * math.log(2 * math.pi)
+    return _reduced(loss, reduction)
+
+
+def kl_div(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:  # fmt: skip
+    """Kullback-Leibler divergence of `target` from log-probabilities `input`."""
+    how = reduction
+    if size_average is not None or reduce is not None:
+        how = legacy(size_average, reduce)
+    elif reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            stacklevel=2,
+        )
+    how = "sum" if how == "batchmean" else reduction_of(how)
+    if log_target:
+        loss = torch.exp(target) * (target - input)
+    else:
+        loss = torch.xlogy(target, target) - target * input
+    loss = _reduced(loss, how)
+    if reduction == "batchmean" and input.dim():
+        loss = loss / input.size()[0]
+    return loss
+
+
+# --- classification ----------------------------------------------------------------------------------------
+
+
+def _host_values(t: Tensor) -> np.ndarray | None:
+    """The values of a tensor when they are at hand on the host; None when they would have to be computed."""
+    if t._chain:
+        return None
+    value = t._read().value
+    return value if type(value) is np.ndarray else None
+
+
+def check_classes(target: Tensor, classes: int, ignore_index: int) -> None:
+    """IndexError for a target that is no class, when the targets are known already."""
+    values = _host_values(target)
+    if values is None or not values.size:
+        return
+    low, high = values.min(), values.max()
+    if low >= 0 and high < classes:
+        return
+    wrong = values[((values < 0) | (values >= classes)) & (values != ignore_index)]
+    if wrong.size:
+        raise IndexError(f"Target {int(wrong.flat[0])} is out of bounds.")
+
+
+def _check_class_weight(input, weight, classes, name=""):
+    if weight is None:
+        return
+    if weight._aval.shape != (classes,):
+        raise RuntimeError(
+            f"{name}weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
+            f"shape: {list(weight.shape)}"
+        )
+
+
+def _nll(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, ignore_index: int) -> Tensor:
+    a, b = input._aval, target._aval
+    if not a.ndim:
+        raise ValueError("Expected 1 or more dimensions (got 0)")
+    if a.ndim > 1 and (not b.ndim or a.shape[0] != b.shape[0]):
+        raise ValueError(
+            f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({b.shape[0] if b.ndim else 1})."
+        )
+    classes = a.shape[1] if a.ndim > 1 else a.shape[0]
+    if a.ndim <= 2:
+        if b.ndim > 1:
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        if a.ndim == 1 and b.ndim == 1:
+            if b.shape[0] != 1:
+                raise ValueError(f"Expected input batch_size (1) to match target batch_size ({b.shape[0]}).")
+            input = torch.unsqueeze(input, 0) if reduction == "none" else input
+            target = target if reduction == "none" else torch.reshape(target, ())
+    elif a.ndim == 4:
+        if b.ndim != 3:
+            raise RuntimeError(
+                f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {b.ndim}"
+            )
+        if b.shape[1:] != a.shape[2:]:
+            raise RuntimeError(f"size mismatch (got input: {list(a.shape)} , target: {list(b.shape)}")
+    elif b.shape[1:] != a.shape[2:]:
+        raise RuntimeError(f"Expected target size {[a.shape[0], *a.shape[2:]]}, got {list(b.shape)}")
+    if b.torch_dtype not in (dt.int64, dt.uint8):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {scalar_type(target)}")
+    require_float(input, "nll_loss2d_forward_out_frame" if a.ndim > 2 else "nll_loss_out_frame")
+    _check_class_weight(input, weight, classes)
+    if weight is not None and weight._aval.dtype != a.dtype:
+        raise RuntimeError(f"expected scalar type {scalar_type(input)} but found {scalar_type(weight)}")
+    check_classes(target, classes, ignore_index)
+    return ap(L.nll_loss, (reduction, ignore_index), input, target, weight)
+
+
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Minus the log-probability (N, C, ...) of each target class (N, ...)."""
+    return _nll(input, target, weight, reduction_of(reduction, size_average, reduce), ignore_index)
+
+
+def cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean", label_smoothing: float = 0.0,
+) -> Tensor:  # fmt: skip
+    """Cross entropy of logits (N, C, ...) with class indices (N, ...) or class probabilities (N, C, ...)."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    dim = 0 if input._aval.ndim == 1 else 1
+    if input._aval.shape == target._aval.shape:
+        return _cross_entropy_probabilities(input, target, weight, reduction, ignore_index, label_smoothing, dim)
+    if label_smoothing == 0:
+        return _nll(_log_softmax(input, dim), target, weight, reduction, ignore_index)
+    if not 0 < label_smoothing <= 1:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
+    return _cross_entropy_smooth(input, target, weight, reduction, ignore_index, label_smoothing, dim)
+
+
+def _log_softmax(input: Tensor, dim: int) -> Tensor:
+    last = dim == input._aval.ndim - 1
+    require_float(input, "log_softmax_lastdim_kernel_impl" if last else "softmax_kernel_impl")
+    if input._aval.ndim and dim >= input._aval.ndim:
+        raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got {dim})")
+    return ap(L.log_softmax, (dim,), input)
+
+
+def _cross_entropy_probabilities(input, target, weight, reduction, ignore_index, label_smoothing, dim):
+    if target._aval.category not in (2, 3):
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {scalar_type(target)}"
+        )
+    if ignore_index >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
+    classes = input._aval.shape[dim] if input._aval.ndim else 1
+    if weight is not None and (weight._aval.ndim != 1 or weight._aval.size != classes):
+        _check_class_weight(input, weight, classes, "cross_entropy: ")
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
+    logits = _log_softmax(input, dim if input._aval.ndim else 0)
+    if label_smoothing > 0:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    product = logits * target
+    if weight is not None:
+        shape = [1] * input._aval.ndim
+        shape[dim] = classes
+        product = product * torch.reshape(weight, shape)
+    if reduction == "none":
+        return -product.sum(dim)
+    total = -product.sum()
+    if reduction == "sum":
+        return total
+    if input._aval.size == 0:
+        return total.fill_(math.nan)
+    return total / (input._aval.size // classes)
+
+
+def _cross_entropy_smooth(input, target, weight, reduction, ignore_index, label_smoothing, dim):
+    logits = _log_softmax(input, dim)
+    nll = _nll(logits, target, weight, reduction, ignore_index)
+    classes = input._aval.shape[dim]
+    if weight is not None:
+        shape = [1] * input._aval.ndim
+        shape[dim] = classes
+        smooth = -(logits * torch.reshape(weight, shape)).sum(dim)
+    else:
+        smooth = -logits.sum(dim)
+    ignored = target == ignore_index
+    if ignore_index >= 0 or weight is not None or reduction == "mean":
+        smooth = smooth.masked_fill(ignored, 0.0)
+    if reduction == "mean":
+        if weight is not None:
+            # the classes' weights, 0 for what is ignored
+            safe = target.masked_fill(ignored, 0)
+            kept = weight[safe].masked_fill(ignored, 0.0).sum()
+            smooth = smooth.sum() / kept
+        else:
+            smooth = smooth.sum() / (~ignored).sum()
+    elif reduction == "sum":
+        smooth = smooth.sum()
+    return (1 - label_smoothing) * nll + smooth * (label_smoothing / classes)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Cross entropy of probabilities with targets between 0 and 1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    if target.size() != input.size():
+        raise ValueError(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+            "Please ensure they have the same size."
+        )
+    if weight is not None:
+        weight = weight.expand(torch.broadcast_shapes(target.size(), weight.size()))
+    for other in (target, weight):
+        if other is not None and other._aval.dtype != input._aval.dtype:
+            raise RuntimeError(f"Found dtype {scalar_type(other)} but expected {scalar_type(input)}")
+    require_float(input, "binary_cross_entropy")
+    for what, t in (("input", input), ("target", target)):
+        values = _host_values(t)
+        if values is not None and values.size and not (values.min() >= 0 and values.max() <= 1):
+            raise RuntimeError(f"all elements of {what} should be between 0 and 1")
+    return ap(L.binary_cross_entropy, (reduction,), input, target, weight)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Cross entropy of sigmoid(input) with targets between 0 and 1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    if target.size() != input.size():
+        raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
+    if target._aval.category < 2 <= input._aval.category:
+        raise RuntimeError(
+            f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}"
+        )
+    return ap(L.binary_cross_entropy_with_logits, (reduction,), input, target, weight, pos_weight)
+
+
+def multi_margin_loss(
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Hinge loss of each wrong class against the target class."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.dim() != 1:
+        raise ValueError("weight must be one-dimensional")
+    a, b = input._aval, target._aval
+    if a.ndim > 2 or (a.ndim and a.shape[-1] == 0):
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}"
+        )
+    n, classes = (a.shape[0], a.shape[1]) if a.ndim == 2 else (1, a.shape[0] if a.ndim else 1)
+    if b.ndim > 1 or b.size != n:
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). "
+            f"Expected target size [{n}], but got {list(b.shape)}. Input has shape {list(a.shape)}."
+        )
+    if weight is not None and weight._aval.size != classes:
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    require_float(input, "multi_margin_loss")
+    values = _host_values(target)
+    if values is not None and values.size and not (values.min() >= 0 and values.max() < classes):
+        raise RuntimeError("target out of range")
+    return ap(L.multi_margin_loss, (float(p), float(margin), reduction), input, target, weight)
+
+
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Hinge loss of every other class against every target class of a row; -1 ends a row's targets."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    a, b = input._aval, target._aval
+    if a.ndim > 2 or (a.ndim and a.shape[-1] == 0):
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}"
+        )
+    if (a.ndim == 2 and a.shape != b.shape) or (a.ndim < 2 and (b.ndim > 1 or b.size != a.size)):
+        raise RuntimeError(f"inconsistent target size: {list(b.shape)} for input of size: {list(a.shape)}")
+    require_float(input, "multilabel_margin_loss_forward_out_frame")
+    values = _host_values(target)
+    if values is not None and values.size:
+        if values.min() < -1:
+            raise RuntimeError("argument #2 'target' is out of range")
+        if values.max() >= (a.shape[-1] if a.ndim else 1):
+            raise RuntimeError("argument #2 'target' is out of range")
+    return ap(L.multilabel_margin_loss, (reduction,), input, target)
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Mean over classes of the binary cross entropy of sigmoid(input)."""
+    from torchish._tensor.nn_functional.activation import logsigmoid
+
+    if size_average is not None or reduce is not None:
+        reduction = legacy(size_average, reduce)
+    loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    if weight is not None:
+        loss = loss * weight
+    last = input.dim() - 1
+    loss = loss.sum(dim=last) / input.size(last)
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(reduction + " is not valid")
+    return _reduced(loss, reduction)
+
+
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
+    """log(1 + exp(-target * input)), targets being 1 or -1."""
+    return ap(L.soft_margin_loss, (reduction_of(reduction, size_average, reduce),), input, target)
+
+
+# --- embeddings and ranking --------------------------------------------------------------------------------
+
+
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """input where the target is 1, max(0, margin - input) where it is -1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    zeros = torch.zeros_like(input)
+    far = torch.where(target != 1, (margin - input).clamp_min_(0), zeros)
+    near = torch.where(target != -1, input, zeros)
+    return _reduced(far + near, reduction)
+
+
+def margin_ranking_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, -target * (input1 - input2) + margin)."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    if not input1.dim() == input2.dim() == target.dim():
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
+        )
+    return _reduced((-target * (input1 - input2) + margin).clamp_min_(0), reduction)
+
+
+def cosine_embedding_loss(
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """1 - cosine where the target is 1, max(0, cosine - margin) where it is -1."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    n = target._aval.ndim
+    if n > 1:
+        raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+    if input1._aval.ndim != n + 1 or input2._aval.ndim != n + 1:
+        raise RuntimeError(
+            f"{n}D target tensor expects {n + 1}D input tensors, but found inputs with sizes {list(input1.shape)} and "
+            f"{list(input2.shape)}."
+        )
+    epsilon = 1e-12
+    product = (input1 * input2).sum(n)
+    size1 = (input1 * input1).sum(n) + epsilon
+    size2 = (input2 * input2).sum(n) + epsilon
+    cosine = product / (size1 * size2).sqrt_()
+    zeros = torch.zeros_like(cosine)
+    near = torch.where(target == 1, 1 - cosine, zeros)
+    far = torch.where(target == -1, (cosine - margin).clamp_min_(0), zeros)
+    return _reduced(near + far, reduction)
+
+
+def _triplet_dims(anchor, positive, negative):
+    a, p, n = anchor.ndim, positive.ndim, negative.ndim
+    if not a == p == n:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {a}D, positive {p}D, and negative {n}D inputs"
+        )
+
+
+def _triplet(anchor, positive, negative, distance, margin, swap, reduction):
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = torch.minimum(far, distance(positive, negative))
+    return _reduced(torch.clamp_min(margin + near - far, 0), reduction)
+
+
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
+    swap: bool = False, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """max(0, d(anchor, positive) - d(anchor, negative) + margin) with p-norm distances."""
+    reduction = reduction_of(reduction, size_average, reduce)
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    _triplet_dims(anchor, positive, negative)
+
+    def distance(a, b):
+        return torch.pairwise_distance(a, b, p, eps)
+
+    return _triplet(anchor, positive, negative, distance, margin, swap, reduction)
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function=None, margin: float = 1.0,
+    swap: bool = False, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """triplet_margin_loss with any distance function."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    _triplet_dims(anchor, positive, negative)
+    return _triplet(anchor, positive, negative, distance_function or torch.pairwise_distance, margin, swap, reduction)
+
+
+# --- connectionist temporal classification -----------------------------------------------------------------
+
+
+def ctc_loss(
+    log_probs: Tensor, targets: Tensor, input_lengths, target_lengths, blank: int = 0, reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:  # fmt: skip
+    """Connectionist temporal classification: log_probs (T, N, C) or (T, C), targets (N, S) or all in one row."""
+    reduction = reduction_of(reduction)
+    single = log_probs._aval.ndim == 2
+    if single:
+        log_probs = torch.unsqueeze(log_probs, 1)
+    t, n, classes = log_probs._aval.shape
+    if not 0 <= blank < classes:
+        raise RuntimeError("blank must be in label range")
+    ins, outs = _lengths(input_lengths, log_probs), _lengths(target_lengths, log_probs)
+    where = "(while checking arguments for ctc_loss_allocate_outputs)"
+    if len(ins) != n:
+        raise RuntimeError("input_lengths must be of size batch_size")
+    if len(outs) != n:
+        raise RuntimeError("target_lengths must be of size batch_size")
+    for length in outs:
+        if length < 0:
+            raise RuntimeError(f"Expected target_lengths to have value at least 0, but got value {length} {where}")
+    if targets._aval.ndim == 1:
+        total = sum(outs)
+        if targets._aval.shape[0] != total and not single:
+            raise RuntimeError(
+                f"Expected tensor to have size {total} at dimension 0, but got size {targets._aval.shape[0]} for argument #2 "
+                f"'targets' {where}"
+            )
+        targets = _as_rows(targets, outs)
+    elif targets._aval.shape[1] < max(outs, default=0):
+        raise RuntimeError(
+            f"Expected tensor to have size at least {max(outs)} at dimension 1, but got size {targets._aval.shape[1]} for "
+            f"argument #2 'targets' {where}"
+        )
+    for length in ins:
+        if length < 0:
+            raise RuntimeError(f"Expected input_lengths to have value at least 0, but got value {length} {where}")
+        if length > t:
+            raise RuntimeError(f"Expected input_lengths to have value at most {t}, but got value {length} {where}")
+    if targets._aval.category != 1:
+        targets = targets.to(torch.int64)
+    targets = torch.clamp(targets, 0, classes - 1)
+    lengths = torch.tensor(outs, dtype=torch.int64, device=log_probs.device)
+    steps = torch.tensor(ins, dtype=torch.int64, device=log_probs.device)
+    require_float(log_probs, "ctc_loss_cpu")
+    loss = ap(L.ctc_loss, (blank, bool(zero_infinity)), log_probs, targets, steps, lengths)
+    if reduction == "mean":
+        return (loss / lengths.clamp_min(1).to(loss.dtype)).mean()
+    if reduction == "sum":
+        return loss.sum()
+    return loss.squeeze(0) if single else loss
+
+
+def _lengths(lengths, like) -> list[int]:
+    if isinstance(lengths, Tensor):
+        if lengths._aval.category != 1:
+            raise RuntimeError("input_lengths must be integral") if lengths._aval.ndim else RuntimeError(
+                "target_lengths must be integral"
+            )
+        lengths = lengths.tolist()
+    return [int(i) for i in lengths] if isinstance(lengths, (list, tuple)) else [int(lengths)]
+
+
+def _as_rows(targets: Tensor, lengths: list[int]) -> Tensor:
+    """Concatenated targets as rows (N, S), filled up with whatever follows."""
+    width = max(lengths, default=0)
+    if not width:
+        return torch.zeros((len(lengths), 0), dtype=torch.int64, device=targets.device)
+    starts = np.cumsum([0, *lengths[:-1]])
+    at = np.minimum(starts[:, None] + np.arange(width), targets._aval.shape[0] - 1)
+    return targets[torch.tensor(at.tolist(), device=targets.device)]
+
+

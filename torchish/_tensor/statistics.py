@@ -1,0 +1,77 @@
+"""Standard deviation, variance and norms: the argument forms of PyTorch, on the operations of `ops/statistics.py`."""
+
+from __future__ import annotations
+
+import warnings
+
+from torchish._tensor.dispatch import call, composite
+from torchish._tensor.tensor import Tensor
+from torchish.ops import statistics as s
+from torchish.ops.dims import wrap_dims
+
+
+def _spread(name: str, op, input: Tensor, dim, correction, keepdim: bool):
+    a = input._aval
+    if a.category < 2:
+        raise RuntimeError(
+            f"{name} only support floating point and complex dtypes"
+            if name.endswith("_mean")
+            else "std and var only support floating point and complex dtypes"
+        )
+    correction = 1.0 if correction is None else float(correction)
+    axes = wrap_dims(dim, a.ndim)
+    count = outputs = 1
+    for i, n in enumerate(a.shape):
+        if i in axes:
+            count *= n
+        else:
+            outputs *= n
+    if outputs and count - correction <= 0:
+        warnings.warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
+            "(input numel divided by output numel).",
+            stacklevel=5,
+        )
+    return call(op, input, dim or None, correction, keepdim)
+
+
+def _declare(name: str, op, method: bool) -> None:
+    @composite(f"{name}(Tensor input, bool unbiased=True)", method=method)
+    def full(input, unbiased):
+        return _spread(name, op, input, None, float(unbiased), False)
+
+    @composite(f"{name}(Tensor input, int[]? dim, bool unbiased=True, bool keepdim=False)", method=method, out=True)
+    def over_dims(input, dim, unbiased, keepdim):
+        return _spread(name, op, input, dim, float(unbiased), keepdim)
+
+    @composite(f"{name}(Tensor input, int[]? dim=None, *, Number? correction=None, bool keepdim=False)", method=method, out=True)
+    def corrected(input, dim, *, correction, keepdim):
+        return _spread(name, op, input, dim, correction, keepdim)
+
+    for f in (full, over_dims, corrected):
+        f.__doc__ = f"The {name} over all elements or dimensions, with `correction` (1: unbiased) taken from the count."
+
+
+_declare("std", s.std, True)
+_declare("var", s.var, True)
+_declare("std_mean", s.std_mean, False)
+_declare("var_mean", s.var_mean, False)
+
+
+@composite("norm(Tensor input, any p='fro', int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", out=True)
+def norm(input, p, dim, keepdim, *, dtype=None):
+    """The vector norm of order `p` over dimensions; 'fro' is the 2-norm, 'nuc' the nuclear norm of matrices."""
+    if isinstance(p, str) and not (p == "fro" and (dim is None or len(dim) <= 2)):
+        dims = tuple(range(input.ndim)) if dim is None else dim
+        if p not in ("fro", "nuc"):
+            raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
+        if len(dims) != 2:
+            raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple. Got " + " ".join(map(str, dims)))
+        return call(s.nuclear_norm, input if dtype is None else input.to(dtype), dims, keepdim)
+    order = 2.0 if p is None or isinstance(p, str) else p.item() if isinstance(p, Tensor) else p
+    return call(s.vector_norm, input, order, dim, keepdim, dtype=dtype)
+
+
+@composite("norm(Tensor input, any p, int[]? dim, bool keepdim, dtype? dtype)", function=False)
+def norm_method(input, p, dim, keepdim, dtype):
+    return norm(input, p, dim, keepdim, dtype=dtype)

@@ -1,0 +1,123 @@
+"""Activation functions. Gradients at kinks are PyTorch's: the branches say on which side a boundary lies."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from torchish.ops.declare import ARITH, op
+
+
+def _activation(signature, **traits):
+    return op(signature, promote=ARITH, method=False, out=False, **traits)
+
+
+def _hidden(signature, **traits):
+    return _activation(signature, function=False, **traits)
+
+
+@_hidden("leaky_relu(Tensor input, float negative_slope)")
+def leaky_relu(input, negative_slope):
+    return jnp.where(input > 0, input, input * negative_slope)
+
+
+@_hidden("elu(Tensor input, float alpha, float scale, float input_scale)")
+def elu(input, alpha, scale, input_scale):
+    low = jnp.where(input > 0, 0, input)
+    return jnp.where(input > 0, input * scale, jnp.expm1(low * input_scale) * (alpha * scale))
+
+
+@_hidden("celu(Tensor input, float alpha)")
+def celu(input, alpha):
+    low = jnp.where(input > 0, 0, input)
+    return jnp.where(input > 0, input, jnp.expm1(low / alpha) * alpha)
+
+
+@_hidden("hardtanh(Tensor input, float min_val, float max_val)")
+def hardtanh(input, min_val, max_val):
+    # at the bounds themselves the gradient is 0
+    low, high = jnp.asarray(min_val, input.dtype), jnp.asarray(max_val, input.dtype)
+    return jnp.where(input <= low, low, jnp.where(input >= high, high, input))
+
+
+@_hidden("gelu(Tensor input, str approximate)")
+def gelu(input, approximate):
+    if approximate == "tanh":
+        return 0.5 * input * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)))
+    return 0.5 * input * (1 + lax.erf(input * math.sqrt(0.5)))
+
+
+@_hidden("silu(Tensor input)")
+def silu(input):
+    return input * jax.nn.sigmoid(input)
+
+
+@_hidden("mish(Tensor input)")
+def mish(input):
+    return input * jnp.tanh(jnp.logaddexp(input, 0))
+
+
+@_hidden("softplus(Tensor input, float beta, float threshold)")
+def softplus(input, beta, threshold):
+    linear = input * beta > threshold
+    return jnp.where(linear, input, jnp.log1p(jnp.exp(jnp.where(linear, 0, input * beta))) / beta)
+
+
+@_hidden("softshrink(Tensor input, float lambd)")
+def softshrink(input, lambd):
+    # (the last branch is 0, or nan for nan)
+    return jnp.where(input > lambd, input - lambd, jnp.where(input < -lambd, input + lambd, input * 0))
+
+
+@_hidden("hardshrink(Tensor input, float lambd)")
+def hardshrink(input, lambd):
+    return jnp.where((input >= -lambd) & (input <= lambd), 0, input)
+
+
+@_hidden("hardsigmoid(Tensor input)")
+def hardsigmoid(input):
+    return jnp.where(input <= -3, 0, jnp.where(input >= 3, 1, input / 6 + 0.5))
+
+
+@_hidden("hardswish(Tensor input)")
+def hardswish(input):
+    return jnp.where(input <= -3, 0, jnp.where(input >= 3, input, input * (input / 6 + 0.5)))
+
+
+@_hidden("threshold(Tensor input, float threshold, float value)")
+def threshold(input, threshold, value):
+    return jnp.where(input <= threshold, jnp.asarray(value, input.dtype), input)
+
+
+@_hidden("log_sigmoid(Tensor input)")
+def log_sigmoid(input):
+    return -jnp.logaddexp(-input, 0)
+
+
+@_hidden("prelu(Tensor input, Tensor weight)", grad="PreluKernelBackward0")
+def prelu(input, weight):
+    return jnp.where(input > 0, input, weight * input)
+
+
+@_hidden("rrelu(Tensor input, Tensor noise)", grad="RreluWithNoiseBackward0")
+def rrelu_with_noise(input, noise):
+    return jnp.where(input > 0, input, input * noise)
+
+
+@_hidden("rrelu_eval(Tensor input, float slope)", grad="RreluWithNoiseBackward0")
+def rrelu_eval(input, slope):
+    return jnp.where(input > 0, input, input * slope)
+
+
+@_hidden("glu(Tensor input, int dim)", result="body")
+def glu(input, dim):
+    a, b = jnp.split(input, 2, dim)
+    return a * jax.nn.sigmoid(b)
+
+
+@_hidden("_dropout_apply(Tensor input, Tensor noise)", saves={"input": ("noise",), "noise": ("input",)}, grad="MulBackward0")
+def dropout_apply(input, noise):
+    return input * noise

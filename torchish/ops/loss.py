@@ -1,0 +1,334 @@
+"""Loss functions that PyTorch computes as one operation. `reduction` is "none", "mean" or "sum"."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from torchish.ops.declare import op
+from torchish.ops.precision import common, widen
+
+
+def _loss(signature, **traits):
+    return op(signature, method=False, function=False, out=False, **traits)
+
+
+def reduce(x, reduction: str):
+    """Apply a reduction to elementwise losses."""
+    return x.mean() if reduction == "mean" else x.sum() if reduction == "sum" else x
+
+
+# --- regression --------------------------------------------------------------------------------------------
+
+
+@_loss("mse_loss(Tensor input, Tensor target, str reduction)")
+def mse_loss(input, target, reduction):
+    (x, t), out = common(input, target)
+    d = x - t
+    return reduce(d * d, reduction).astype(out)
+
+
+@_loss("smooth_l1_loss(Tensor input, Tensor target, str reduction, float beta)")
+def smooth_l1_loss(input, target, reduction, beta):
+    (x, t), out = common(input, target)
+    z = _abs(x - t)
+    return reduce(jnp.where(z < beta, 0.5 * z * z / beta, z - 0.5 * beta), reduction).astype(out)
+
+
+@_loss("huber_loss(Tensor input, Tensor target, str reduction, float delta)")
+def huber_loss(input, target, reduction, delta):
+    (x, t), out = common(input, target)
+    z = _abs(x - t)
+    return reduce(jnp.where(z <= delta, 0.5 * z * z, delta * (z - 0.5 * delta)), reduction).astype(out)
+
+
+def _abs(x):
+    # with the gradient 0 at 0, which PyTorch's sign() gives
+    return x * lax.stop_gradient(jnp.sign(x))
+
+
+@_loss("soft_margin_loss(Tensor input, Tensor target, str reduction)")
+def soft_margin_loss(input, target, reduction):
+    (x, t), out = common(input, target)
+    return reduce(jnp.logaddexp(-t * x, 0), reduction).astype(out)
+
+
+# --- classification ----------------------------------------------------------------------------------------
+
+
+@_loss("_log_softmax(Tensor input, int dim)", grad="LogSoftmaxBackward0", saves=())
+def log_softmax(input, dim):
+    """The logarithm of softmax along `dim`: what cross_entropy gives to nll_loss."""
+    x = widen(input)
+    if not x.ndim:
+        return jnp.zeros((), input.dtype)
+    return jax.nn.log_softmax(x, dim).astype(input.dtype)
+
+
+@log_softmax.backward
+def _(grad, result, dim):
+    if not grad.ndim:
+        return grad * 0
+    g, lp = widen(grad), widen(result)
+    return (g - jnp.exp(lp) * g.sum(dim, keepdims=True)).astype(grad.dtype)
+
+
+def _nll_name(spec, flat):
+    ndim = flat[0]._aval.ndim
+    return "NllLossBackward0" if ndim <= 2 else "NllLoss2DBackward0"
+
+
+@_loss("nll_loss(Tensor input, Tensor target, Tensor? weight, str reduction, int ignore_index)", grad=_nll_name,
+       saves={"target": ("input",), "weight": ("input",)})  # fmt: skip
+def nll_loss(input, target, weight, reduction, ignore_index):
+    """Minus the log-probabilities (N, C, ...) of target classes (N, ...), weighted by class.
+
+    Classes are compared with an iota rather than gathered, so that its gradient is no scatter.
+    """
+    x = widen(input)
+    axis = 1 if x.ndim > 1 else 0
+    hit = _hits(x.shape, target, axis)
+    factor, total = _nll_factor(hit, target, weight, reduction, ignore_index, axis, x.dtype)
+    picked = jnp.where(hit, -x, 0).sum(axis)
+    if reduction == "none":
+        return (picked * factor).astype(input.dtype)
+    return ((picked * factor).sum() / total).astype(input.dtype)
+
+
+@nll_loss.backward
+def _(grad, input, target, weight, reduction, ignore_index):
+    # `input` gives its shape only; XLA drops the rest
+    axis = 1 if input.ndim > 1 else 0
+    hit = _hits(input.shape, target, axis)
+    g = widen(grad)
+    factor, total = _nll_factor(hit, target, weight, reduction, ignore_index, axis, g.dtype)
+    each = g * factor / total
+    return jnp.where(hit, jnp.expand_dims(-each, axis), 0), None, None
+
+
+def _hits(shape, target, axis):
+    classes = lax.broadcasted_iota(target.dtype, tuple(n if i == axis else 1 for i, n in enumerate(shape)), axis)
+    return jnp.expand_dims(target, axis) == classes
+
+
+def _nll_factor(hit, target, weight, reduction, ignore_index, axis, dtype):
+    """Each target's weight (0 where ignored), and what the sum is divided by."""
+    kept = target != ignore_index
+    if weight is None:
+        factor = kept.astype(dtype)
+    else:
+        w = widen(weight).reshape([-1 if i == axis else 1 for i in range(hit.ndim)])
+        factor = jnp.where(hit, w, 0).sum(axis) * kept
+    return factor, factor.sum() if reduction == "mean" else jnp.ones((), dtype)
+
+
+@_loss("binary_cross_entropy(Tensor input, Tensor target, Tensor? weight, str reduction)")
+def binary_cross_entropy(input, target, weight, reduction):
+    """Cross entropy of probabilities; logarithms are held at -100 or more."""
+    (x, t, w), out = common(input, target, weight)
+    loss = _bce(x, t)
+    if w is not None:
+        loss = loss * w
+    return reduce(loss, reduction).astype(out)
+
+
+@jax.custom_jvp
+def _bce(x, t):
+    return (t - 1) * jnp.maximum(jnp.log1p(-x), -100) - t * jnp.maximum(jnp.log(x), -100)
+
+
+@_bce.defjvp
+def _(primals, tangents):
+    x, t = primals
+    dx, dt = tangents
+    # PyTorch's derivatives: in x with a floor under the denominator, in t without the floor of -100
+    return _bce(x, t), dx * (x - t) / jnp.maximum((1 - x) * x, 1e-12) + dt * (jnp.log1p(-x) - jnp.log(x))
+
+
+@_loss(
+    "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight, Tensor? pos_weight, str reduction)"
+)
+def binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction):
+    """Cross entropy of sigmoid(input)."""
+    (x, t, w, p), out = common(input, target, weight, pos_weight)
+    if p is None:
+        loss = (1 - t) * x + jnp.logaddexp(-x, 0)
+    else:
+        loss = (1 - t) * x + ((p - 1) * t + 1) * jnp.logaddexp(-x, 0)
+    if w is not None:
+        loss = loss * w
+    return reduce(loss, reduction).astype(out)
+
+
+@_loss("multi_margin_loss(Tensor input, Tensor target, Tensor? weight, float p, float margin, str reduction)",
+       saves={"input": ("input",), "target": ("input",), "weight": ("input",)})  # fmt: skip
+def multi_margin_loss(input, target, weight, p, margin, reduction):
+    """mean_j max(0, margin - x[y] + x[j])^p over the wrong classes j."""
+    x = widen(input)
+    flat = x.ndim == 1
+    x = x.reshape((-1, x.shape[-1] if x.ndim else 1))
+    t = target.reshape(-1)
+    hit = _hits(x.shape, t, 1)
+    own = jnp.where(hit, x, 0).sum(1, keepdims=True)
+    z = margin - own + x
+    z = jnp.where((z > 0) & ~hit, z, 0)
+    if p == 2:
+        z = z * z
+    if weight is not None:
+        z = z * jnp.where(hit, widen(weight), 0).sum(1, keepdims=True)
+    loss = z.sum(1) / x.shape[1]
+    if reduction == "none" and (flat or input.ndim == 0):
+        loss = loss.reshape(target.shape) if target.ndim == 0 else loss
+    return reduce(loss, reduction).astype(input.dtype)
+
+
+@_loss("multilabel_margin_loss(Tensor input, Tensor target, str reduction)")
+def multilabel_margin_loss(input, target, reduction):
+    """Hinge between every target class and every other; a row's targets end at the first -1."""
+    x = widen(input)
+    flat = x.ndim < 2
+    x = x.reshape((1, -1)) if flat else x
+    t = target.reshape(x.shape)
+    c = x.shape[1]
+    used = jnp.cumsum(t < 0, 1) == 0
+    at = jnp.where(used, t, 0)
+    is_target = ((at[:, :, None] == jnp.arange(c)) & used[:, :, None]).any(1)
+    own = jnp.take_along_axis(x, at, 1)
+    z = 1 - own[:, :, None] + x[:, None, :]
+    z = jnp.where((z > 0) & used[:, :, None] & ~is_target[:, None, :], z, 0)
+    loss = z.sum((1, 2)) / c
+    if flat and reduction == "none":
+        loss = loss.reshape(())
+    return reduce(loss, reduction).astype(input.dtype)
+
+
+# --- connectionist temporal classification -----------------------------------------------------------------
+
+
+@_loss("_ctc_loss(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank, bool zero_infinity)",
+       grad="CtcLossBackward0")  # fmt: skip
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
+    """Minus log-likelihoods (N,) of targets (N, S) under log_probs (T, N, C): Graves et al., 2006."""
+    lp = widen(log_probs)
+    alpha = _ctc_alpha(lp, _ctc_labels(targets, blank), input_lengths, target_lengths)
+    loss = _ctc_total(alpha, input_lengths, target_lengths)
+    if zero_infinity:
+        loss = jnp.where(loss == jnp.inf, 0, loss)
+    return loss.astype(log_probs.dtype)
+
+
+def _ctc_labels(targets, blank):
+    """Targets with a blank between and around them: (N, 2 S + 1)."""
+    n, s = targets.shape
+    blanks = jnp.full((n, s), blank, targets.dtype)
+    both = jnp.stack([blanks, targets], -1).reshape(n, 2 * s)
+    return jnp.concatenate([both, jnp.full((n, 1), blank, targets.dtype)], 1)
+
+
+def _ctc_emissions(lp, labels):
+    return jnp.take_along_axis(lp, jnp.broadcast_to(labels, (lp.shape[0], *labels.shape)), 2)
+
+
+def _skips(labels):
+    """Where a path may come from two places before: other than the label there."""
+    same = labels[:, 2:] == labels[:, :-2]
+    odd = jnp.arange(labels.shape[1]) % 2 == 1
+    skip = jnp.concatenate([jnp.zeros((labels.shape[0], min(2, labels.shape[1])), bool), ~same], 1)
+    return skip & odd
+
+
+def _logsumexp3(a, b, c):
+    m = jnp.maximum(jnp.maximum(a, b), c)
+    m = jnp.where(m == -jnp.inf, 0, m)
+    return jnp.log(jnp.exp(a - m) + jnp.exp(b - m) + jnp.exp(c - m)) + m
+
+
+def _shift(a, k):
+    return jnp.concatenate([jnp.full((a.shape[0], k), -jnp.inf, a.dtype), a[:, :-k]], 1)[:, : a.shape[1]]
+
+
+def _ctc_alpha(lp, labels, input_lengths, target_lengths):
+    """log of the forward variables, (T, N, 2 S + 1)."""
+    emit = _ctc_emissions(lp, labels)
+    skip = _skips(labels)
+    width = labels.shape[1]
+    place = jnp.arange(width)
+    first = jnp.where((place == 0) | ((place == 1) & (target_lengths[:, None] > 0)), emit[0], -jnp.inf)
+
+    def step(a, e):
+        b = _shift(a, 1) if width > 1 else jnp.full_like(a, -jnp.inf)
+        c = jnp.where(skip, _shift(a, 2), -jnp.inf) if width > 2 else jnp.full_like(a, -jnp.inf)
+        a = _logsumexp3(a, b, c) + e
+        return a, a
+
+    _, rest = lax.scan(step, first, emit[1:])
+    return jnp.concatenate([first[None], rest], 0)
+
+
+def _ctc_total(alpha, input_lengths, target_lengths):
+    n = alpha.shape[1]
+    at = jnp.clip(input_lengths - 1, 0, None)
+    last = alpha[at, jnp.arange(n)]
+    end = 2 * target_lengths
+    a = jnp.take_along_axis(last, end[:, None], 1)[:, 0]
+    b = jnp.take_along_axis(last, jnp.clip(end - 1, 0, None)[:, None], 1)[:, 0]
+    b = jnp.where(target_lengths > 0, b, -jnp.inf)
+    m = jnp.maximum(a, b)
+    m = jnp.where(m == -jnp.inf, 0, m)
+    loss = -(jnp.log(jnp.exp(a - m) + jnp.exp(b - m)) + m)
+    # no time steps: certain for an empty target, impossible for another
+    return jnp.where(input_lengths > 0, loss, jnp.where(target_lengths > 0, jnp.inf, 0))
+
+
+@ctc_loss.backward
+def _(grad, log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
+    # PyTorch's gradient is that of log_softmax followed by the loss, projected on log_probs: exp(lp) - occupation.
+    lp = widen(log_probs)
+    labels = _ctc_labels(targets, blank)
+    alpha = _ctc_alpha(lp, labels, input_lengths, target_lengths)
+    loss = _ctc_total(alpha, input_lengths, target_lengths)
+    beta = _ctc_beta(lp, labels, input_lengths, target_lengths)
+    emit = _ctc_emissions(lp, labels)
+    inside = jnp.arange(labels.shape[1]) < 2 * target_lengths[:, None] + 1
+    ab = jnp.where(inside, alpha + beta - emit, -jnp.inf)  # log alpha beta / y
+    ab = jnp.where(jnp.isnan(ab), -jnp.inf, ab)
+    finite = jnp.where(loss == jnp.inf, 0, loss)
+    occupation = jnp.exp(ab + finite[None, :, None])
+    onehot = labels[:, :, None] == jnp.arange(lp.shape[2])
+    occupied = jnp.einsum("tns,nsc->tnc", occupation, onehot.astype(lp.dtype), precision=lax.Precision.HIGHEST)
+    g = jnp.exp(lp) - occupied
+    g = jnp.where((loss == jnp.inf)[None, :, None], 0 if zero_infinity else jnp.nan, g)
+    live = jnp.arange(lp.shape[0])[:, None] < input_lengths
+    g = jnp.where(live[:, :, None], g * widen(grad)[None, :, None], 0)
+    return g, None, None, None
+
+
+def _ctc_beta(lp, labels, input_lengths, target_lengths):
+    """log of the backward variables, (T, N, 2 S + 1); each sequence starts from its own last step."""
+    emit = _ctc_emissions(lp, labels)
+    t = lp.shape[0]
+    width = labels.shape[1]
+    place = jnp.arange(width)
+    end = 2 * target_lengths[:, None]
+    skip = _skips(labels)
+
+    def back(a, k):
+        return jnp.concatenate([a[:, k:], jnp.full((a.shape[0], min(k, width)), -jnp.inf, a.dtype)], 1)[:, :width]
+
+    def step(b, xs):
+        e, time = xs
+        start = jnp.where((place == end) | ((place == end - 1) & (end > 0)), e, -jnp.inf)
+        c = back(jnp.where(skip, b, -jnp.inf), 2)
+        new = _logsumexp3(b, back(b, 1), c) + e
+        last = (time == input_lengths - 1)[:, None]
+        after = (time >= input_lengths)[:, None]
+        b = jnp.where(last, start, jnp.where(after, -jnp.inf, new))
+        b = jnp.where(place <= end, b, -jnp.inf)
+        return b, b
+
+    init = jnp.full((lp.shape[1], width), -jnp.inf, lp.dtype)
+    _, out = lax.scan(step, init, (emit, jnp.arange(t)), reverse=True)
+    return out
+
+

@@ -1,0 +1,320 @@
+"""Reductions to sums, products, extrema and truth values."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from torchish import _dtypes as dt
+from torchish.ops.declare import op, to_dtype
+from torchish.ops.dims import wrap_dim, wrap_dims
+from torchish.ops.order import positions
+
+_SMALL_FLOATS = (np.dtype(np.float16), dt.bfloat16.np)
+
+
+def widened(x):
+    """float16 and bfloat16 as float32, in which PyTorch accumulates; anything else unchanged."""
+    return x.astype(np.float32) if x.dtype in _SMALL_FLOATS else x
+
+
+def type_name(x) -> str:
+    """The name that PyTorch's messages give a dtype: Float, Long, ComplexDouble."""
+    return dt.SCALAR_TYPE_NAMES[dt.FROM_NP[np.dtype(x.dtype)]]
+
+
+def is_complex(x) -> bool:
+    return bool(jnp.issubdtype(x.dtype, jnp.complexfloating))
+
+
+def is_float(x) -> bool:
+    return bool(jnp.issubdtype(x.dtype, jnp.floating))
+
+
+def restored(g, axes: tuple[int, ...], keepdim: bool, ndim: int):
+    """A reduced array with its reduced dimensions back, of length 1."""
+    return g if keepdim or g.ndim == ndim else jnp.expand_dims(g, axes)
+
+
+# --- sums and products -------------------------------------------------------------------------------------
+
+
+def _accumulated(input, dtype):
+    """What a sum or product runs over: the requested dtype, int64 for integers."""
+    if dtype is not None:
+        return to_dtype(input, dtype.np)
+    return input if jnp.issubdtype(input.dtype, jnp.inexact) else input.astype(np.int64)
+
+
+def _sum(input, axes, keepdim, dtype):
+    x = _accumulated(input, dtype)
+    if x.dtype == np.bool_:
+        return jnp.any(x, axes, keepdims=keepdim)
+    return jnp.sum(widened(x), axes, keepdims=keepdim, dtype=widened(x).dtype).astype(x.dtype)
+
+
+@op("sum(Tensor input, *, dtype? dtype=None)", saves=(), grad="SumBackward0", out=False)
+def sum_(input, dtype):
+    return _sum(input, None, False, dtype)
+
+
+@op("sum(Tensor input, int[]? dim, bool keepdim=False, *, dtype? dtype=None)", saves=(), grad="SumBackward1")
+def sum_dim(input, dim, keepdim, dtype):
+    return _sum(input, wrap_dims(dim, input.ndim), keepdim, dtype)
+
+
+@op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)")
+def nansum(input, dim, keepdim, dtype):
+    if is_complex(input):
+        raise RuntimeError("nansum does not support complex inputs")
+    x = jnp.where(jnp.isnan(input), jnp.zeros_like(input), input) if is_float(input) else input
+    return _sum(x, wrap_dims(dim, input.ndim), keepdim, dtype)
+
+
+def _mean(input, axes, keepdim, dtype):
+    kind = dt.FROM_NP[np.dtype(input.dtype)] if dtype is None else dtype
+    if kind.category < 2:
+        what = "Input dtype must" if dtype is None else "Optional dtype must"
+        raise RuntimeError(
+            f"mean(): could not infer output dtype. {what} be either a floating point or complex dtype. "
+            f"Got: {dt.SCALAR_TYPE_NAMES[kind]}"
+        )
+    x = to_dtype(input, kind.np)
+    wide = widened(x)
+    total = jnp.sum(wide, axes, keepdims=keepdim)
+    count = np.prod([x.shape[a] for a in (range(x.ndim) if axes is None else axes)], dtype=np.int64)
+    return (total / wide.dtype.type(count)).astype(x.dtype)
+
+
+@op("mean(Tensor input, *, dtype? dtype=None)", saves=(), grad="MeanBackward0", out=False)
+def mean(input, dtype):
+    return _mean(input, None, False, dtype)
+
+
+@op("mean(Tensor input, int[]? dim, bool keepdim=False, *, dtype? dtype=None)", saves=(), grad="MeanBackward1")
+def mean_dim(input, dim, keepdim, dtype):
+    return _mean(input, wrap_dims(dim, input.ndim), keepdim, dtype)
+
+
+@op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", grad="DivBackward0")
+def nanmean(input, dim, keepdim, dtype):
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {type_name(input)}")
+    axes = wrap_dims(dim, input.ndim)
+    nan = jnp.isnan(input)
+    x = to_dtype(input, input.dtype if dtype is None else dtype.np)
+    wide = widened(x)
+    total = jnp.sum(jnp.where(nan, jnp.zeros_like(wide), wide), axes, keepdims=keepdim)
+    return (total / jnp.sum(~nan, axes, keepdims=keepdim).astype(wide.dtype)).astype(x.dtype)
+
+
+def _prod(input, axes, keepdim, dtype):
+    x = _accumulated(input, dtype)
+    if x.dtype == np.bool_:
+        return jnp.all(x, axes, keepdims=keepdim)
+    wide = widened(x)
+    return jnp.prod(wide, axes, keepdims=keepdim, dtype=wide.dtype).astype(x.dtype)
+
+
+@op("prod(Tensor input, *, dtype? dtype=None)", grad="ProdBackward0", out=False)
+def prod(input, dtype):
+    return _prod(input, None, False, dtype)
+
+
+@op("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None)", grad="ProdBackward1")
+def prod_dim(input, dim, keepdim, dtype):
+    dim = wrap_dim(dim, input.ndim)
+    return _prod(input, (dim,) if input.ndim else (), keepdim, dtype)
+
+
+@op("count_nonzero(Tensor input, int[]? dim=None)", differentiable=False, out=False)
+def count_nonzero(input, dim):
+    return jnp.sum(input != 0, wrap_dims(dim, input.ndim), dtype=np.int64)
+
+
+# --- truth -------------------------------------------------------------------------------------------------
+
+
+def _truth(reduce, input, dim, keepdim):
+    # PyTorch's uint8 counts as a truth value of its own: the result stays uint8.
+    got = reduce(input != 0, wrap_dims(dim, input.ndim), keepdims=keepdim)
+    return got.astype(np.uint8) if input.dtype == np.uint8 else got
+
+
+@op("all(Tensor input, int[]? dim=None, bool keepdim=False)", differentiable=False)
+def all_(input, dim, keepdim):
+    return _truth(jnp.all, input, dim, keepdim)
+
+
+@op("any(Tensor input, int[]? dim=None, bool keepdim=False)", differentiable=False)
+def any_(input, dim, keepdim):
+    return _truth(jnp.any, input, dim, keepdim)
+
+
+# --- extrema -----------------------------------------------------------------------------------------------
+
+
+def _refuse(input, kernel: str) -> None:
+    if is_complex(input):
+        raise NotImplementedError(f'"{kernel}" not implemented for \'{type_name(input)}\'')
+
+
+def _refuse_empty(input, axes, name: str) -> None:
+    """PyTorch's errors for extrema of nothing."""
+    if input.size == 0:
+        if len(axes) == input.ndim:
+            raise RuntimeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
+                "with the 'dim' argument."
+            )
+        refuse_empty_dims(input, axes, name)
+
+
+def refuse_empty_dims(input, axes, name: str) -> None:
+    """IndexError when a dimension that is reduced has no elements."""
+    for a in axes:
+        if input.ndim and input.shape[a] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {a} to have non-zero size.")
+
+
+def _attained(input, value):
+    """Where `input` attains its extremum (nan attains nan)."""
+    return (input == value) | ((input != input) & (value != value))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+def extremum(input, axes: tuple[int, ...], keepdim: bool, largest: bool):
+    """Maximum or minimum over axes; the gradient is shared evenly among the elements that attain it."""
+    return (jnp.max if largest else jnp.min)(input, axes, keepdims=keepdim)
+
+
+@extremum.defjvp
+def _(axes, keepdim, largest, primals, tangents):
+    (x,), (t,) = primals, tangents
+    value = extremum(x, axes, True, largest)
+    at = _attained(x, value)
+    tangent = jnp.sum(jnp.where(at, t, 0), axes, keepdims=True, dtype=t.dtype) / jnp.sum(at, axes, keepdims=True).astype(t.dtype)
+    if keepdim:
+        return value, tangent
+    return lax.squeeze(value, axes), lax.squeeze(tangent, axes)
+
+
+def shared_gradient(grad, input, value, axes, keepdim, nan_attains=True):
+    """The gradient of an extremum: split evenly among the elements equal to it."""
+    value, grad = (restored(v, axes, keepdim, input.ndim) for v in (value, grad))
+    at = _attained(input, value) if nan_attains else input == value
+    return jnp.where(at, grad, jnp.zeros_like(grad)) / jnp.sum(at, axes, keepdims=True).astype(grad.dtype)
+
+
+def _declare_extremum(name: str, largest: bool) -> None:
+    """max and min in their three forms, argmax and argmin, amax and amin."""
+    other = {"max": "maximum", "min": "minimum"}[name]
+    best = jnp.argmax if largest else jnp.argmin
+
+    @op(f"{name}(Tensor input)", grad=f"{other[:3].capitalize()}Backward1")
+    def full(input):
+        _refuse(input, f"{name}_all")
+        axes = tuple(range(input.ndim))
+        _refuse_empty(input, axes, name)
+        return extremum(input, axes, False, largest)
+
+    @full.backward
+    def _(grad, input, result):
+        return shared_gradient(grad, input, result, tuple(range(input.ndim)), False)
+
+    full.__doc__ = f"The {other} of all elements; its gradient is split evenly among equal elements."
+
+    @op(f"{name}(Tensor input, int dim, bool keepdim=False)", returns="values indices", grad=f"{name.capitalize()}Backward0")
+    def dim_form(input, dim, keepdim):
+        if is_complex(input):
+            raise RuntimeError(f"{name}(): does not support complex input")
+        dim = wrap_dim(dim, input.ndim)
+        refuse_empty_dims(input, (dim,), name)
+        return selected(input, lambda x: _best(best, x, dim), dim, keepdim)
+
+    @dim_form.backward
+    def _(grad, result, input_shape, dim, keepdim):
+        return one_hot_gradient(grad[0], result[1], input_shape, dim, keepdim)
+
+    dim_form.__doc__ = f"The {other} along a dimension and the position of its first occurrence."
+
+    @op(f"arg{name}(Tensor input, int? dim=None, bool keepdim=False)", differentiable=False)
+    def arg(input, dim, keepdim):
+        for bad, what in ((is_complex(input), "complex"), (input.dtype == np.bool_, "bool")):
+            if bad:
+                raise RuntimeError(f"arg{name}(): does not support {what} input")
+        if dim is None:
+            if input.size == 0:
+                raise IndexError(f"arg{name}(): Expected reduction dim to be specified for input.numel() == 0.")
+            got = best(input.reshape(-1))
+            return got.reshape((1,) * input.ndim if keepdim else ()).astype(np.int64)
+        dim = wrap_dim(dim, input.ndim)
+        refuse_empty_dims(input, (dim,), f"arg{name}")
+        if not input.ndim:
+            return jnp.zeros((), np.int64)
+        return best(input, dim, keepdims=keepdim).astype(np.int64)
+
+    @op(f"a{name}(Tensor input, int[] dim=(), bool keepdim=False)")
+    def a_form(input, dim, keepdim):
+        _refuse(input, f"{name}_values_cpu")
+        axes = wrap_dims(dim, input.ndim)
+        _refuse_empty(input, axes, f"a{name}")
+        return extremum(input, axes, keepdim, largest)
+
+    @a_form.backward
+    def _(grad, input, result, dim, keepdim):
+        return shared_gradient(grad, input, result, wrap_dims(dim, input.ndim), keepdim, nan_attains=False)
+
+
+def _best(best, x, dim):
+    if x.dtype == np.bool_:
+        x = x.astype(np.uint8)
+    return best(x, dim, keepdims=True).astype(np.int64)
+
+
+def selected(input, find, dim: int, keepdim: bool):
+    """The element of each row at the position (kept axis) that `find` gives, and that position.
+
+    A 0-d tensor is a row of one element.
+    """
+    x = input if input.ndim else input.reshape(1)
+    at = find(lax.stop_gradient(x))
+    values = jnp.take_along_axis(x, at, dim)
+    if not input.ndim or not keepdim:
+        values, at = jnp.squeeze(values, dim), jnp.squeeze(at, dim)
+    return values, at
+
+
+def one_hot_gradient(grad, indices, shape, dim: int, keepdim: bool):
+    """The gradient of picking one element a row: an elementwise product, where a scatter is slow on XLA's CPU."""
+    if not shape:
+        return grad
+    dim = wrap_dim(dim, len(shape))
+    g, at = (restored(v, (dim,), keepdim, len(shape)) for v in (grad, indices))
+    return jnp.where(positions(shape, dim) == at, g, jnp.zeros_like(g))
+
+
+_declare_extremum("max", True)
+_declare_extremum("min", False)
+
+
+@op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False)", returns="min max")
+def aminmax(input, dim, keepdim):
+    """Both extrema, of all elements or along a dimension; nan when there is one."""
+    _refuse(input, "aminmax_cpu" if dim is not None else "aminmax_cpu")
+    if dim is None:
+        if input.size == 0:
+            raise RuntimeError(
+                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+            )
+        axes = tuple(range(input.ndim))
+    else:
+        d = wrap_dim(dim, input.ndim)
+        if input.ndim and input.shape[d] == 0:
+            raise IndexError(f"aminmax: Expected reduction dim {d} to have non-zero size.")
+        axes = (d,) if input.ndim else ()
+    return extremum(input, axes, keepdim, False), extremum(input, axes, keepdim, True)

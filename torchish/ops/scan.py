@@ -1,0 +1,92 @@
+"""Cumulative sums, products, extrema and log-sums."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from torchish.ops.declare import op, to_dtype
+from torchish.ops.dims import wrap_dim
+from torchish.ops.order import positions
+from torchish.ops.reduce import is_complex, type_name, widened
+
+
+def _accumulate(scan, input, dim, dtype):
+    d = wrap_dim(dim, input.ndim)
+    if dtype is not None:
+        x = to_dtype(input, dtype.np)
+    else:
+        x = input if jnp.issubdtype(input.dtype, jnp.inexact) else input.astype(np.int64)
+    if not input.ndim or not input.size:
+        return x
+    if x.dtype == np.bool_:
+        return scan(x.astype(np.int64), d) != 0
+    return scan(widened(x), d).astype(x.dtype)
+
+
+@op("cumsum(Tensor input, int dim, *, dtype? dtype=None)", saves=(), inplace=True)
+def cumsum(input, dim, dtype):
+    return _accumulate(lax.cumsum, input, dim, dtype)
+
+
+@op("cumprod(Tensor input, int dim, *, dtype? dtype=None)", inplace=True)
+def cumprod(input, dim, dtype):
+    return _accumulate(lax.cumprod, input, dim, dtype)
+
+
+def _extreme(input, dim, scan, name):
+    if is_complex(input):
+        raise NotImplementedError(f'"{name}_cpu" not implemented for \'{type_name(input)}\'')
+    d = wrap_dim(dim, input.ndim)
+    if not input.ndim or not input.size:
+        return input, jnp.zeros(input.shape, np.int64)
+    x = lax.stop_gradient(input)
+    x = x.astype(np.uint8) if x.dtype == np.bool_ else widened(x)
+    best = scan(x, d)
+    # The last position so far that attains the extremum; after a nan, that of the last nan.
+    at = lax.cummax(jnp.where((x == best) | (x != x), positions(x.shape, d), 0), d)
+    return jnp.take_along_axis(input, at, d), at
+
+
+@op("cummax(Tensor input, int dim)", returns="values indices")
+def cummax(input, dim):
+    return _extreme(input, dim, lax.cummax, "cummax")
+
+
+@op("cummin(Tensor input, int dim)", returns="values indices")
+def cummin(input, dim):
+    return _extreme(input, dim, lax.cummin, "cummin")
+
+
+def _scatter_back(grad, result, dim):
+    g, at = grad[0], result[1]
+    if not g.ndim or not g.size:
+        return g
+    index = jnp.indices(g.shape, sparse=True)
+    d = wrap_dim(dim, g.ndim)
+    return jnp.zeros_like(g).at[(*index[:d], at, *index[d + 1 :])].add(g)
+
+
+@cummax.backward
+def _(grad, result, dim):
+    return _scatter_back(grad, result, dim)
+
+
+@cummin.backward
+def _(grad, result, dim):
+    return _scatter_back(grad, result, dim)
+
+
+@op("logcumsumexp(Tensor input, int dim)")
+def logcumsumexp(input, dim):
+    """log(cumsum(exp(x))) without overflow."""
+    d = wrap_dim(dim, input.ndim)
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        raise NotImplementedError(f'"logcumsumexp_out_cpu" not implemented for \'{type_name(input)}\'')
+    if not input.ndim or not input.size:
+        return input
+    x = widened(input)
+    if is_complex(x):
+        return lax.associative_scan(jnp.logaddexp, x, axis=d)
+    return lax.cumlogsumexp(x, d).astype(input.dtype)
