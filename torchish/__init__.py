@@ -1,14 +1,25 @@
-"""torchish: PyTorch's API on pure-functional JAX."""
+"""torchish: PyTorch's API on pure-functional JAX. Use it as `import torchish as torch`."""
 
 from __future__ import annotations
 
-from torchish import _dtypes
+from torchish import _dtypes, _families
 from torchish._dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype
-from torchish import _families
-from torchish._tensor import creation, methods, namespace, operators
+from torchish._runner import install, missing_attribute, uninstall
+from torchish._tensor import methods, namespace, operators
+from torchish._tensor.creation import as_tensor, asarray, from_jax, from_numpy, frombuffer, tensor
+from torchish._tensor.methods import TypedStorage, UntypedStorage, layout, memory_format
+from torchish._tensor.printing import set_printoptions
+from torchish._tensor.random import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
+)
 from torchish._tensor.size import Size, device
 from torchish._tensor.tensor import Tensor
-from torchish import autograd
 from torchish.autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -17,18 +28,39 @@ from torchish.autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from torchish.engine import policy
+from torchish.engine import policy as _policy
+from torchish.version import __version__
 
+inf, nan, pi, e, newaxis = float("inf"), float("nan"), 3.141592653589793, 2.718281828459045, None
+strided = methods.STRIDED
 
-globals().update(_dtypes.BY_NAME)
-globals().update(_dtypes.ALIASES)
 _functions = namespace.functions()
+globals().update(_dtypes.BY_NAME, **_dtypes.ALIASES)
 globals().update(_functions)
-namespace.install_methods()
-operators.install(_functions)
 globals().update(methods.LEGACY)
 globals().update(methods.MEMORY_FORMATS)
-tensor, as_tensor, asarray, from_numpy, frombuffer = (
-    creation.tensor, creation.as_tensor, creation.asarray, creation.from_numpy, creation.frombuffer,
+namespace.install_methods()
+operators.install(_functions)
+
+# Submodules come after the namespace that they use.
+from torchish import (  # noqa: E402
+    _settings,
+    _tensor_str,
+    autograd,
+    backends,
+    cuda,
+    fft,
+    linalg,
+    random,
+    return_types,
+    special,
+    utils,
+    version,
 )
-strided = methods.STRIDED
+from torchish._settings import *  # noqa: E402, F403
+
+Tensor.__module__ = "torch"
+
+
+def __getattr__(name: str):
+    raise missing_attribute(__name__, name)

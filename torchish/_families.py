@@ -7,3 +7,5 @@ from torchish._tensor import fill, indexing, join, manipulate
 from torchish._tensor import products
 from torchish._tensor import softmax as _softmax, statistics as _statistics
 from torchish.ops import reduce, scan, softmax, sort, statistics
+from torchish.ops import bitwise, compare, exponential, rounding, trigonometric
+from torchish._tensor import pointwise as _pointwise

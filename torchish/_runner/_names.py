@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
+
 # PyTorch's name -> torchish's, for a module and everything below it; the longest match counts.
 ALIASES = {
     "torch": "torchish",
@@ -62,8 +65,17 @@ def missing_attribute(module: str, name: str) -> AttributeError:
     >>> def __getattr__(name):
     ...     raise missing_attribute(__name__, name)
     """
+    theirs = pytorch_name(module)
+    ours = " (torchish does not have it)" if name in pytorch_names().get(theirs, ()) else ""
     # Without `name=`: Python puts in the name and the module itself, and then suggests similar names.
-    return AttributeError(f"module {pytorch_name(module)!r} has no attribute {name!r} (torchish does not have it)")
+    return AttributeError(f"module {theirs!r} has no attribute {name!r}{ours}")
+
+
+@functools.cache
+def pytorch_names() -> dict[str, frozenset[str]]:
+    """The public names of PyTorch 2.13 by module (and of the class torch.Tensor)."""
+    text = (Path(__file__).parent / "pytorch_names.txt").read_text()
+    return {m: frozenset(names.split()) for m, _, names in (line.partition(": ") for line in text.splitlines())}
 
 
 def _is_within(name: str, module: str) -> bool:

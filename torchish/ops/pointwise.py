@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish import _dtypes as dt
-from torchish.ops.declare import ARITH, FLOAT, PREDICATE, Op, op, to_dtype
+from torchish.ops.declare import ARITH, FLOAT, PREDICATE, op
 from torchish.ops.rules import (
-    BOOL, COMPLEX, FLOATING, INTEGER, Given, both, flat, partials, refuse, refuse_with, same_dtype,
+    BOOL, COMPLEX, FLOATING, INTEGER, Given, both, partials, refuse, refuse_with, same_dtype,
 )  # fmt: skip
 
 _EACH_OTHER = {"input": ("other",), "other": ("input",)}
@@ -399,25 +399,25 @@ clamp_max = op("clamp_max(Tensor input, Tensor max)", grad="ClampMaxBackward1", 
 clamp_max_number = op("clamp_max(Tensor input, Number max)", **_ONE_SIDED)(_clamp_max)
 
 
-@op(
-    "nan_to_num(Tensor input, Number? nan=None, Number? posinf=None, Number? neginf=None)",
-    promote=ARITH, inplace=True, apart=("nan", "posinf", "neginf"),
-)  # fmt: skip
+@op("nan_to_num(Tensor input, Number? nan=None, Number? posinf=None, Number? neginf=None)", layout="pointwise", inplace=True)
 def nan_to_num(input, nan, posinf, neginf):
     """Replace nan (by 0) and the infinities (by the dtype's limits)."""
     if not jnp.issubdtype(input.dtype, jnp.inexact):
         return input
+    info = jnp.finfo(input.dtype)
+    replacements = [
+        jnp.asarray(default if v is None else v).astype(info.dtype)
+        for v, default in ((nan, 0), (posinf, info.max), (neginf, info.min))
+    ]
     if jnp.issubdtype(input.dtype, jnp.complexfloating):
-        real = [None if v is None else jnp.real(v) for v in (nan, posinf, neginf)]
-        return lax.complex(_nan_to_num(jnp.real(input), *real), _nan_to_num(jnp.imag(input), *real))
-    return _nan_to_num(input, nan, posinf, neginf)
+        return lax.complex(_nan_to_num(jnp.real(input), *replacements), _nan_to_num(jnp.imag(input), *replacements))
+    return _nan_to_num(input, *replacements)
 
 
 def _nan_to_num(x, nan, posinf, neginf):
-    info = jnp.finfo(x.dtype)
-    x = jnp.where(jnp.isnan(x), 0 if nan is None else nan, x)
-    x = jnp.where(x == jnp.inf, info.max if posinf is None else posinf, x)
-    return jnp.where(x == -jnp.inf, info.min if neginf is None else neginf, x)
+    x = jnp.where(jnp.isnan(x), nan, x)
+    x = jnp.where(x == jnp.inf, posinf, x)
+    return jnp.where(x == -jnp.inf, neginf, x)
 
 
 # --- selection ---------------------------------------------------------------------------------------------
@@ -440,36 +440,6 @@ def where(condition, input, other):
     return jnp.where(condition if condition.dtype == jnp.bool_ else condition != 0, input, other)
 
 
-@op("fill(Tensor input, Tensor value)", layout="pointwise", saves=(), method=False, out=False, grad="FillBackward1")
-def fill(input, value):
-    """`input`'s shape and dtype, every element `value`."""
-    return jnp.broadcast_to(to_dtype(value, input.dtype), input.shape)
-
-
-@op("fill(Tensor input, Number value)", layout="pointwise", saves=(), method=False, out=False)
-def fill_number(input, value):
-    """`input`'s shape and dtype, every element `value`."""
-    return jnp.broadcast_to(to_dtype(value, input.dtype), input.shape)
-
-
-def inplace_only(name: str, source: Op, grad: str) -> Op:
-    """The operation behind an in-place method that records a gradient function of its own."""
-    return op(
-        f"_{name}({', '.join(f'{p.type} {p.name}' for p in source.schema.params)})",
-        layout="pointwise", saves=(), method=False, function=False, out=False, grad=grad,
-    )(source.body)  # fmt: skip
-
-
-fill_inplace = inplace_only("fill_", fill, "FillBackward3")
-fill_number_inplace = inplace_only("fill_number_", fill_number, "FillBackward2")
-
-
-@op("_zero_(Tensor input)", saves=(), method=False, function=False, out=False, grad="ZeroBackward0")
-def zero(input):
-    """Zeros of `input`'s shape and dtype."""
-    return jnp.zeros_like(input)
-
-
 @op(
     "relu(Tensor input)", promote=ARITH, inplace=True, out=False,
     check=both(
@@ -486,5 +456,3 @@ def relu(input):
 def _(grad, result):
     return jnp.where(result > 0, grad, 0)
 
-
-__all__ = ["flat"]

@@ -1,0 +1,140 @@
+"""Process-wide settings and queries: default device and dtype, threads, determinism, precision."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+from torchish import _dtypes as dt
+from torchish._tensor import size as _size
+from torchish._tensor.tensor import Tensor
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_storage(obj: Any) -> bool:
+    """Whether `obj` is a storage."""
+    from torchish._tensor.methods import UntypedStorage
+
+    return isinstance(obj, UntypedStorage)
+
+
+def set_default_device(device: Any) -> None:
+    """Where new tensors are made from now on (None: the CPU)."""
+    d = _size.device("cpu" if device is None else device)
+    _size.resolve(d)
+    _size.DEFAULT[0] = d
+
+
+def get_default_device() -> _size.device:
+    """Where new tensors are made."""
+    return _size.DEFAULT[-1]
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Make a legacy tensor type (a class or its name) the default."""
+    if isinstance(t, str):
+        name = t.rpartition(".")[2]
+        found = [d for d, n in dt.LEGACY_NAMES.items() if n == name]
+        if not found:
+            raise TypeError(f"invalid type object: {t}")
+        d = found[0]
+    else:
+        d = t._legacy_dtype
+    if not d.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    dt.set_default_dtype(d)
+
+
+_threads = os.cpu_count() or 1
+
+
+def get_num_threads() -> int:
+    """How many threads PyTorch would use; XLA sizes its own pool."""
+    return _threads
+
+
+def set_num_threads(n: int) -> None:
+    """Accepted; XLA sizes its own thread pool."""
+    global _threads
+    if not isinstance(n, int):
+        raise TypeError(f"set_num_threads expects an int, but got {type(n).__name__}")
+    if n <= 0:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    _threads = n
+
+
+get_num_interop_threads = get_num_threads
+
+
+def set_num_interop_threads(n: int) -> None:
+    """Accepted; XLA sizes its own thread pool."""
+
+
+_deterministic = {"mode": False, "warn_only": False}
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted: XLA's CPU programs are deterministic."""
+    _deterministic.update(mode=bool(mode), warn_only=warn_only)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    return _deterministic["mode"]
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    return _deterministic["warn_only"]
+
+
+def set_deterministic_debug_mode(mode: int | str) -> None:
+    """Set determinism by level: 0 or "default", 1 or "warn", 2 or "error"."""
+    level = {"default": 0, "warn": 1, "error": 2}.get(mode, mode) if isinstance(mode, str) else mode
+    use_deterministic_algorithms(bool(level), warn_only=level == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    return 0 if not _deterministic["mode"] else 1 if _deterministic["warn_only"] else 2
+
+
+def is_warn_always_enabled() -> bool:
+    return False
+
+
+def set_warn_always(b: bool) -> None:
+    """Accepted."""
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Not supported: XLA decides."""
+    return False
+
+
+def typename(obj: Any) -> str:
+    """The full name of an object's type; a tensor's is its legacy type."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    t = obj if isinstance(obj, type) else type(obj)
+    module = getattr(t, "__module__", "")
+    return t.__qualname__ if module in ("builtins", "", None) else f"{module}.{t.__qualname__}"
+
+
+def compiled_with_cxx11_abi() -> bool:
+    return True
+
+
+def _no_op_context(*args: Any, **kwargs: Any) -> contextlib.AbstractContextManager:
+    return contextlib.nullcontext()
+
+
+__all__ = [
+    "are_deterministic_algorithms_enabled", "compiled_with_cxx11_abi", "get_default_device", "get_deterministic_debug_mode",
+    "get_num_interop_threads", "get_num_threads", "is_deterministic_algorithms_warn_only_enabled", "is_storage", "is_tensor",
+    "is_warn_always_enabled", "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode",
+    "set_flush_denormal", "set_num_interop_threads", "set_num_threads", "set_warn_always", "typename",
+    "use_deterministic_algorithms",
+]  # fmt: skip

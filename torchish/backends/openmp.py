@@ -1,0 +1,9 @@
+"""`torch.backends.openmp`."""
+
+
+def is_available() -> bool:
+    return False
+
+
+def is_built() -> bool:
+    return False

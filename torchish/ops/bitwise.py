@@ -1,0 +1,68 @@
+"""Operations on the bits of integers and on bools; greatest common divisors and least common multiples."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+
+from torchish.ops.declare import ARITH, op
+from torchish.ops.rules import BOOL, COMPLEX, FLOATING, refuse
+
+_OPERANDS = ("Tensor input, Tensor other", "Tensor input, Number other", "Number input, Tensor other")
+
+
+def _bitwise(name: str, kernel: str, doc: str, f) -> list:
+    def body(input, other):
+        return f(input, other)
+
+    body.__doc__ = doc
+    return [
+        op(
+            f"{name}({operands})", promote=ARITH, inplace=operands[0] == "T", method=operands[0] == "T",
+            differentiable=False, check=refuse(kernel, FLOATING, COMPLEX),
+        )(body)
+        for operands in _OPERANDS
+    ]  # fmt: skip
+
+
+@op("bitwise_not(Tensor input)", promote=ARITH, inplace=True, differentiable=False, check=refuse("bitwise_not_cpu", FLOATING, COMPLEX))
+def bitwise_not(input):
+    """The complement of each bit; the logical not of bools."""
+    return ~input
+
+
+def _bits(x) -> int:
+    return x.dtype.itemsize * 8
+
+
+def _left(x, y):
+    # Shifting by the width or more, or by a negative number, leaves nothing.
+    inside = (y >= 0) & (y < _bits(x))
+    return jnp.where(inside, jnp.left_shift(x, jnp.where(inside, y, 0)), 0)
+
+
+def _right(x, y):
+    inside = (y >= 0) & (y < _bits(x))
+    return jnp.right_shift(x, jnp.where(inside, y, _bits(x) - 1).astype(x.dtype)) if jnp.issubdtype(
+        x.dtype, jnp.signedinteger
+    ) else jnp.where(inside, jnp.right_shift(x, jnp.where(inside, y, 0)), 0)  # fmt: skip
+
+
+bitwise_and = _bitwise("bitwise_and", "bitwise_and_cpu", "The conjunction of the bits.", lambda x, y: x & y)
+bitwise_or = _bitwise("bitwise_or", "bitwise_or_cpu", "The disjunction of the bits.", lambda x, y: x | y)
+bitwise_xor = _bitwise("bitwise_xor", "bitwise_xor_cpu", "The exclusive disjunction of the bits.", lambda x, y: x ^ y)
+bitwise_left_shift = _bitwise("bitwise_left_shift", "lshift_cpu", "`input * 2 ** other`, modulo the width.", _left)
+bitwise_right_shift = _bitwise("bitwise_right_shift", "rshift_cpu", "`input / 2 ** other`, rounded down.", _right)
+
+
+@op("gcd(Tensor input, Tensor other)", promote=ARITH, inplace=True, differentiable=False,
+    check=refuse("gcd_cpu", BOOL, FLOATING, COMPLEX))  # fmt: skip
+def gcd(input, other):
+    """The greatest common divisor of two integers."""
+    return jnp.gcd(input, other)
+
+
+@op("lcm(Tensor input, Tensor other)", promote=ARITH, inplace=True, differentiable=False,
+    check=refuse("lcm_cpu", BOOL, FLOATING, COMPLEX))  # fmt: skip
+def lcm(input, other):
+    """The least common multiple of two integers."""
+    return jnp.lcm(input, other)

@@ -1,0 +1,189 @@
+"""Trigonometric and hyperbolic functions, angles and polar form."""
+
+from __future__ import annotations
+
+import math
+
+import jax.numpy as jnp
+from jax import lax
+
+from torchish.ops.declare import FLOAT, op
+from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, name_of, partials, refuse, refuse_with
+
+
+@op("sin(Tensor input)", promote=FLOAT, inplace=True)
+def sin(input):
+    """The sine."""
+    return jnp.sin(input)
+
+
+@op("cos(Tensor input)", promote=FLOAT, inplace=True)
+def cos(input):
+    """The cosine."""
+    return jnp.cos(input)
+
+
+@op("tan(Tensor input)", promote=FLOAT, inplace=True)
+def tan(input):
+    """The tangent."""
+    return jnp.tan(input)
+
+
+@tan.backward
+def _(grad, result):
+    return grad * jnp.conj(1 + result * result)
+
+
+@op("asin(Tensor input)", promote=FLOAT, inplace=True, aliases=("arcsin",))
+def asin(input):
+    """The inverse sine."""
+    return jnp.arcsin(input)
+
+
+@op("acos(Tensor input)", promote=FLOAT, inplace=True, aliases=("arccos",))
+def acos(input):
+    """The inverse cosine."""
+    return jnp.arccos(input)
+
+
+@op("atan(Tensor input)", promote=FLOAT, inplace=True, aliases=("arctan",))
+def atan(input):
+    """The inverse tangent."""
+    return jnp.arctan(input)
+
+
+@op("atan2(Tensor input, Tensor other)", promote=FLOAT, inplace=True, aliases=("arctan2",), check=refuse("atan2_cpu", COMPLEX))
+def atan2(input, other):
+    """The angle of the point (other, input), in (-pi, pi]."""
+    return jnp.arctan2(input, other)
+
+
+@op("sinh(Tensor input)", promote=FLOAT, inplace=True)
+def sinh(input):
+    """The hyperbolic sine."""
+    return jnp.sinh(input)
+
+
+@op("cosh(Tensor input)", promote=FLOAT, inplace=True)
+def cosh(input):
+    """The hyperbolic cosine."""
+    return jnp.cosh(input)
+
+
+@op("tanh(Tensor input)", promote=FLOAT, inplace=True)
+def tanh(input):
+    """The hyperbolic tangent."""
+    return jnp.tanh(input)
+
+
+@tanh.backward
+def _(grad, result):
+    return grad * jnp.conj(1 - result * result)
+
+
+@op("asinh(Tensor input)", promote=FLOAT, inplace=True, aliases=("arcsinh",))
+def asinh(input):
+    """The inverse hyperbolic sine."""
+    return jnp.arcsinh(input)
+
+
+@op("acosh(Tensor input)", promote=FLOAT, inplace=True, aliases=("arccosh",))
+def acosh(input):
+    """The inverse hyperbolic cosine."""
+    return jnp.arccosh(input)
+
+
+@op("atanh(Tensor input)", promote=FLOAT, inplace=True, aliases=("arctanh",))
+def atanh(input):
+    """The inverse hyperbolic tangent."""
+    return jnp.arctanh(input)
+
+
+@op("hypot(Tensor input, Tensor other)", promote=FLOAT, inplace=True, check=refuse("hypot_cpu", BOOL, INTEGER, COMPLEX))
+def hypot(input, other):
+    """`sqrt(input ** 2 + other ** 2)`, without overflow."""
+    return _hypot(input, other)
+
+
+_hypot = partials(lambda x, y, r: x / r, lambda x, y, r: y / r)(jnp.hypot)
+
+
+@op("sinc(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.sinc",))
+def sinc(input):
+    """`sin(pi * input) / (pi * input)`, and 1 at 0."""
+    return _sinc(input)
+
+
+def _sinc_slope(x, result):
+    zero = x == 0
+    safe = jnp.where(zero, 1, x)
+    return jnp.where(zero, 0, (jnp.cos(math.pi * safe) - result) / safe)
+
+
+@partials(_sinc_slope)
+def _sinc(x):
+    zero = x == 0
+    p = math.pi * jnp.where(zero, 1, x)
+    return jnp.where(zero, 1, jnp.sin(p) / p)
+
+
+@op("deg2rad(Tensor input)", promote=FLOAT, inplace=True, saves=(),
+    check=refuse_with(RuntimeError("deg2rad is not supported for complex tensors."), COMPLEX))  # fmt: skip
+def deg2rad(input):
+    """Degrees to radians."""
+    return input * (math.pi / 180)
+
+
+@op("rad2deg(Tensor input)", promote=FLOAT, inplace=True, saves=(),
+    check=refuse_with(RuntimeError("rad2deg is not supported for complex tensors."), COMPLEX))  # fmt: skip
+def rad2deg(input):
+    """Radians to degrees."""
+    return input * (180 / math.pi)
+
+
+# --- complex numbers ---------------------------------------------------------------------------------------
+
+
+@op("angle(Tensor input)", promote=FLOAT, result="real")
+def angle(input):
+    """The argument of complex numbers; pi for negative real numbers. Its gradient at 0 is 0."""
+    if jnp.issubdtype(input.dtype, jnp.complexfloating):
+        zero = input == 0
+        # a zero keeps the angle that its signs give, without a gradient
+        return jnp.where(zero, lax.stop_gradient(jnp.angle(input)), jnp.angle(jnp.where(zero, 1, input)))
+    return jnp.where(jnp.isnan(input), input, jnp.where(input < 0, math.pi, 0.0).astype(input.dtype))
+
+
+def _check_parts(first: str, second: str):
+    def check(common, given: Given) -> None:
+        a, b = given[first][1], given[second][1]
+        names = ("float16", "float32", "float64")
+        if a.name not in names or b.name not in names:
+            raise RuntimeError(
+                f"Expected both inputs to be Half, Float or Double tensors but got {name_of(a)} and {name_of(b)}"
+            )
+        if a is not b:
+            raise RuntimeError(
+                f"Expected object of scalar type {name_of(a)} but got scalar type {name_of(b)} for second argument"
+            )
+
+    return check
+
+
+@op("complex(Tensor real, Tensor imag)", promote=FLOAT, result="body", method=False, saves=(), check=_check_parts("real", "imag"))
+def complex(real, imag):
+    """Complex numbers from their parts, of one dtype."""
+    return lax.complex(*jnp.broadcast_arrays(real, imag))
+
+
+@op("polar(Tensor abs, Tensor angle)", promote=FLOAT, result="body", method=False, check=_check_parts("abs", "angle"))
+def polar(abs, angle):
+    """Complex numbers from their moduli and arguments, of one dtype."""
+    return lax.complex(abs * jnp.cos(angle), abs * jnp.sin(angle))
+
+
+@op("_conj_physical(Tensor input)", layout="pointwise", inplace=True, saves=(), method=False, function=False,
+    grad="ConjPhysicalBackward0")  # fmt: skip
+def conj_physical(input):
+    """The complex conjugate, computed at once."""
+    return jnp.conj(input)
