@@ -3,7 +3,7 @@
 # ruff: noqa: F401
 from torchish._tensor import creation, methods, random, views
 from torchish.ops import pointwise
-from torchish._tensor import fill, indexing, join, manipulate
+from torchish._tensor import fill, indexing, join, manipulate, scatter
 from torchish._tensor import products
 from torchish._tensor import softmax as _softmax, statistics as _statistics
 from torchish.ops import reduce, scan, softmax, sort, statistics

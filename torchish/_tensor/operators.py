@@ -6,12 +6,16 @@ import numbers
 
 import numpy as np
 
+from torchish._tensor.apply import apply
+from torchish._tensor.pointwise import special_power
 from torchish._tensor.tensor import Tensor
 
 _OPERANDS = (Tensor, numbers.Number, np.generic)
 
 
 def _binary(name: str, function: str, reflected: bool = False) -> None:
+    """An operator over a function; `reflected`: with the operands changed round."""
+
     def operator(self, other):
         if not isinstance(other, _OPERANDS):
             if not isinstance(other, np.ndarray):
@@ -43,7 +47,15 @@ _ARITHMETIC = {
     "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
     "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
 }  # fmt: skip
+_COMMUTATIVE = ("add", "mul", "and", "or", "xor")  # PyTorch keeps the tensor first in these
 _COMPARISON = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+
+
+def _power(x: Tensor, exponent):
+    """`x ** exponent`; the commonest exponents take a shorter way."""
+    if type(exponent) in (int, float) and (spec := special_power(x, exponent)) is not None:
+        return apply(spec, (x,))
+    return FUNCTIONS["pow"](x, exponent)
 
 
 def install(functions: dict) -> None:
@@ -51,8 +63,16 @@ def install(functions: dict) -> None:
     FUNCTIONS.update(functions)
     for python, torch in _ARITHMETIC.items():
         _binary(f"__{python}__", torch)
-        _binary(f"__r{python}__", torch, reflected=True)
+        _binary(f"__r{python}__", torch, reflected=python not in _COMMUTATIVE)
         _inplace(f"__i{python}__", torch + "_")
+    # 3 - x and 1 / x are operations of their own, with gradient functions of their own
+    _binary("__rsub__", "rsub")
+    FUNCTIONS["_reciprocal_times"] = lambda x, number: FUNCTIONS["mul"](FUNCTIONS["reciprocal"](x), number)
+    _binary("__rtruediv__", "_reciprocal_times")
+    FUNCTIONS["_power"] = _power
+    _binary("__pow__", "_power")
+    for alias, name in (("__div__", "__truediv__"), ("__rdiv__", "__rtruediv__"), ("__idiv__", "__itruediv__")):
+        setattr(Tensor, alias, getattr(Tensor, name))
     for python, torch in _COMPARISON.items():
         _binary(f"__{python}__", torch)
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]

@@ -172,3 +172,10 @@ def grid(index, dim: int) -> tuple:
 @op("_unravel(Tensor input, int size, int stride)", out=False, method=False, function=False, differentiable=False)
 def unravel(input, size, stride):
     return (input // stride) % size
+
+
+@op("_masked_select(Tensor input, Tensor index)", out=False, method=False, function=False, saves=("index",),
+    grad="MaskedSelectBackward0", indices=("index",))  # fmt: skip
+def masked_select(input, index):
+    """What a mask picks, given as flat positions."""
+    return input.reshape(-1).at[index].get(mode=IN_BOUNDS)

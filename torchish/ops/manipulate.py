@@ -56,9 +56,8 @@ def rot90(input, k, dims):
     return jnp.rot90(input, k, (a, b))
 
 
-@op("roll(Tensor input, int[]* shifts)", out=False, saves=())
 @op("roll(Tensor input, int[] shifts, int[] dims=())", out=False, saves=())
-def roll(input, shifts, dims=()):
+def roll(input, shifts, dims):
     """Elements moved along dimensions (none given: along the flattened tensor), those that fall off coming back in."""
     if not dims and len(shifts) == 1:
         return jnp.roll(input.reshape(-1), shifts[0]).reshape(input.shape)

@@ -1,0 +1,163 @@
+"""Embedding functions and one_hot."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+import torchish as torch
+from torchish._tensor.apply import write_inplace
+from torchish._tensor.nn_functional._call import ap, scalar_type
+from torchish._tensor.tensor import Tensor
+from torchish.engine.expr import emit
+from torchish.ops import embedding as E
+
+
+def _check_indices(indices: Tensor, rows: int) -> None:
+    """IndexError for an index outside the table, when the indices are known already."""
+    if indices._chain:
+        return
+    values = indices._read().value
+    if type(values) is np.ndarray and values.size and not (values.min() >= 0 and values.max() < rows):
+        raise IndexError("index out of range in self")
+
+
+def _check_integral(indices: Tensor, name: str) -> None:
+    if indices.dtype not in (torch.int64, torch.int32):
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"torch.{scalar_type(indices)}Tensor instead (while checking arguments for {name})"
+        )
+
+
+def _renorm(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
+    spec = E.embedding_renorm.spec(("T", "T"), (float(max_norm), float(norm_type)))
+    with torch.no_grad():
+        write_inplace(weight, emit(spec, (weight._read(), indices._read())), None, False)
+
+
+def embedding(
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Tensor:  # fmt: skip
+    """Rows of a table (V, D) at integer indices of any shape."""
+    rows = weight._aval.shape[0] if weight._aval.ndim else 0
+    if padding_idx is None:
+        padding_idx = -1
+    else:
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx = padding_idx % rows if rows else padding_idx
+    if weight._aval.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    _check_integral(input, "embedding")
+    _check_indices(input, rows)
+    if max_norm is not None:
+        _renorm(weight, input, max_norm, norm_type)
+    return ap(E.embedding, (padding_idx, bool(scale_grad_by_freq), bool(sparse)), weight, input)
+
+
+def embedding_bag(
+    input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
+    scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False, padding_idx: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The sum, mean or maximum of table rows over bags: the rows of a 2-d input, or what offsets cut a 1-d input into."""
+    if weight.dtype is torch.int64 and input.is_floating_point():
+        warnings.warn(
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
+            "deprecated, and should now be `embedding_bag(input, weight, ...)`.",
+            stacklevel=2,
+        )
+        weight, input = input, weight
+    if per_sample_weights is not None and input.size() != per_sample_weights.size():
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same shape "
+            f"as the input ({input.shape})"
+        )
+    if weight.dim() != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.dim()}")
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
+                f"However, found offsets of type {type(offsets)}"
+            )
+        count, width = input.shape
+        bags = torch.arange(count, device=input.device).repeat_interleave(width)
+        input = input.reshape(-1)
+        if per_sample_weights is not None:
+            per_sample_weights = per_sample_weights.reshape(-1)
+    elif input.dim() == 1:
+        if offsets is None:
+            raise ValueError("offsets has to be a 1D Tensor but got None")
+        if offsets.dim() != 1:
+            raise ValueError("offsets has to be a 1D Tensor")
+        count, bags = _bags(offsets, input._aval.shape[0], include_last_offset)
+    else:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    if max_norm is not None:
+        _renorm(weight, input, max_norm, norm_type)
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
+            f"mode='{mode}'). Please open a feature request on GitHub."
+        )
+    _check_integral(input, "embedding_bag")
+    rows = weight._aval.shape[0]
+    padding = -1 if padding_idx is None else padding_idx % rows
+    _check_indices(input, rows)
+    statics = (count, ("sum", "mean", "max").index(mode), padding, bool(scale_grad_by_freq))
+    return ap(E.embedding_bag, statics, weight, input, bags, per_sample_weights)
+
+
+def _bags(offsets: Tensor, n: int, include_last_offset: bool) -> tuple[int, Tensor]:
+    """How many bags there are, and the bag of each of `n` indices."""
+    count = offsets._aval.shape[0]
+    if include_last_offset:
+        if not count:
+            raise RuntimeError("include_last_offset: number of offset should be at least 1")
+        count -= 1
+    known = offsets._read().value
+    if type(known) is np.ndarray and known.size:
+        if known[0] != 0:
+            raise RuntimeError(
+                f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
+                f"However, got {known[0]}"
+            )
+        if known[-1] > n:
+            raise RuntimeError(
+                f"offsets[-1] can not be greater than input's length({n}) but got offsets[-1] of {known[-1]}"
+            )
+    places = torch.arange(n, device=offsets.device)
+    bags = torch.searchsorted(offsets[:count].to(torch.int64).contiguous(), places, right=True) - 1
+    return count, bags
+
+
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """int64 one-hot vectors along a new last dimension; -1 classes: one more than the greatest."""
+    if input.dtype is not torch.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if not input.numel():
+        if num_classes <= 0:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        return torch.empty((*input.shape, num_classes), dtype=torch.int64, device=input.device)
+    known = input._read().value
+    if num_classes == -1 or type(known) is np.ndarray:
+        values = input._host()
+        if values.min() < 0:
+            raise RuntimeError("Class values must be non-negative.")
+        if num_classes == -1:
+            num_classes = int(values.max()) + 1
+        elif num_classes < 1 and num_classes != 0:
+            raise RuntimeError("num_classes should be positive")
+        elif values.max() >= num_classes:
+            raise RuntimeError("Class values must be smaller than num_classes.")
+    return ap(E.one_hot, (num_classes,), input)

@@ -1,0 +1,110 @@
+"""Embedding tables: lookup, bags, renormalization, one-hot."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from torchish.ops.declare import op
+from torchish.ops.precision import widen
+
+
+@op(
+    "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False)",
+    method=False, out=False, saves=("indices",),
+)  # fmt: skip
+def embedding(weight, indices, padding_idx, scale_grad_by_freq, sparse):
+    """Rows of weight (V, D...) at integer indices; the row `padding_idx` gets no gradient."""
+    if weight.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    return jnp.take(weight, indices, axis=0, mode="fill", fill_value=_missing(weight.dtype))
+
+
+def _missing(dtype):
+    return jnp.nan if jnp.issubdtype(dtype, jnp.inexact) else 0
+
+
+@embedding.backward
+def _(grad, weight, indices, padding_idx, scale_grad_by_freq, sparse):
+    return _scatter_rows(grad, weight, indices, padding_idx, scale_grad_by_freq), None
+
+
+def _scatter_rows(grad, weight, indices, padding_idx, scale_grad_by_freq):
+    rows = indices.reshape(-1)
+    g = widen(grad).reshape((rows.shape[0],) + weight.shape[1:])
+    if padding_idx >= 0:
+        g = jnp.where((rows == padding_idx)[:, None], 0, g)
+    if scale_grad_by_freq:
+        g = g / _frequencies(rows, weight.shape[0], g.dtype)[:, None]
+    return jnp.zeros(weight.shape, g.dtype).at[rows].add(g)
+
+
+def _frequencies(rows, n, dtype):
+    return jnp.zeros((n,), dtype).at[rows].add(1)[rows]
+
+
+@op("embedding_renorm(Tensor weight, Tensor indices, float max_norm, float norm_type)", method=False, function=False,
+    out=False, differentiable=False)  # fmt: skip
+def embedding_renorm(weight, indices, max_norm, norm_type):
+    """The table with the rows at `indices` scaled down to a p-norm of max_norm."""
+    w = widen(weight)
+    norms = jnp.linalg.norm(w, norm_type, axis=1, keepdims=True)
+    used = jnp.zeros((w.shape[0], 1), bool).at[indices.reshape(-1)].set(True)
+    scaled = jnp.where(used & (norms > max_norm), w * (max_norm / (norms + 1e-7)), w)
+    return scaled.astype(weight.dtype)
+
+
+@op(
+    "embedding_bag_op(Tensor weight, Tensor indices, Tensor bags, Tensor? per_sample_weights, int count, int mode, "
+    "int padding_idx, bool scale_grad_by_freq)",
+    method=False, function=False, out=False, grad="EmbeddingBagBackward0",
+)  # fmt: skip
+def embedding_bag(weight, indices, bags, per_sample_weights, count, mode, padding_idx, scale_grad_by_freq):
+    """The sum (mode 0), mean (1) or maximum (2) of the rows of each of `count` bags; `bags` names each index's bag."""
+    rows = widen(jnp.take(weight, indices, axis=0, mode="fill", fill_value=_missing(weight.dtype)))
+    kept = jnp.ones(indices.shape, bool) if padding_idx < 0 else indices != padding_idx
+    sizes = jnp.zeros((count,), np.int64).at[bags].add(kept.astype(np.int64))
+    if mode == 2:
+        low = jnp.where(kept[:, None], rows, -jnp.inf)
+        best = jnp.full((count, weight.shape[1]), -jnp.inf, rows.dtype).at[bags].max(low)
+        return jnp.where(sizes[:, None] > 0, best, 0).astype(weight.dtype)
+    if per_sample_weights is not None:
+        rows = rows * widen(per_sample_weights)[:, None]
+    rows = jnp.where(kept[:, None], rows, 0)
+    out = jnp.zeros((count, weight.shape[1]), rows.dtype).at[bags].add(rows)
+    if mode == 1:
+        out = out / jnp.maximum(sizes, 1)[:, None].astype(out.dtype)
+    return out.astype(weight.dtype)
+
+
+@embedding_bag.backward
+def _(grad, weight, indices, bags, per_sample_weights, count, mode, padding_idx, scale_grad_by_freq, needs):
+    g = widen(grad)[bags]
+    rows = widen(weight)[indices]
+    kept = jnp.ones(indices.shape, bool) if padding_idx < 0 else indices != padding_idx
+    gp = None
+    if per_sample_weights is not None:
+        gp = jnp.where(kept, (g * rows).sum(1), 0)
+        g = g * widen(per_sample_weights)[:, None]
+    if mode == 1:
+        sizes = jnp.zeros((count,), g.dtype).at[bags].add(kept.astype(g.dtype))
+        g = g / jnp.maximum(sizes, 1)[bags][:, None]
+    if mode == 2:
+        # the first of equal maxima in a bag
+        low = jnp.where(kept[:, None], rows, -jnp.inf)
+        best = jnp.full((count, weight.shape[1]), -jnp.inf, rows.dtype).at[bags].max(low)
+        n = indices.shape[0]
+        at = jnp.where((low == best[bags]) & kept[:, None], jnp.arange(n)[:, None], n)
+        first = jnp.full((count, weight.shape[1]), n).at[bags].min(at)
+        g = jnp.where(first[bags] == jnp.arange(n)[:, None], g, 0)
+    g = jnp.where(kept[:, None], g, 0)
+    if scale_grad_by_freq:
+        g = g / _frequencies(indices, weight.shape[0], g.dtype)[:, None]
+    gw = jnp.zeros(weight.shape, g.dtype).at[indices].add(g)
+    return gw, None, None, gp
+
+
+@op("one_hot_op(Tensor input, int num_classes)", method=False, function=False, out=False, differentiable=False)
+def one_hot(input, num_classes):
+    """int64 zeros with a one at each class, along a new last dimension."""
+    return (input[..., None] == jnp.arange(num_classes)).astype(np.int64)

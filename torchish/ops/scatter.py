@@ -1,0 +1,204 @@
+"""Writing and reducing into positions along a dimension.
+
+As in `ops.index`, positions are taken as given here; they were checked at the call.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from torchish.ops.declare import op, to_dtype
+from torchish.ops.index import IN_BOUNDS, at_least_1d, gathered, grid
+
+
+def _places(input, index, dim):
+    """`input` as a reference at every position of `index`, both with at least one dimension."""
+    return at_least_1d(input).at[grid(at_least_1d(index), dim)]
+
+
+def _values(src, index, dtype):
+    """The part of `src` that `index` covers (all of a number)."""
+    src = to_dtype(src, dtype)
+    if src.ndim == 0:
+        return src
+    return at_least_1d(src)[tuple(slice(n) for n in at_least_1d(index).shape)]
+
+
+def _padded(g, like, index):
+    """The gradient of the covered part of `src` as that of all of it."""
+    g, shape = at_least_1d(g), at_least_1d(like).shape
+    return jnp.pad(g, [(0, n - k) for n, k in zip(shape, g.shape, strict=True)]).reshape(like.shape)
+
+
+def _scatter_name(spec, flat) -> str:
+    if spec.statics[1]:
+        return "NotImplemented"
+    return "ScatterBackward0" if spec.kinds[2] == "T" else "ScatterBackward1"
+
+
+@op("_scatter(Tensor input, Tensor index, Tensor|Number src, int dim, str? reduce)", out=False, method=False, function=False,
+    saves=("index",), grad=_scatter_name, indices=("index",))  # fmt: skip
+def scatter(input, index, src, dim, reduce):
+    if not index.size:
+        return input
+    values = _values(src, index, input.dtype)
+    ref = _places(input, index, dim)
+    if reduce is None:
+        made = ref.set(values, mode=IN_BOUNDS)
+    elif reduce == "add":
+        made = _add(ref, values)
+    else:
+        made = ref.multiply(values, mode=IN_BOUNDS)
+    return made.reshape(input.shape)
+
+
+@scatter.backward
+def _(grad, index, src, dim):
+    if not index.size:
+        return grad, None, None
+    g = _places(grad, index, dim).set(0, mode=IN_BOUNDS).reshape(grad.shape)
+    return g, None, None if src.ndim == 0 and index.ndim else _padded(gathered(grad, index, dim), src, index)
+
+
+def _add(ref, values):
+    return ref.max(values, mode=IN_BOUNDS) if values.dtype == jnp.bool_ else ref.add(values, mode=IN_BOUNDS)
+
+
+@op("_scatter_add(Tensor input, Tensor index, Tensor src, int dim)", out=False, method=False, function=False, saves=("index",),
+    grad="ScatterAddBackward0", indices=("index",))  # fmt: skip
+def scatter_add(input, index, src, dim):
+    if not index.size:
+        return input
+    return _add(_places(input, index, dim), _values(src, index, input.dtype)).reshape(input.shape)
+
+
+# --- reductions ----------------------------------------------------------------------------------------------
+#
+# `places(x)` below is a reference to the positions in an array shaped like the input, `pick(x)` reads them: the same
+# formulas serve `scatter_reduce` (element by element) and `index_reduce` (slice by slice).
+
+_WORST = {"amax": -jnp.inf, "amin": jnp.inf}
+
+
+def _identity(reduce: str, dtype) -> Any:
+    if reduce in ("sum", "mean"):
+        return 0
+    if reduce == "prod":
+        return 1
+    if dtype == jnp.bool_:
+        return reduce == "amin"
+    if jnp.issubdtype(dtype, jnp.integer):
+        info = jnp.iinfo(dtype)
+        return info.min if reduce == "amax" else info.max
+    return _WORST[reduce]
+
+
+def _divide(total, count):
+    """Integers are divided rounding down, as PyTorch's means of integers are."""
+    if jnp.issubdtype(total.dtype, jnp.integer):
+        return total // count.astype(total.dtype)
+    return total / count.astype(total.dtype)
+
+
+def _counts(places, input, values, include_self: bool):
+    """How many values each place reduces, at least 1."""
+    start = jnp.ones if include_self else jnp.zeros
+    n = places(start(input.shape, jnp.int64)).add(jnp.ones(values.shape, jnp.int64), mode=IN_BOUNDS)
+    return jnp.maximum(n, 1)
+
+
+def _reduce(places, input, values, reduce: str, include_self: bool):
+    dtype = input.dtype
+    if dtype == jnp.bool_:
+        reduce = {"sum": "amax", "mean": "amin", "prod": "amin"}.get(reduce, reduce)
+    low = dtype in (jnp.float16, jnp.bfloat16)
+    start, values = (input.astype(jnp.float32), values.astype(jnp.float32)) if low else (input, values)
+    if not include_self:
+        start = places(start).set(jnp.asarray(_identity(reduce, start.dtype), start.dtype), mode=IN_BOUNDS)
+    ref = places(start)
+    if reduce == "amax":
+        made = ref.max(values, mode=IN_BOUNDS)
+    elif reduce == "amin":
+        made = ref.min(values, mode=IN_BOUNDS)
+    elif reduce == "prod":
+        made = ref.multiply(values, mode=IN_BOUNDS)
+    else:
+        made = ref.add(values, mode=IN_BOUNDS)
+        if reduce == "mean":
+            made = _divide(made, _counts(places, input, values, include_self))
+    return made.astype(dtype)
+
+
+def _reduce_grads(places, pick, grad, input, values, result, reduce: str, include_self: bool):
+    """PyTorch's gradients: of ties all get an equal share; a product's zeros are treated exactly."""
+
+    def masked(g):
+        return g if include_self else places(g).set(0, mode=IN_BOUNDS)
+
+    if reduce == "sum":
+        return masked(grad), pick(grad)
+    if reduce == "mean":
+        n = _counts(places, input, values, include_self).astype(grad.dtype)
+        return masked(grad / n), pick(grad / n)
+    if reduce == "prod":
+        zero = values == 0
+        ones = jnp.where(zero, jnp.ones_like(values), values)
+        start = input if include_self else places(input).set(1, mode=IN_BOUNDS)
+        start_ones = jnp.where(start == 0, jnp.ones_like(start), start)
+        zeros = places(jnp.where(start == 0, 1, 0)).add(zero.astype(jnp.int64), mode=IN_BOUNDS)
+        product = places(start_ones).multiply(ones, mode=IN_BOUNDS)  # of what is not zero
+        none, one = zeros == 0, zeros == 1
+        g_self = jnp.where(none, product / start_ones, jnp.where(one & (start == 0), product, 0))
+        p = pick(product)
+        g_src = jnp.where(pick(none), p / ones, jnp.where(pick(one) & zero, p, 0))
+        return masked(grad * jnp.conj(g_self)), pick(grad) * jnp.conj(g_src)
+    at_self, at_src = input == result, values == pick(result)
+    start = at_self.astype(grad.dtype) if include_self else places(at_self.astype(grad.dtype)).set(0, mode=IN_BOUNDS)
+    share = grad / jnp.maximum(places(start).add(at_src.astype(grad.dtype), mode=IN_BOUNDS), 1)
+    return masked(jnp.where(at_self, share, 0)), jnp.where(at_src, pick(share), 0)
+
+
+@op("_scatter_reduce(Tensor input, Tensor index, Tensor src, int dim, str reduce, bool include_self)", out=False, method=False,
+    function=False, grad="ScatterReduceBackward0", indices=("index",))  # fmt: skip
+def scatter_reduce(input, index, src, dim, reduce, include_self):
+    if not index.size:
+        return input
+    position = grid(at_least_1d(index), dim)
+    made = _reduce(lambda x: x.at[position], at_least_1d(input), _values(src, index, input.dtype), reduce, include_self)
+    return made.reshape(input.shape)
+
+
+@scatter_reduce.backward
+def _(grad, input, index, src, result, dim, reduce, include_self):
+    if not index.size:
+        return grad, None, None
+    position = grid(at_least_1d(index), dim)
+    g_self, g_src = _reduce_grads(
+        lambda x: x.at[position], lambda x: x.at[position].get(mode=IN_BOUNDS), at_least_1d(grad), at_least_1d(input),
+        _values(src, index, input.dtype), at_least_1d(result), reduce, include_self,
+    )  # fmt: skip
+    return g_self.reshape(input.shape), None, _padded(g_src, src, index)
+
+
+@op("_index_reduce(Tensor input, Tensor index, Tensor source, int dim, str reduce, bool include_self)", out=False, method=False,
+    function=False, grad="IndexReduceBackward0", indices=("index",))  # fmt: skip
+def index_reduce(input, index, source, dim, reduce, include_self):
+    if not index.size:
+        return input
+    position = (slice(None),) * dim + (at_least_1d(index),)
+    made = _reduce(lambda x: x.at[position], at_least_1d(input), at_least_1d(source), reduce, include_self)
+    return made.reshape(input.shape)
+
+
+@index_reduce.backward
+def _(grad, input, index, source, result, dim, reduce, include_self):
+    if not index.size:
+        return grad, None, None
+    position = (slice(None),) * dim + (at_least_1d(index),)
+    g_self, g_src = _reduce_grads(
+        lambda x: x.at[position], lambda x: x.at[position].get(mode=IN_BOUNDS), at_least_1d(grad), at_least_1d(input),
+        at_least_1d(source), at_least_1d(result), reduce, include_self,
+    )  # fmt: skip
+    return g_self.reshape(input.shape), None, g_src.reshape(source.shape)
