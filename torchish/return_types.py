@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import jax
+
 _made: dict[tuple[str, tuple[str, ...]], type] = {}
 
 
-class _Structseq(tuple):
-    """A tuple whose items have names, printed one per line as PyTorch prints them."""
+def _repr(self) -> str:
+    """One item per line, as PyTorch prints them."""
+    lines = ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True))
+    return f"torch.return_types.{type(self).__name__}(\n{lines})"
 
-    __slots__ = ()
-    _fields: tuple[str, ...] = ()
-    n_fields = n_sequence_fields = 0
-    n_unnamed_fields = 0
 
-    def __repr__(self) -> str:
-        lines = ",\n".join(f"{n}={v!r}" for n, v in zip(self._fields, self, strict=True))
-        return f"torch.return_types.{type(self).__name__}(\n{lines})"
-
-    def __reduce__(self):
-        return _rebuild, (type(self).__name__, self._fields, tuple(self))
+def _reduce(self):
+    return _rebuild, (type(self).__name__, self._fields, tuple(self))
 
 
 def _rebuild(name, fields, values):
@@ -26,15 +22,22 @@ def _rebuild(name, fields, values):
 
 
 def make(name: str, fields: tuple[str, ...]) -> type:
-    """The result type called `name` with these fields."""
+    """The result type called `name` with these fields: made from one iterable, a pytree for JAX."""
     key = (name, fields)
     cls = _made.get(key)
     if cls is None:
         short = name.replace(".", "_")
-        body: dict = {"__slots__": (), "_fields": fields, "__module__": "torch.return_types",
-                      "n_fields": len(fields), "n_sequence_fields": len(fields)}  # fmt: skip
+        n = len(fields)
+        # `_make` and `_asdict` are what pytree libraries know a named tuple by
+        body: dict = {
+            "__slots__": (), "__module__": "torch.return_types", "__repr__": _repr, "__reduce__": _reduce,
+            "_fields": fields, "__match_args__": fields,
+            "_make": classmethod(lambda cls, items: cls(items)), "_asdict": lambda self: dict(zip(self._fields, self, strict=True)),
+            "n_fields": n, "n_sequence_fields": n, "n_unnamed_fields": 0,
+        }  # fmt: skip
         for i, f in enumerate(fields):
             body[f] = property(lambda self, i=i: self[i])
-        cls = _made[key] = type(short, (_Structseq,), body)
+        cls = _made[key] = type(short, (tuple,), body)
+        jax.tree_util.register_pytree_node(cls, lambda t: (tuple(t), None), lambda _, items, cls=cls: cls(items))
         globals()[short] = cls
     return cls

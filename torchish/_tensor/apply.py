@@ -14,8 +14,8 @@ from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import TENSORS, GradFn, Node, edge_positions, named
-from torchish.engine.expr import CPU, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf
+from torchish.autograd.graph import TENSORS, GradFn, Node, edge_positions, named, recipe
+from torchish.engine.expr import CPU, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf, results_of
 from torchish.engine.program import force
 from torchish.ops.declare import ARITH, op, to_dtype
 from torchish.ops.views import write_spec
@@ -57,7 +57,7 @@ def _apply(spec: Spec, flat: tuple) -> Any:
                 strides = pointwise_strides(flat, e.aval)
                 break
     if type(e.aval) is AvalTuple:
-        exprs = _results(e)
+        exprs = results_of(e)
         out = tuple([Tensor._wrap(r) for r in exprs])
         if needs and STATE.enabled and spec.op.differentiable:
             record(spec, flat, inputs, exprs, out)
@@ -66,14 +66,6 @@ def _apply(spec: Spec, flat: tuple) -> Any:
     if needs and STATE.enabled and spec.op.differentiable:
         record(spec, flat, inputs, (e,), (t,))
     return t
-
-
-def _results(e: Expr) -> tuple[Expr, ...]:
-    from torchish.engine.expr import projection
-
-    if e.value is not None:
-        return tuple([Expr(None, (), a, v) for v, a in zip(e.value, e.aval.avals, strict=True)])
-    return tuple([projection(e, i) for i in range(len(e.aval.avals))])
 
 
 def record(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, outs: tuple, *, inplace: bool = False) -> GradFn | None:
@@ -95,14 +87,14 @@ def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplac
     needs = tuple([isinstance(x, Tensor) and x._aval.category >= 2 and x._needs() for x in flat])
     if True not in needs:
         return None
-    edges = [flat[i]._edge() if needs[i] else (None, 0) for i in edge_positions(spec)]
     name = op_.grad_name
     if callable(name):
         name = name(spec, flat)
-    fn = named(name, GradFn)(spec, inputs, needs, edges, tuple([e.aval for e in exprs]), exprs)
-    if op_.saves:
-        mask = fn.saved_mask()
-        fn.save_versions([(x, i) for i, x in enumerate(flat) if mask[i] and isinstance(x, Tensor) and not (inplace and i == 0)])
+    made = recipe(spec, needs, name)
+    edges = [flat[i]._edge() if needs[i] else (None, 0) for i in made.edges]
+    fn = made.cls(spec, inputs, needs, edges, tuple([e.aval for e in exprs]), exprs, made)
+    if made.watched:
+        fn.versions = [fn.watch(flat[i]) for i in made.watched if i or not inplace]
     return fn
 
 
@@ -406,7 +398,7 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
         fn = make_grad_fn(spec, flat, inputs, (e,), inplace=True)
     write_inplace(t, e_out, fn, recording)
     if fn is not None and spec.op.saves_result:
-        fn.versions.append((t._vc, t._vc.value, fn.describe(t, 0)))
+        fn.versions = [*fn.versions, fn.watch(t, 0)]
     return t
 
 

@@ -13,7 +13,7 @@ from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.size import Size
 from torchish._tensor.tensor import Tensor
-from torchish._tensor.views import expand, flatten, reshape, transpose, unsqueeze, view
+from torchish._tensor.views import expand, flatten, reshape, unsqueeze, view
 from torchish.engine.program import force
 from torchish.ops import index as ix
 from torchish.ops import join, manipulate
@@ -235,7 +235,6 @@ def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
         for i, (t, n) in enumerate(zip(tensors, shape, strict=True))
     ]
     if swap:
-        grids = [transpose(g, 0, 1) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 

@@ -18,7 +18,6 @@ from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.graph import GradFn, named
 from torchish.ops import manipulate as ops
-from torchish.ops import views as view_ops
 
 # --- diagonals -----------------------------------------------------------------------------------------------
 
@@ -202,16 +201,14 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
 def as_strided_scatter(input: Tensor, src: Tensor, size: tuple, stride: tuple, storage_offset: int | None = None) -> Tensor:
     """A copy with `src` where `as_strided` looks."""
     offset = input._offset if storage_offset is None else storage_offset
-    own = view_ops.as_strided.spec(("T",), (input._aval.shape, input.stride(), tuple(size), tuple(stride), offset - input._offset))
     v.as_strided(input._alias(), size, stride, storage_offset)  # its errors
     if src._aval.shape != tuple(size):
         raise RuntimeError(
             f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}"
         )
-    made = apply(scatter_spec(own), (input, src if src._aval.dtype == input._aval.dtype else src.to(input.dtype)))
-    if made._grad_fn is not None:
-        made._grad_fn.__class__ = named("AsStridedScatterBackward0", GradFn)
-    return made
+    src = src if src._aval.dtype == input._aval.dtype else src.to(input.dtype)
+    spec = ops.as_strided_scatter.spec(("T", "T"), (input.stride(), tuple(size), tuple(stride), offset - input._offset))
+    return apply(spec, (input, src))
 
 
 # --- padding -------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from torchish._tensor.storage import Storage, VersionCounter, as_strided, contig
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import expand, infer_size
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import GradFn
+from torchish.autograd.graph import GradFn, LeafHooks
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
 from torchish.engine.program import force, to_device
 from torchish.ops.declare import op
@@ -567,6 +567,7 @@ def register_hook(self: Tensor, hook):
     f = self.grad_fn
     if f is not None:
         return f.add_tensor_hook(self._out_nr, hook)
+    LeafHooks.any = True
     if self._leaf_hooks is None:
         self._leaf_hooks = {}
     node = self._accumulate_node()
@@ -584,6 +585,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook):
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     if self.grad_fn is not None:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    LeafHooks.any = True
     if self._post_accumulate is None:
         self._post_accumulate = {}
     handle = RemovableHandle(self._post_accumulate)

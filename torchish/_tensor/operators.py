@@ -58,6 +58,12 @@ def _power(x: Tensor, exponent):
     return FUNCTIONS["pow"](x, exponent)
 
 
+def _invert(self: Tensor) -> Tensor:
+    if self._aval.category >= 2:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return FUNCTIONS["bitwise_not"](self)
+
+
 def install(functions: dict) -> None:
     """Give `Tensor` its operators, over the functions of the torch namespace."""
     FUNCTIONS.update(functions)
@@ -79,5 +85,5 @@ def install(functions: dict) -> None:
     Tensor.__neg__ = lambda self: FUNCTIONS["neg"](self)  # type: ignore[attr-defined]
     Tensor.__pos__ = lambda self: FUNCTIONS["positive"](self)  # type: ignore[attr-defined]
     Tensor.__abs__ = lambda self: FUNCTIONS["abs"](self)  # type: ignore[attr-defined]
-    Tensor.__invert__ = lambda self: FUNCTIONS["bitwise_not"](self)  # type: ignore[attr-defined]
+    Tensor.__invert__ = _invert  # type: ignore[attr-defined]
     del Tensor.__imatmul__  # type: ignore[attr-defined]

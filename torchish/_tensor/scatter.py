@@ -109,7 +109,8 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         input = input.expand(wide_a)
     if wide_b != indices._aval.shape:
         indices = indices.expand(wide_b)
-    return gather(input, dim, indices)
+    indices = apply(ix.wrapped.spec(("T",), (own_a,)), (indices,))
+    return apply(ix.gather.spec(("T", "T"), (dim,)), (input, indices))
 
 
 @composite("index_select(Tensor input, int dim, Tensor index)", out=True)

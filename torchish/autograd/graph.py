@@ -14,7 +14,7 @@ from typing import Any
 
 from torchish._dtypes import LEGACY_NAMES
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import Expr, emit, emit_multi
+from torchish.engine.expr import AvalTuple, Expr, emit, results_of
 from torchish.ops.declare import flat_names, saved_inputs, vjp_spec
 
 _sequence = itertools.count()
@@ -65,6 +65,7 @@ class Node:
         """Call `hook(grad_inputs, grad_outputs)` after this function ran; returns a removable handle."""
         from torchish.utils.hooks import RemovableHandle
 
+        LeafHooks.any = LeafHooks.any or type(self) is AccumulateGrad
         if self.post_hooks is None:
             self.post_hooks = {}
         handle = RemovableHandle(self.post_hooks)
@@ -75,6 +76,7 @@ class Node:
         """Call `hook(grad_outputs)` before this function runs; returns a removable handle."""
         from torchish.utils.hooks import RemovableHandle
 
+        LeafHooks.any = LeafHooks.any or type(self) is AccumulateGrad
         if self.pre_hooks is None:
             self.pre_hooks = {}
         handle = RemovableHandle(self.pre_hooks)
@@ -114,39 +116,61 @@ def named(name: str, base: type) -> type:
     return c
 
 
+class Recipe:
+    """What recording an operation takes that depends on its spec and on which inputs need gradients only."""
+
+    __slots__ = ("cls", "saved", "edges", "watched", "frees", "mask", "edge_needs")
+
+    def __init__(self, spec, needs: tuple[bool, ...], name: str):
+        self.mask = saved_inputs(spec, needs)
+        self.cls = named(name, GradFn)
+        self.saved = tuple(i for i, s in enumerate(self.mask) if s)
+        self.edges = edge_positions(spec)
+        self.edge_needs = tuple(needs[i] for i in self.edges)
+        kinds = flat_names(spec)
+        # the saved tensors, whose versions are watched; whether freeing the graph leaves something missing
+        self.watched = tuple(i for i in self.saved if kinds[i][1] == "T")
+        self.frees = spec.op.saves_result or any(kinds[i][0] in spec.op.saves for i in self.saved)
+
+
+def recipe(spec, needs: tuple[bool, ...], name: str) -> Recipe:
+    """The recipe of this operation, made once."""
+    key = ("recipe", needs, name)
+    made = spec.memo.get(key)
+    if made is None:
+        made = spec.memo[key] = Recipe(spec, needs, name)
+    return made
+
+
 class GradFn(Node):
     """The backward of one operation of the registry."""
 
     where: str | None = None  # the traceback of the forward call, in anomaly mode
+    versions: tuple | list = ()
 
-    def __init__(self, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, avals: tuple, results: tuple):
+    def __init__(self, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, avals: tuple, results: tuple, made: Recipe | None = None):
         self.seq = next(_sequence)
         self.spec = spec
         self.needs = needs  # per flat input
         self.edges = edges  # per flat input that is a tensor argument, (None, 0) where no gradient goes
         self.avals = avals
         self.input_avals = tuple([x.aval if type(x) is Expr else None for x in inputs])
-        mask = saved_inputs(spec, needs)
-        self.saved: tuple | None = tuple([x for x, s in zip(inputs, mask, strict=True) if s])
-        self.saved_edges: tuple = ()
+        self.recipe = made if made is not None else recipe(spec, needs, type(self).__name__)
+        self.saved: tuple | None = tuple([inputs[i] for i in self.recipe.saved])
         self.results = results if spec.op.saves_result else ()
         if ANOMALY.enabled:
             self.where = call_site()
-        self.versions: list = []
 
     def saved_mask(self) -> tuple[bool, ...]:
-        return saved_inputs(self.spec, self.needs)
+        return self.recipe.mask
 
-    def save_versions(self, tensors: list) -> None:
-        """Remember the version of each saved tensor (given with its position), to notice later in-place changes."""
-        self.versions = [(t._vc, t._vc.value, self.describe(t, t._out_nr)) for t, _ in tensors]
-
-    @staticmethod
-    def describe(t, number: int) -> tuple:
-        return t._aval, t._grad_fn if t._grad_fn is None else t._grad_fn.name(), number
+    def watch(self, t, number: int | None = None) -> tuple:
+        """A saved tensor's version, to notice later in-place changes, and what the error says about it."""
+        f = t._grad_fn
+        return t._vc, t._vc.value, t._aval, None if f is None else f.name(), t._out_nr if number is None else number
 
     def check_versions(self) -> None:
-        for counter, version, (a, function, number) in self.versions:
+        for counter, version, a, function, number in self.versions:
             if counter.value != version:
                 raise _modified(a, function, number, counter.value, version)
 
@@ -155,23 +179,35 @@ class GradFn(Node):
             raise RuntimeError(SECOND_TIME)
         if self.versions:
             self.check_versions()
-        given = tuple([g is not None for g in grads])
+        if len(grads) == 1:
+            given, present = _ONE, tuple(grads)
+        else:
+            given = tuple([g is not None for g in grads])
+            present = tuple([g for g in grads if g is not None])
         spec = vjp_spec(self.spec, self.needs, given, self.input_avals, self.avals)
-        present = tuple([g for g in grads if g is not None])
         if record:
             made = TENSORS.apply_recorded(spec, (*TENSORS.unpack_saved(self), *present))
         else:
-            made = emit_multi(spec, self.saved + self.results + present)
+            e = emit(spec, self.saved + self.results + present)
+            if type(e.aval) is AvalTuple:
+                made = results_of(e)
+            elif len(self.edges) == 1:
+                return [e]
+            else:
+                made = (e,)
         if len(made) == len(self.edges):
             return list(made)
         it = iter(made)
-        return [next(it) if self.needs[i] else None for i in edge_positions(self.spec)]
+        return [next(it) if need else None for need in self.recipe.edge_needs]
 
     def release(self) -> None:
-        if self.results or any(n in self.spec.op.saves for (n, _), m in zip(flat_names(self.spec), self.saved_mask(), strict=True) if m):
+        if self.recipe.frees:
             self.saved = None
             self.results = ()
-            self.versions = []
+            self.versions = ()
+
+
+_ONE = (True,)
 
 
 def _modified(a, function: str | None, number: int, now: int, version: int) -> RuntimeError:
@@ -262,6 +298,76 @@ class TensorInterface:
 TENSORS = TensorInterface()
 
 
+class LeafHooks:
+    """Whether any hook was ever put on a leaf: then leaves are visited in PyTorch's order, which takes counting."""
+
+    any = False
+
+
+def _run_plain(roots: list, gradients: list, keep_graph: bool) -> None:
+    """The common backward pass: nothing recorded, no targets, no hooks on leaves.
+
+    Every edge leads to an older function, so visiting functions from the youngest to the oldest visits each after
+    all that send it gradients; leaves come last.
+    """
+    nodes: dict[int, Node] = {}
+    buffers: dict[int, list] = {}
+    leaves: dict[Node, Any] = {}
+    heap: list[int] = []
+
+    def send(child: Node, number: int, g) -> None:
+        if type(child) is AccumulateGrad:
+            old = leaves.pop(child, None)
+            leaves[child] = g if old is None else TENSORS.add(old, g, False)
+            return
+        s = child.seq
+        buffer = buffers.get(s)
+        if buffer is None:
+            buffers[s] = buffer = [None] * len(child.avals)
+            nodes[s] = child
+            heapq.heappush(heap, -s)
+        old = buffer[number]
+        buffer[number] = g if old is None else TENSORS.add(old, g, False)
+
+    for (node, number), g in zip(roots, gradients, strict=True):
+        if g is not None:
+            send(node, number, g)
+    previous = STATE.enabled
+    STATE.enabled = False
+    try:
+        while heap:
+            s = -heapq.heappop(heap)
+            node = nodes.pop(s)
+            grads = buffers.pop(s)
+            for i, a in enumerate(node.avals):
+                g = grads[i]
+                if g is not None and g.aval is not a:
+                    grads[i] = TENSORS.cast(g, a, False)
+            if node.pre_hooks:
+                grads = _run_pre_hooks(node, grads, False)
+            if node.retained:
+                _retain(node, grads, False)
+            out = node.run(grads, False)
+            if node.post_hooks:
+                out = _run_post_hooks(node, out, grads, False)
+            if not keep_graph:
+                node.release()
+            for (child, number), g in zip(node.edges, out, strict=False):
+                if child is not None and g is not None:
+                    send(child, number, g)
+        for leaf_node, g in leaves.items():
+            a = leaf_node.avals[0]
+            leaf_node.run([g if g.aval is a else TENSORS.cast(g, a, False)], False)
+    finally:
+        STATE.enabled = previous
+
+
+def _retain(node: Node, grads: list, record: bool) -> None:
+    for ref, number in node.retained or ():
+        if (t := ref()) is not None and grads[number] is not None:
+            TENSORS.store_grad(t, grads[number], record)
+
+
 def run_backward(
     roots: list,  # (node, output number)
     gradients: list,
@@ -271,6 +377,9 @@ def run_backward(
     accumulate_only: set | None = None,  # accumulate into these leaf nodes only
 ) -> list:
     """Send `gradients` from `roots` to the leaves, each node once, in reverse order of creation."""
+    if not (record or targets is not None or accumulate_only is not None or LeafHooks.any or ANOMALY.enabled or PROFILER):
+        _run_plain(roots, gradients, keep_graph)
+        return []
     buffers: dict[Node, list] = {}
     for (node, number), g in zip(roots, gradients, strict=True):
         buf = buffers.setdefault(node, [None] * max(len(node.avals), 1))
@@ -314,9 +423,7 @@ def run_backward(
                 if node.pre_hooks:
                     grads = _run_pre_hooks(node, grads, record)
                 if node.retained:
-                    for ref, number in node.retained:
-                        if (t := ref()) is not None and grads[number] is not None:
-                            TENSORS.store_grad(t, grads[number], record)
+                    _retain(node, grads, record)
                 for number in wanted.get(node, ()):
                     captured[node, number] = grads[number]
                 if not (type(node) is AccumulateGrad and restrict and node not in (accumulate_only or ())):

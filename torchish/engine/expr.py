@@ -200,15 +200,14 @@ def emit(spec: Spec, inputs: tuple) -> Expr:
 
 def emit_multi(spec: Spec, inputs: tuple) -> tuple[Expr, ...]:
     """Like `emit` for an operation with several results."""
-    e = emit(spec, inputs)
+    return results_of(emit(spec, inputs))
+
+
+def results_of(e: Expr) -> tuple[Expr, ...]:
+    """The results of an operation with several, each as an expression."""
     if e.value is not None:
-        return tuple([leaf(v, e.aval.device) if e.aval.device is TRACED else _owned(v, a) for v, a in zip(e.value, e.aval.avals)])
+        return tuple([Expr(None, (), a, v) for v, a in zip(e.value, e.aval.avals, strict=True)])
     return tuple([projection(e, i) for i in range(len(e.aval.avals))])
-
-
-def _owned(value, a: Aval) -> Expr:
-    e = Expr(None, (), a, value)
-    return e
 
 
 _PROJECTIONS: list[Spec] = []
@@ -219,7 +218,7 @@ def projection(node: Expr, i: int) -> Expr:
     while len(_PROJECTIONS) <= i:
         k = len(_PROJECTIONS)
         _PROJECTIONS.append(Spec(lambda t, k=k: t[k], f"projection{k}", f"projection{k}"))
-    pending = LOCAL.pending
+    pending = node.owner  # the list of the thread that made the node
     e = Expr(_PROJECTIONS[i], (node,), node.aval.avals[i], None, pending)
     pending.append(e)
     return e

@@ -232,8 +232,13 @@ def _run(nodes: list[Expr], device: str) -> None:
         if type(v) is tuple:
             args.extend(v)
         else:
-            if type(v) is np.ndarray and v.nbytes > 4096:
-                v = x.value = to_device(v, device)
+            if type(v) is np.ndarray:
+                # A small host array is cheapest passed as it is, if it is used once.
+                if x.donatable is None or v.nbytes > 4096:
+                    v = x.value = to_device(v, device)
+                    x.donatable = False
+                else:
+                    x.donatable = None
             args.append(v)
     if floats:
         args.append(np.array(floats, np.float64))

@@ -1,10 +1,7 @@
-"""`torch.fft`."""
+"""`torch.fft`: discrete Fourier transforms and their helpers."""
 
-from torchish._runner import missing_attribute
-from torchish._tensor import namespace
+from torchish._tensor import namespace as _namespace
 
-globals().update(namespace.functions("fft"))
-
-
-def __getattr__(name: str):
-    raise missing_attribute(__name__, name)
+_functions = _namespace.functions("fft")
+globals().update(_functions)
+__all__ = list(_functions)

@@ -1,10 +1,8 @@
-"""`torch.linalg`."""
+"""`torch.linalg`: decompositions, solvers, norms and products of matrices."""
 
-from torchish._runner import missing_attribute
-from torchish._tensor import namespace
+from torchish._tensor import namespace as _namespace
+from torchish._tensor.linalg import LinAlgError
 
-globals().update(namespace.functions("linalg"))
-
-
-def __getattr__(name: str):
-    raise missing_attribute(__name__, name)
+_functions = _namespace.functions("linalg")
+globals().update(_functions)
+__all__ = ["LinAlgError", *_functions]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from torchish.ops.declare import ARITH, op
 from torchish.ops.rules import BOOL, COMPLEX, FLOATING, refuse
 
-_OPERANDS = ("Tensor input, Tensor other", "Tensor input, Number other", "Number input, Tensor other")
+_OPERANDS = ("Tensor input, Tensor other", "Tensor input, Number other", "Number self, Tensor other")
 
 
 def _bitwise(name: str, kernel: str, doc: str, f) -> list:

@@ -389,12 +389,12 @@ def vjp_spec(
 
         def run(*values):
             primals, _, cotangents = unpack(values)
-            return pullback(spec.run, primals, needs, cotangents, results)
+            return _single(pullback(spec.run, primals, needs, cotangents, results))
     else:
 
         def run(*values):
             primals, outs, cotangents = unpack(values)
-            return apply_rule(spec, primals, outs, cotangents, needs, results)
+            return _single(apply_rule(spec, primals, outs, cotangents, needs, results))
 
     stable = None
     if spec.stable is not None:
@@ -403,6 +403,10 @@ def vjp_spec(
     made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds)), (), kinds)
     spec.memo[key] = made
     return made
+
+
+def _single(grads: tuple):
+    return grads[0] if len(grads) == 1 else grads
 
 
 def is_inexact(v) -> bool:
@@ -445,6 +449,7 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
     available["grad"] = cots[0] if len(cots) == 1 else tuple(cots)
     available["result"] = None if not outs else cast(outs[0]) if len(outs) == 1 else tuple(outs)
     available["needs"] = needs
+    available["given"] = tuple(c is not None for c in cotangents)  # which results have a gradient at all
     available["input_shape"] = getattr(args[0], "shape", None)  # known without saving the values
     got = op_.rule(**{n: available[n] for n in op_.rule_params})
     if len(op_.tensors) == 1 and not (isinstance(got, tuple) and len(got) == 1):

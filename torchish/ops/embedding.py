@@ -25,18 +25,14 @@ def _missing(dtype):
 
 
 @embedding.backward
-def _(grad, weight, indices, padding_idx, scale_grad_by_freq, sparse):
-    return _scatter_rows(grad, weight, indices, padding_idx, scale_grad_by_freq), None
-
-
-def _scatter_rows(grad, weight, indices, padding_idx, scale_grad_by_freq):
+def _(grad, input_shape, indices, padding_idx, scale_grad_by_freq, sparse):
     rows = indices.reshape(-1)
-    g = widen(grad).reshape((rows.shape[0],) + weight.shape[1:])
+    g = widen(grad).reshape((rows.shape[0], input_shape[1]))
     if padding_idx >= 0:
         g = jnp.where((rows == padding_idx)[:, None], 0, g)
     if scale_grad_by_freq:
-        g = g / _frequencies(rows, weight.shape[0], g.dtype)[:, None]
-    return jnp.zeros(weight.shape, g.dtype).at[rows].add(g)
+        g = g / _frequencies(rows, input_shape[0], g.dtype)[:, None]
+    return jnp.zeros(input_shape, g.dtype).at[rows].add(g), None
 
 
 def _frequencies(rows, n, dtype):

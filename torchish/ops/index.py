@@ -121,8 +121,8 @@ def index_fill(input, index, value, dim):
 
 @index_fill.backward
 def _(grad, index, dim):
-    g = _rows(grad, dim, index).get(mode=IN_BOUNDS)
-    return _rows(grad, dim, index).set(0, mode=IN_BOUNDS).reshape(grad.shape), None, g.sum()
+    filled = _rows(jnp.zeros(grad.shape, bool), dim, index).set(True, mode=IN_BOUNDS).reshape(grad.shape)
+    return jnp.where(filled, 0, grad), None, jnp.where(filled, grad, 0).sum()
 
 
 @op("_take(Tensor input, Tensor index)", out=False, method=False, function=False, saves=("index",), grad="TakeBackward0",
@@ -179,3 +179,9 @@ def unravel(input, size, stride):
 def masked_select(input, index):
     """What a mask picks, given as flat positions."""
     return input.reshape(-1).at[index].get(mode=IN_BOUNDS)
+
+
+@op("_wrapped(Tensor input, int size)", out=False, method=False, function=False, differentiable=False)
+def wrapped(input, size):
+    """Positions taken modulo a size."""
+    return input % size if size else input

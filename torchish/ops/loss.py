@@ -57,30 +57,12 @@ def soft_margin_loss(input, target, reduction):
 # --- classification ----------------------------------------------------------------------------------------
 
 
-@_loss("_log_softmax(Tensor input, int dim)", grad="LogSoftmaxBackward0", saves=())
-def log_softmax(input, dim):
-    """The logarithm of softmax along `dim`: what cross_entropy gives to nll_loss."""
-    x = widen(input)
-    if not x.ndim:
-        return jnp.zeros((), input.dtype)
-    return jax.nn.log_softmax(x, dim).astype(input.dtype)
-
-
-@log_softmax.backward
-def _(grad, result, dim):
-    if not grad.ndim:
-        return grad * 0
-    g, lp = widen(grad), widen(result)
-    return (g - jnp.exp(lp) * g.sum(dim, keepdims=True)).astype(grad.dtype)
-
-
 def _nll_name(spec, flat):
     ndim = flat[0]._aval.ndim
     return "NllLossBackward0" if ndim <= 2 else "NllLoss2DBackward0"
 
 
-@_loss("nll_loss(Tensor input, Tensor target, Tensor? weight, str reduction, int ignore_index)", grad=_nll_name,
-       saves={"target": ("input",), "weight": ("input",)})  # fmt: skip
+@_loss("nll_loss(Tensor input, Tensor target, Tensor? weight, str reduction, int ignore_index)", grad=_nll_name)
 def nll_loss(input, target, weight, reduction, ignore_index):
     """Minus the log-probabilities (N, C, ...) of target classes (N, ...), weighted by class.
 
@@ -97,10 +79,9 @@ def nll_loss(input, target, weight, reduction, ignore_index):
 
 
 @nll_loss.backward
-def _(grad, input, target, weight, reduction, ignore_index):
-    # `input` gives its shape only; XLA drops the rest
-    axis = 1 if input.ndim > 1 else 0
-    hit = _hits(input.shape, target, axis)
+def _(grad, input_shape, target, weight, reduction, ignore_index):
+    axis = 1 if len(input_shape) > 1 else 0
+    hit = _hits(input_shape, target, axis)
     g = widen(grad)
     factor, total = _nll_factor(hit, target, weight, reduction, ignore_index, axis, g.dtype)
     each = g * factor / total

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchish.ops import views
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 
@@ -185,6 +186,21 @@ def pad_edges(input, pad, mode):
         input = jnp.pad(input, positive, mode=_NP_MODES[mode])
     crop = tuple(slice(max(-low, 0), n - max(-high, 0)) for (low, high), n in zip(widths, input.shape, strict=True))
     return input[crop]
+
+
+@op("_as_strided_scatter(Tensor input, Tensor src, int[] root_strides, int[] size, int[] stride, int storage_offset)", out=False,
+    method=False, function=False, grad="AsStridedScatterBackward0")  # fmt: skip
+def as_strided_scatter(input, src, root_strides, size, stride, storage_offset):
+    spec = views.as_strided.spec(("T",), (input.shape, root_strides, size, stride, storage_offset))
+    return views.write_spec(spec).run(input, src)
+
+
+@as_strided_scatter.backward
+def _(grad, root_strides, size, stride, storage_offset):
+    # PyTorch's formula: the input's gradient is kept where `src` was written, and dropped elsewhere
+    spec = views.as_strided.spec(("T",), (grad.shape, root_strides, size, stride, storage_offset))
+    part = spec.run(grad)
+    return views.write_spec(spec).run(jnp.zeros_like(grad), part), part
 
 
 @op("vander(Tensor input, int? N=None, bool increasing=False)", method=False, out=False, grad="FlipBackward0")

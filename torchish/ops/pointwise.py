@@ -177,7 +177,7 @@ remainder = op(
 )(_remainder)
 remainder_number = op("remainder(Tensor input, Number other)", inplace=True, saves=(), **_REMAINDER)(_remainder)
 remainder_of_number = op(
-    "remainder(Number input, Tensor other)", method=False, out=False, grad="NotImplemented", saves=(), **_REMAINDER
+    "remainder(Number self, Tensor other)", method=False, out=False, grad="NotImplemented", saves=(), **_REMAINDER
 )(_remainder)
 remainder_of_number.backward(not_differentiable("remainder"))
 
@@ -312,7 +312,7 @@ def sgn(input):
 
 @op(
     "signbit(Tensor input)", promote=PREDICATE, differentiable=False,
-    check=refuse_with(RuntimeError("signbit is not implemented for complex tensors."), COMPLEX),
+    check=refuse_with(NotImplementedError("signbit is not implemented for complex tensors."), COMPLEX),
 )  # fmt: skip
 def signbit(input):
     """Whether the sign bit is set (true for -0.)."""

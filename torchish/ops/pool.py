@@ -6,6 +6,7 @@ XLA's reduce_window is not used: on CPU its gradient takes six times as long (se
 
 from __future__ import annotations
 
+import functools
 import math
 
 import jax.numpy as jnp
@@ -106,7 +107,7 @@ def _inside(shape, place, stride, padding, dilation, sizes):
         m = (at >= 0) & (at < n)
         everywhere &= bool(m.all())
         masks.append(m)
-    return None if everywhere else np.logical_and.reduce(np.ix_(*masks)) if len(masks) > 1 else masks[0]
+    return None if everywhere else functools.reduce(np.logical_and, np.ix_(*masks))
 
 
 def max_windows(x, kernel, stride, padding, dilation, sizes):
@@ -330,7 +331,7 @@ def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, 
             start = np.arange(o) * s - p
             end = np.minimum(start + k, m + p)
             counts.append(end - start if count_include_pad else np.minimum(end, m) - np.maximum(start, 0))
-        count = np.multiply.reduce(np.ix_(*counts)) if n > 1 else counts[0]
+        count = functools.reduce(np.multiply, np.ix_(*counts))
         if (count == count.flat[0]).all():
             count = int(count.flat[0])
     if jnp.issubdtype(x.dtype, jnp.integer):
@@ -430,8 +431,8 @@ def adaptive_max_pool(input, output_size):
 
 
 @adaptive_max_pool.backward
-def _(grad, result, input, output_size):
-    return scatter_positions(grad[0], result[1], input.shape[input.ndim - len(output_size) :])
+def _(grad, result, input_shape, output_size):
+    return scatter_positions(grad[0], result[1], input_shape[len(input_shape) - len(output_size) :])
 
 
 # --- fractional and inverse --------------------------------------------------------------------------------
@@ -496,8 +497,8 @@ def _dynamic_first_max(x, position, axis, at):
 
 
 @fractional_max_pool.backward
-def _(grad, result, input, kernel_size, output_size):
-    return scatter_positions(grad[0], result[1], input.shape[input.ndim - len(kernel_size) :]), None
+def _(grad, result, input_shape, kernel_size, output_size):
+    return scatter_positions(grad[0], result[1], input_shape[len(input_shape) - len(kernel_size) :]), None
 
 
 @op(

@@ -51,7 +51,7 @@ def round(input):
 
 
 @op(
-    "round(Tensor input, *, int decimals)", promote=ARITH, inplace=True, saves=(), grad="RoundBackward1",
+    "round(Tensor input, *, int decimals=0)", promote=ARITH, inplace=True, saves=(), grad="RoundBackward1",
     aliases=("special.round",), check=refuse("round_cpu", BOOL, INTEGER, COMPLEX),
 )  # fmt: skip
 def round_decimals(input, decimals):

@@ -191,9 +191,12 @@ def rrelu(
         require_float(input, "leaky_relu_cpu")
         return (ap_ if inplace else ap)(A.rrelu_eval, ((lower + upper) / 2,), input)
     require_float(input, "rrelu_with_noise_out_cpu")
-    from torchish._tensor.random import rrelu_noise
-
-    return (ap_ if inplace else ap)(A.rrelu_with_noise, (), input, rrelu_noise(input, float(lower), float(upper)))
+    # PyTorch draws a slope for each element that needs one, in order
+    noise = torch.ones_like(input)
+    low = input.detach() <= 0
+    slopes = torch.empty(int(low.sum()), dtype=input.dtype, device=input.device).uniform_(float(lower), float(upper))
+    noise[low] = slopes
+    return (ap_ if inplace else ap)(A.rrelu_with_noise, (), input, noise)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

@@ -19,7 +19,7 @@ def _dropout(input: Tensor, p: float, train: bool, inplace: bool, *, feature: bo
     """What every dropout comes to; outside training, or with p = 0, the input itself."""
     import torchish as torch
     from torchish._random import check_dropout_probability, feature_noise_shape
-    from torchish._tensor.random import alpha_dropout_noise, dropout_noise
+    from torchish._tensor.random import alpha_dropout_terms, dropout_factors
 
     tensor_arg("dropout", "input", 1, input)
     check_dropout_probability(p)
@@ -31,9 +31,9 @@ def _dropout(input: Tensor, p: float, train: bool, inplace: bool, *, feature: bo
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(input)}")
     shape = feature_noise_shape(input._aval.shape) if feature else input._aval.shape
     if alpha:
-        factor, shift = alpha_dropout_noise(input, shape, p)
+        factor, shift = alpha_dropout_terms(input, shape, p)
         return ap_(dropout_apply, (), input, factor).add_(shift) if inplace else ap(dropout_apply, (), input, factor) + shift
-    return (ap_ if inplace else ap)(dropout_apply, (), input, dropout_noise(input, shape, p))
+    return (ap_ if inplace else ap)(dropout_apply, (), input, dropout_factors(input, shape, p))
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

@@ -13,6 +13,7 @@ from torchish._tensor.nn_functional._call import ap, require_float, scalar_type
 from torchish._tensor.nn_functional._reduction import legacy, reduction_of
 from torchish._tensor.tensor import Tensor
 from torchish.ops import loss as L
+from torchish.ops.softmax import log_softmax
 
 
 def _reduced(loss: Tensor, reduction: str) -> Tensor:
@@ -284,7 +285,7 @@ def _log_softmax(input: Tensor, dim: int) -> Tensor:
     require_float(input, "log_softmax_lastdim_kernel_impl" if last else "softmax_kernel_impl")
     if input._aval.ndim and dim >= input._aval.ndim:
         raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got {dim})")
-    return ap(L.log_softmax, (dim,), input)
+    return ap(log_softmax, (dim, None), input)
 
 
 def _cross_entropy_probabilities(input, target, weight, reduction, ignore_index, label_smoothing, dim):

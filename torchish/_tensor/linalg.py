@@ -1,0 +1,611 @@
+"""`torch.linalg` and its older relatives: what PyTorch composes, and what it checks after computing.
+
+A singular matrix is an error at the call, so the functions that can fail read LAPACK's info there and then (unless the
+values live inside a jax transform). Matrices come out of LAPACK column by column, and their strides say so.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from torchish import _dtypes as dt
+from torchish._tensor import views
+from torchish._tensor.apply import apply
+from torchish._tensor.creation import from_host
+from torchish._tensor.dispatch import call, composite
+from torchish._tensor.products import matmul
+from torchish._tensor.tensor import Tensor
+from torchish.autograd.grad_mode import STATE
+from torchish.engine.expr import TRACED
+from torchish.engine.program import force
+from torchish.ops import linalg_decompositions as d
+from torchish.ops import linalg_solve as s
+from torchish.ops.declare import broadcast_shapes
+from torchish.ops.linalg_common import check_float, check_kernel, check_matrix, check_square
+from torchish.return_types import make
+
+
+class LinAlgError(RuntimeError):
+    """A linear algebra routine could not do its work for these values: singular, not positive-definite, not finite."""
+
+
+LinAlgError.__name__ = LinAlgError.__qualname__ = "_LinAlgError"
+LinAlgError.__module__ = "torch._C"
+
+
+def value(t: Tensor) -> np.ndarray | None:
+    """A tensor's value on the host, or None inside a jax transform."""
+    if t._aval.device is TRACED:
+        return None
+    return np.asarray(force(t._read()))
+
+
+def check_info(info: Tensor, name: str) -> None:
+    """Raise PyTorch's error for the first nonzero LAPACK info of a batch."""
+    v = value(info)
+    if v is None or not v.any():
+        return
+    where = ""
+    if v.ndim:
+        k = int(np.flatnonzero(v)[0])
+        where, n = f": (Batch element {k})", int(v.reshape(-1)[k])
+    else:
+        n = int(v)
+    if "inv" in name:
+        what = f"The diagonal element {n} is zero, the inversion could not be completed because the input matrix is singular."
+    elif "solve" in name:
+        what = "The solver failed because the input matrix is singular."
+    elif "cholesky" in name:
+        what = (
+            "The factorization could not be completed because the input is not positive-definite (the leading minor of "
+            f"order {n} is not positive-definite)."
+        )
+    elif "ldl" in name:
+        what = f"The diagonal block {n} is singular."
+    else:
+        raise RuntimeError(
+            f"{name}{where}: U[{n},{n}] is zero and using it on lu_solve would result in a division by zero. If you still "
+            "want to perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
+        )
+    raise LinAlgError(f"{name}{where}: {what}")
+
+
+def by_columns(t: Tensor) -> Tensor:
+    """A fresh result with its matrices in column-major memory."""
+    shape = t._aval.shape
+    n = len(shape)
+    if n >= 2 and t._aval.size:
+        strides, k = [0] * n, 1
+        for i in (n - 2, n - 1, *range(n - 3, -1, -1)):
+            strides[i] = k
+            k *= shape[i]
+        if shape[-1] > 1 and shape[-2] > 1 or n > 2:
+            t._strides = t._storage.strides = tuple(strides)
+        else:
+            t._strides = t._storage.strides = tuple(strides)
+    return t
+
+
+def _recorded(*tensors: Tensor) -> bool:
+    return STATE.enabled and any(t._needs() for t in tensors)
+
+
+def deprecated(text: str, file: str, stacklevel: int = 4) -> None:
+    """PyTorch's once-per-process deprecation warning."""
+    if text in _warned:
+        return
+    _warned.add(text)
+    warnings.warn(f"{text} (Triggered internally at /__w/pytorch/pytorch/aten/src/ATen/native/{file}.)", stacklevel=stacklevel)
+
+
+_warned: set[str] = set()
+
+
+# --- determinants and inverses -----------------------------------------------------------------------------
+
+_INV = d_inv = s.inv_ex.spec(("T",), ())
+
+
+def inv(A: Tensor) -> Tensor:
+    """The inverse of square matrices; LinAlgError when one is singular."""
+    inverse, info = apply(_INV, (A,))
+    check_info(info, "linalg.inv")
+    return by_columns(inverse)
+
+
+composite("linalg.inv(Tensor A)", out=True, aliases=("linalg.inverse",))(inv)
+composite("inverse(Tensor input)", out=True)(inv)
+
+
+@composite("linalg.inv_ex(Tensor A, *, bool check_errors=False)", out=True)
+def inv_ex(A: Tensor, *, check_errors: bool = False):
+    """The inverse and LAPACK's info; raises for singular matrices only if asked to."""
+    inverse, info = apply(_INV, (A,))
+    if check_errors:
+        check_info(info, "linalg.inv_ex")
+    return make("linalg_inv_ex", ("inverse", "info"))((by_columns(inverse), info))
+
+
+@composite("logdet(Tensor input)")
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant: nan where it is negative."""
+    check_square(input._aval, "logdet")
+    check_float(input._aval, "logdet")
+    sign, logabs = call(s.slogdet, input)
+    import torchish as torch
+
+    if input._aval.category == 3:
+        return sign.log() + logabs
+    return torch.where(sign == -1.0, float("nan"), logabs)
+
+
+# --- systems -----------------------------------------------------------------------------------------------
+
+
+def _solve(A: Tensor, B: Tensor, left: bool):
+    result, info = call(s.solve_ex, A, B, left)
+    vector = s.is_vector(A._aval.shape, B._aval.shape)
+    return (result if vector else by_columns(result) if left else result), info
+
+
+@composite("linalg.solve(Tensor A, Tensor B, *, bool left=True)", out=True)
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """The solution X of A X = B (X A = B); LinAlgError when A is singular."""
+    result, info = _solve(A, B, left)
+    check_info(info, "torch.linalg.solve")
+    return result
+
+
+@composite("linalg.solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False)", out=True)
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False):
+    """The solution of A X = B and LAPACK's info."""
+    result, info = _solve(A, B, left)
+    if check_errors:
+        check_info(info, "torch.linalg.solve_ex")
+    return make("linalg_solve_ex", ("result", "info"))((result, info))
+
+
+@composite(
+    "triangular_solve(Tensor input, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)", out=True
+)
+def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):
+    """The solution of A X = b for triangular A (deprecated: `linalg.solve_triangular`)."""
+    deprecated(
+        "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangularand will be removed in a future "
+        "PyTorch release.\ntorch.linalg.solve_triangular has its arguments reversed and does not return a copy of one of "
+        "the inputs.\nX = torch.triangular_solve(B, A).solution\nshould be replaced with\n"
+        "X = torch.linalg.solve_triangular(A, B).",
+        "BatchLinearAlgebra.cpp:2273",
+    )
+    x, copy = call(s.triangular_solve, input, A, upper, transpose, unitriangular)
+    return make("triangular_solve", ("solution", "cloned_coefficient"))((by_columns(x), by_columns(copy)))
+
+
+@composite("lu_solve(Tensor input, Tensor LU_data, Tensor LU_pivots)", out=True)
+def lu_solve(input, LU_data, LU_pivots):
+    """The solution of A X = b from `linalg.lu_factor(A)` (deprecated: `linalg.lu_solve`)."""
+    deprecated(
+        "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future PyTorch release.\n"
+        "Note that torch.linalg.lu_solve has its arguments reversed.\nX = torch.lu_solve(B, LU, pivots)\nshould be "
+        "replaced with\nX = torch.linalg.lu_solve(LU, pivots, B)",
+        "BatchLinearAlgebra.cpp:2230",
+    )
+    return call(s.lu_solve, LU_data, LU_pivots, input)
+
+
+@composite("linalg.tensorinv(Tensor input, int ind=2)", out=True)
+def tensorinv(input: Tensor, ind: int = 2) -> Tensor:
+    """The inverse for `tensordot`: the first `ind` dimensions against the others."""
+    shape = input._aval.shape
+    if ind <= 0:
+        raise RuntimeError("Expected a strictly positive integer for 'ind'")
+    rows, columns = _product(shape[:ind]), _product(shape[ind:])
+    if rows != columns:
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+            f"{columns} != {rows}"
+        )
+    inverse, info = apply(_INV, (views.reshape(input, (rows, columns)),))
+    check_info(info, "inv")
+    return views.reshape(by_columns(inverse), (*shape[ind:], *shape[:ind]))
+
+
+def _product(shape) -> int:
+    n = 1
+    for k in shape:
+        n *= k
+    return n
+
+
+@composite("linalg.tensorsolve(Tensor A, Tensor B, int[]? dims=None)", out=True)
+def tensorsolve(A: Tensor, B: Tensor, dims=None) -> Tensor:
+    """The solution X of tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first."""
+    n = A._aval.ndim
+    if dims is not None:
+        A = views.movedim(A, tuple(dims), tuple(range(n - len(dims), n)))
+    shape = A._aval.shape
+    out = shape[B._aval.ndim :]
+    rows, columns = _product(shape[: B._aval.ndim]), _product(out)
+    if rows != columns:
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
+            f"got {columns} != {rows}"
+        )
+    flat = views.reshape(A, (rows, columns))
+    result, info = call(s.solve_ex, flat, views.reshape(B, (-1,)), True)
+    check_info(info, "torch.linalg.solve")
+    return views.reshape(result, out)
+
+
+_DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
+
+
+@composite("linalg.lstsq(Tensor A, Tensor B, float? rcond=None, *, str? driver=None)", out=True)
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None):
+    """Least squares: solution, residuals (for full rank and more rows than columns), rank, singular values."""
+    a, b = A._aval, B._aval
+    name = "torch.linalg.lstsq"
+    if a.ndim < 2:
+        raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
+    if b.ndim < 1:
+        raise RuntimeError(f"{name}: other must have at least 1 dimension.")
+    difference = a.ndim - b.ndim
+    if not 0 <= difference <= 1 and b.ndim > a.ndim:
+        raise RuntimeError(f"{name}: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1")
+    vector = s.is_lstsq_vector(a.shape, b.shape)
+    if vector and a.shape[-2] != b.shape[-1]:
+        raise RuntimeError(f"{name}: input.size(-2) should match other.size(-1)")
+    if not vector and a.shape[-2] != b.shape[-2]:
+        raise RuntimeError(f"{name}: input.size(-2) should match other.size(-2)")
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"{name}: Expected input and other to have the same dtype, but got input's dtype "
+            f"{dt.SCALAR_TYPE_NAMES[a.torch_dtype]} and other's dtype {dt.SCALAR_TYPE_NAMES[b.torch_dtype]}"
+        )
+    driver = "gelsy" if driver is None else driver
+    if driver not in _DRIVERS:
+        raise RuntimeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
+    check_kernel(a, "linalg_lstsq_cpu")
+    m, n = a.shape[-2:]
+    if rcond is None:
+        rcond = float(np.finfo(a.dtype).eps) * max(m, n)
+    full = m > n
+    got = call(s.lstsq, A, B, rcond, driver, full)
+    solution, residuals, rank, singular = got
+    real = residuals._aval.dtype
+    if full and driver != "gels":
+        known = value(rank)
+        if known is not None and (known != n).any():
+            residuals = from_host(np.zeros((0,), real))
+    if driver == "gels":
+        rank = from_host(np.zeros((0,), np.int64))
+    if driver in ("gels", "gelsy"):
+        singular = from_host(np.zeros((0,), real))
+    fields = ("solution", "residuals", "rank", "singular_values")
+    return make("linalg_lstsq", fields)((solution if vector else by_columns(solution), residuals, rank, singular))
+
+
+# --- Cholesky and LU ---------------------------------------------------------------------------------------
+
+
+@composite("linalg.cholesky_ex(Tensor A, *, bool upper=False, bool check_errors=False)", out=True)
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False):
+    """The Cholesky factor, and info: the order of the first minor that is not positive-definite, or 0."""
+    low, info = call(d.cholesky_ex, A, upper)
+    if check_errors:
+        check_info(info, "linalg.cholesky_ex")
+    return make("linalg_cholesky_ex", ("L", "info"))((by_columns(low), info))
+
+
+@composite("linalg.cholesky(Tensor A, *, bool upper=False)", out=True)
+def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
+    """L with A = L L^H (U with A = U^H U); LinAlgError when A is not positive-definite."""
+    low, info = call(d.cholesky_ex, A, upper)
+    check_info(info, "linalg.cholesky")
+    return by_columns(low)
+
+
+@composite("cholesky(Tensor input, bool upper=False)", out=True)
+def cholesky(input: Tensor, upper: bool = False) -> Tensor:
+    """The Cholesky factor (deprecated: `linalg.cholesky`)."""
+    deprecated(
+        "torch.cholesky is deprecated in favor of torch.linalg.cholesky and will be removed in a future PyTorch "
+        "release.\nL = torch.cholesky(A)\nshould be replaced with\nL = torch.linalg.cholesky(A)\nand\n"
+        "U = torch.cholesky(A, upper=True)\nshould be replaced with\nU = torch.linalg.cholesky(A).mH\n"
+        "This transform will produce equivalent results for all valid (symmetric positive definite) inputs.",
+        "BatchLinearAlgebra.cpp:1765",
+    )
+    low, info = call(d.cholesky, input, upper)
+    check_info(info, "cholesky")
+    return by_columns(low)
+
+
+def _lu_factor(A: Tensor, pivot: bool):
+    lu, pivots, info = call(d.lu_factor_ex, A, pivot)
+    return by_columns(lu), pivots, info
+
+
+@composite("linalg.lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False)", out=True)
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False):
+    """LU in one matrix, pivots (1-based, int32), and info."""
+    lu, pivots, info = _lu_factor(A, pivot)
+    if check_errors:
+        check_info(info, "torch.linalg.lu_factor_ex")
+    return make("linalg_lu_factor_ex", ("LU", "pivots", "info"))((lu, pivots, info))
+
+
+@composite("linalg.lu_factor(Tensor A, *, bool pivot=True)", out=True)
+def lu_factor(A: Tensor, *, pivot: bool = True):
+    """LU in one matrix and pivots; RuntimeError when U has a zero on its diagonal."""
+    lu, pivots, info = _lu_factor(A, pivot)
+    check_info(info, "torch.linalg.lu_factor")
+    return make("linalg_lu_factor", ("LU", "pivots"))((lu, pivots))
+
+
+@composite("lu(Tensor A, bool pivot=True, bool get_infos=False)", out=True, aliases=("functional.lu",))
+def lu(A: Tensor, pivot: bool = True, get_infos: bool = False):
+    """LU and pivots (deprecated: `linalg.lu_factor`)."""
+    deprecated(
+        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be removed in a "
+        "future PyTorch release.\nLU, pivots = torch.lu(A, compute_pivots)\nshould be replaced with\n"
+        "LU, pivots = torch.linalg.lu_factor(A, compute_pivots)\nand\n"
+        "LU, pivots, info = torch.lu(A, compute_pivots, get_infos=True)\nshould be replaced with\n"
+        "LU, pivots, info = torch.linalg.lu_factor_ex(A, compute_pivots)",
+        "BatchLinearAlgebra.cpp:2073",
+    )
+    packed, pivots, info = _lu_factor(A, pivot)
+    if get_infos:
+        return make("_lu_with_info", ("LU", "pivots", "info"))((packed, pivots, info))
+    check_info(info, "torch.lu")
+    return packed, pivots
+
+
+# --- QR ----------------------------------------------------------------------------------------------------
+
+
+@composite("qr(Tensor input, bool some=True)", out=True)
+def qr(input: Tensor, some: bool = True):
+    """Q and R (deprecated: `linalg.qr`)."""
+    deprecated(
+        "torch.qr is deprecated in favor of torch.linalg.qr and will be removed in a future PyTorch release.\n"
+        "The boolean parameter 'some' has been replaced with a string parameter 'mode'.\nQ, R = torch.qr(A, some)\n"
+        "should be replaced with\nQ, R = torch.linalg.qr(A, 'reduced' if some else 'complete')",
+        "BatchLinearAlgebra.cpp:2505",
+    )
+    q, r = call(d.qr_old, input, some)
+    return make("qr", ("Q", "R"))((by_columns(q), by_columns(r)))
+
+
+# --- SVD ---------------------------------------------------------------------------------------------------
+
+
+def _svd(A: Tensor, full: bool, uv: bool, kernel: str = "linalg_svd_cpu"):
+    got = call(d.svd, A, full, uv, kernel)
+    values = value(got[1] if uv else got)
+    if values is not None and np.isnan(values).any():
+        given = value(A)
+        if np.isnan(given).any():
+            where = ""
+            if given.ndim > 2:
+                bad = np.isnan(given.reshape(-1, *given.shape[-2:])).any((-2, -1))
+                where = f": (Batch element {int(np.flatnonzero(bad)[0])})"
+            raise LinAlgError(
+                f"linalg.svd{where}: The algorithm failed to converge because the input matrix contained non-finite values."
+            )
+    if uv:
+        return by_columns(got[0]), got[1], by_columns(got[2])
+    return got
+
+
+def _no_driver(driver: str | None) -> None:
+    if driver is not None:
+        raise RuntimeError(
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend."
+        )
+
+
+@composite("linalg.svd(Tensor A, bool full_matrices=True, *, str? driver=None)", out=True)
+def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None):
+    """U, S and Vh with A = U diag(S) Vh, singular values descending."""
+    _no_driver(driver)
+    return make("linalg_svd", ("U", "S", "Vh"))(_svd(A, full_matrices, True))
+
+
+@composite("linalg.svdvals(Tensor A, *, str? driver=None)", out=True)
+def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
+    """The singular values, descending."""
+    _no_driver(driver)
+    return _svd(A, False, True)[1] if _recorded(A) else _svd(A, False, False)
+
+
+@composite("svd(Tensor input, bool some=True, bool compute_uv=True)", out=True)
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True):
+    """U, S and V (not its adjoint) with A = U diag(S) V^H."""
+    check_matrix(input._aval, "linalg.svd")
+    fields = make("svd", ("U", "S", "V"))
+    if compute_uv:
+        u, sv, vh = _svd(input, not some, True)
+        return fields((u, sv, views.adjoint(vh)))
+    a = input._aval
+    m, n = a.shape[-2:]
+    sv = svdvals(input)
+    u = from_host(np.zeros((*a.shape[:-2], m, m), a.dtype))
+    v = from_host(np.zeros((*a.shape[:-2], n, n), a.dtype))
+    return fields((u, sv, v))
+
+
+# --- eigenvalues -------------------------------------------------------------------------------------------
+
+
+def _check_uplo(uplo: str) -> str:
+    if uplo.upper() not in ("L", "U") or len(uplo) != 1:
+        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {uplo}")
+    return uplo.upper()
+
+
+@composite("linalg.eigh(Tensor A, str UPLO='L')", out=True)
+def eigh(A: Tensor, UPLO: str = "L"):
+    """Eigenvalues (real, ascending) and eigenvectors of Hermitian matrices, of which one triangle is read."""
+    values, vectors = call(d.eigh, A, _check_uplo(UPLO))
+    return make("linalg_eigh", ("eigenvalues", "eigenvectors"))((values, by_columns(vectors)))
+
+
+@composite("linalg.eigvalsh(Tensor A, str UPLO='L')", out=True)
+def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
+    """Eigenvalues of Hermitian matrices, real and ascending."""
+    return call(d.eigh, A, _check_uplo(UPLO))[0]
+
+
+def _check_eig(A: Tensor) -> None:
+    a = A._aval
+    check_square(a, "linalg.eig")
+    if a.category < 2:
+        raise RuntimeError(f"Unknown Complex ScalarType for {dt.SCALAR_TYPE_NAMES[a.torch_dtype]}")
+
+
+@composite("linalg.eig(Tensor A)", out=True)
+def eig(A: Tensor):
+    """Eigenvalues and eigenvectors of square matrices, both complex."""
+    _check_eig(A)
+    given = value(A)
+    if given is not None and not np.isfinite(given).all():
+        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+    values, vectors = call(d.eig, A)
+    return make("linalg_eig", ("eigenvalues", "eigenvectors"))((values, by_columns(vectors)))
+
+
+@composite("linalg.eigvals(Tensor A)", out=True)
+def eigvals(A: Tensor) -> Tensor:
+    """Eigenvalues of square matrices, complex."""
+    _check_eig(A)
+    return call(d.eig, A)[0] if _recorded(A) else call(d.eigvals, A)
+
+
+# --- made of these -----------------------------------------------------------------------------------------
+
+
+def _tolerance(A: Tensor, atol, rtol, top: Tensor) -> Tensor:
+    """max(atol, rtol * the largest singular value), by PyTorch's defaults."""
+    a = A._aval
+    real = a.torch_dtype.to_real()
+    if rtol is None:
+        default = float(np.finfo(real.np).eps) * max(a.shape[-2:])
+        if isinstance(atol, Tensor):
+            import torchish as torch
+
+            rtol = torch.where(atol > 0.0, 0.0, default).to(real)
+        else:
+            rtol = 0.0 if atol is not None and atol > 0 else default
+    if atol is None:
+        atol = 0.0
+    if isinstance(rtol, Tensor):
+        rtol = rtol.to(real)
+    bound = top * rtol
+    import torchish as torch
+
+    if isinstance(atol, Tensor):
+        return torch.maximum(atol.to(real), bound)
+    return bound.clamp(min=atol)
+
+
+def _check_tolerance(x, name: str, function: str) -> None:
+    if isinstance(x, Tensor) and x._aval.category == 3:
+        raise RuntimeError(f"{function}: {name} tensor of complex type is not supported. Got {_type(x)}")
+
+
+def _type(x: Tensor) -> str:
+    return dt.SCALAR_TYPE_NAMES[x._aval.torch_dtype]
+
+
+def _pinv(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
+    a = A._aval
+    check_matrix(a, "linalg.pinv")
+    check_float(a, "linalg.pinv")
+    _check_tolerance(atol, "atol", "torch.linalg.pinv")
+    _check_tolerance(rtol, "rtol", "torch.linalg.pinv")
+    if not a.size:
+        return A.new_empty((*a.shape[:-2], a.shape[-1], a.shape[-2]))
+    plain = A.detach()
+    if hermitian:
+        top = eigvalsh(plain).abs().amax(-1)
+    else:
+        top = views.select(svdvals(plain), -1, 0)
+    return call(s.pinv, A, _tolerance(A, atol, rtol, top), hermitian)
+
+
+@composite("linalg.pinv(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
+def pinv(A, *, atol=None, rtol=None, hermitian=False):
+    """The Moore-Penrose pseudo-inverse; singular values up to max(atol, rtol * the largest) count as zero."""
+    return _pinv(A, atol, rtol, hermitian)
+
+
+@composite("linalg.pinv(Tensor A, any rcond, bool hermitian=False)", out=True)
+def pinv_rcond(A, rcond, hermitian=False):
+    """The same with the relative tolerance given by position."""
+    return _pinv(A, 0.0, rcond, hermitian)
+
+
+@composite("pinverse(Tensor input, float rcond=1e-15)")
+def pinverse(input, rcond=1e-15):
+    """The Moore-Penrose pseudo-inverse."""
+    return _pinv(input, 0.0, rcond, False)
+
+
+def _rank(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
+    a = A._aval
+    check_matrix(a, "linalg.matrix_rank")
+    _check_tolerance(atol, "atol", "torch.linalg.matrix_rank")
+    _check_tolerance(rtol, "rtol", "torch.linalg.matrix_rank")
+    plain = A.detach()
+    if not a.size:
+        return from_host(np.zeros(a.shape[:-2], np.int64))
+    if hermitian:
+        check_square(a, "linalg.matrix_rank")
+        values = eigvalsh(plain).abs()
+        top = values.amax(-1)
+    else:
+        values = svdvals(plain)
+        top = views.select(values, -1, 0)
+    bound = _tolerance(A, atol, rtol, top)
+    return (values > views.unsqueeze(bound, -1)).sum(-1)
+
+
+@composite("linalg.matrix_rank(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
+def matrix_rank(A, *, atol=None, rtol=None, hermitian=False):
+    """How many singular values exceed max(atol, rtol * the largest)."""
+    return _rank(A, atol, rtol, hermitian)
+
+
+@composite("linalg.matrix_rank(Tensor A, any tol, bool hermitian=False)", out=True)
+def matrix_rank_tol(A, tol, hermitian=False):
+    """How many singular values exceed `tol`."""
+    return _rank(A, tol, 0.0, hermitian)
+
+
+@composite("linalg.vander(Tensor x, *, int? N=None)")
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
+    """Powers 0 to N - 1 of the elements, as columns."""
+    a = x._aval
+    check = a.shape[-1] if a.ndim else None
+    if N is None and check is None:
+        raise RuntimeError("N must be greater than 1.")
+    n = check if N is None else N
+    if n <= 1:
+        raise RuntimeError("N must be greater than 1.")
+    import torchish as torch
+
+    kind = dt.int64 if a.torch_dtype is dt.bool_ or a.category == 1 else a.torch_dtype
+    powers = views.expand(views.unsqueeze(x, -1), (*a.shape, n - 1)).cumprod(-1)
+    ones = torch.ones((*a.shape, 1), dtype=kind, device=x.device)
+    return torch.cat([ones, powers], -1)
+
+
+@composite("linalg.diagonal(Tensor A, *, int offset=0, int dim1=-2, int dim2=-1)")
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonal of the last two (or other) dimensions. A view."""
+    return views.diagonal(A, offset, dim1, dim2)
+
+
+__all__ = ["LinAlgError", "broadcast_shapes", "matmul"]

@@ -1,0 +1,203 @@
+"""Searches whose result's shape depends on the values: nonzero, unique and what is built on them.
+
+The positions are found on the host (the shape must be known there); values that carry gradients are then picked by
+an operation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from torchish._tensor.creation import from_host
+from torchish._tensor.dispatch import call, composite
+from torchish._tensor.tensor import Tensor
+from torchish.ops import search as s
+from torchish.ops import sort as sorting
+from torchish.ops.dims import wrap_dim
+
+
+def _indices(array: np.ndarray, like: Tensor) -> Tensor:
+    return from_host(np.ascontiguousarray(array, np.int64), like._aval.device)
+
+
+@composite("max(Tensor input, Tensor other)", out=True)
+def max_of_two(input, other):
+    """The elementwise maximum of two tensors."""
+    return input.maximum(other)
+
+
+@composite("min(Tensor input, Tensor other)", out=True)
+def min_of_two(input, other):
+    """The elementwise minimum of two tensors."""
+    return input.minimum(other)
+
+
+@composite("msort(Tensor input)", out=True)
+def msort(input):
+    """Sorted along the first dimension."""
+    return call(sorting.sort, input, 0)[0]
+
+
+def _declare_quantile(name: str) -> None:
+    @composite(f"{name}(Tensor input, Tensor|Number q, int? dim=None, bool keepdim=False, *, str interpolation='linear')", out=True)
+    def quantile(input, q, dim, keepdim, *, interpolation):
+        if isinstance(q, Tensor):
+            if q.dtype is not input.dtype and input.is_floating_point():
+                raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+            values = q._host() if q._aval.device not in ("traced", "meta") else np.zeros(())
+            if not ((values >= 0) & (values <= 1)).all():
+                raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+        elif not 0 <= q <= 1:
+            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+        return call(sorting.QUANTILES[name], input, q, dim, keepdim, interpolation=interpolation)
+
+    quantile.__doc__ = f"The {name} of all elements or along a dimension at probabilities q in [0, 1]."
+
+
+_declare_quantile("quantile")
+_declare_quantile("nanquantile")
+
+
+# --- nonzero -----------------------------------------------------------------------------------------------
+
+
+def _coordinates(input: Tensor) -> np.ndarray:
+    array = input._host()
+    return np.argwhere(array != 0) if array.ndim else np.zeros((int(array != 0), 0), np.int64)
+
+
+def _columns(rows: np.ndarray, like: Tensor) -> Tensor:
+    """Coordinates as a tensor that lies in memory column by column, as PyTorch's does."""
+    t = _indices(rows, like)
+    n, ndim = rows.shape
+    return Tensor._wrap(t._read(), (1, n)) if n > 1 and ndim > 1 else t
+
+
+@composite("nonzero(Tensor input, *, bool as_tuple=False)", out=True)
+def nonzero(input, *, as_tuple):
+    """Positions of the elements that are not zero: (count, ndim), or one tensor per dimension."""
+    if not as_tuple:
+        return _columns(_coordinates(input), input)
+    rows = _coordinates(input if input.ndim else input.reshape(1))
+    return tuple(_indices(rows[:, i], input) for i in range(rows.shape[1]))
+
+
+@composite("argwhere(Tensor input)")
+def argwhere(input):
+    """Positions of the elements that are not zero, (count, ndim)."""
+    return _columns(_coordinates(input), input)
+
+
+@composite("where(Tensor condition)", method=False)
+def where(condition):
+    """`condition.nonzero(as_tuple=True)`."""
+    return nonzero(condition, as_tuple=True)
+
+
+# --- unique ------------------------------------------------------------------------------------------------
+
+
+def _comparable(array: np.ndarray) -> np.ndarray:
+    """The values in a dtype that NumPy sorts and compares."""
+    return array.astype(np.float32) if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")) else array
+
+
+def _results(input: Tensor, op, first: np.ndarray, inverse, counts, dim, return_inverse, return_counts):
+    """The output in PyTorch's form: the unique elements, and what was asked for besides."""
+    if input._needs():
+        values = call(op, input, _indices(first, input), dim)
+    else:
+        array = input._host()
+        values = from_host(np.take(array.reshape(-1) if dim is None else array, first, 0 if dim is None else dim), input._aval.device)
+    if not (return_inverse or return_counts):
+        return values
+    found = [values]
+    if return_inverse:
+        found.append(_indices(inverse, input))
+    if return_counts:
+        found.append(_indices(counts, input))
+    return tuple(found)
+
+
+def _rows(array: np.ndarray, dim: int) -> np.ndarray:
+    n = array.shape[dim]
+    return np.moveaxis(array, dim, 0).reshape(n, array.size // n if n else 0)
+
+
+def _check_dim(input: Tensor, dim: int) -> int:
+    d = wrap_dim(dim, input.ndim, scalar=False)
+    shape = input._aval.shape
+    if 0 in shape:
+        if shape[d]:
+            raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+        if shape.count(0) > 1:
+            raise RuntimeError("Number of zero sized dimensions is more than one, so unique cannot be applied ")
+    return d
+
+
+@composite("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None)")
+def unique(input, sorted, return_inverse, return_counts, dim):
+    """The different elements, sorted (or slices along `dim`), with inverse positions and counts where asked for."""
+    array = _comparable(input._host())
+    if dim is None:
+        _, first, inverse, counts = np.unique(
+            array.reshape(-1), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+        )
+        inverse = inverse.reshape(array.shape)
+        op = s.unique_values
+    else:
+        dim = _check_dim(input, dim)
+        first, inverse, counts = _unique_rows(_rows(array, dim))
+        op = s.unique_slices
+    return _results(input, op, first, inverse, counts, dim, return_inverse, return_counts)
+
+
+def _unique_rows(rows: np.ndarray):
+    """First position, inverse and count of each different row, in lexicographic order."""
+    order = np.lexsort(rows.T[::-1]) if rows.shape[1] else np.arange(len(rows))
+    ordered = rows[order]
+    new = np.ones(len(rows), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(1)
+    group = np.cumsum(new) - 1
+    inverse = np.empty(len(rows), np.int64)
+    inverse[order] = group
+    return order[new], inverse, np.bincount(group, minlength=int(new.sum()))
+
+
+@composite("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None)")
+def unique_consecutive(input, return_inverse, return_counts, dim):
+    """The first of each run of equal elements (or slices along `dim`), with inverse positions and counts."""
+    array = _comparable(input._host())
+    if dim is None:
+        rows, shape = array.reshape(-1, 1), array.shape
+    else:
+        dim = _check_dim(input, dim)
+        rows = _rows(array, dim)
+        shape = (len(rows),)
+    new = np.ones(len(rows), bool)
+    new[1:] = (rows[1:] != rows[:-1]).any(1)
+    first = np.flatnonzero(new)
+    inverse = (np.cumsum(new) - 1).reshape(shape)
+    counts = np.diff(np.append(first, len(rows)))
+    return _results(input, s.consecutive_values, first, inverse, counts, dim, return_inverse, return_counts)
+
+
+# --- counting ----------------------------------------------------------------------------------------------
+
+
+@composite("bincount(Tensor input, Tensor? weights=None, int minlength=0)", out=True)
+def bincount(input, weights, minlength):
+    """How often each non-negative integer occurs, or the sum of its weights."""
+    a = input._aval
+    if a.category >= 2:
+        raise NotImplementedError(f'"bincount_cpu" not implemented for \'{s.dtype_name(a.torch_dtype)}\'')
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    if a.ndim == 1 and a.size == 0:
+        return call(s.bincount, input, None, minlength)
+    array = input._host()
+    if a.ndim != 1 or int(array.min()) < 0:
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if weights is not None and (weights.ndim != 1 or weights.shape[0] != a.shape[0]):
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    return call(s.bincount, input, weights, max(minlength, int(array.max()) + 1))

@@ -1,0 +1,359 @@
+"""Determinants, inverses and the solution of linear systems."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from torchish.ops.declare import broadcast_shapes, op
+from torchish.ops.linalg_common import (
+    broadcast_batch,
+    check_float,
+    check_kernel,
+    check_matrix,
+    check_same_dtype,
+    check_solver,
+    check_square,
+    diag,
+    eye_like,
+    factor,
+    lu_info,
+    mH,
+    mm,
+    mT,
+    solve_factored,
+    solve_with,
+    triangular,
+    with_diag,
+)
+from torchish.ops.precision import type_name
+
+_hidden = {"method": False, "function": False, "out": False}
+
+
+# --- determinants ------------------------------------------------------------------------------------------
+
+
+def _parity(pivots):
+    swaps = jnp.sum(pivots != jnp.arange(pivots.shape[-1], dtype=pivots.dtype), -1)
+    return jnp.where(swaps % 2 == 1, -1, 1)
+
+
+@jax.custom_jvp
+def _det(a):
+    lu, pivots, _ = lax.linalg.lu(a)
+    return _parity(pivots).astype(a.dtype) * jnp.prod(diag(lu), -1)
+
+
+@_det.defjvp
+def _(primals, tangents):
+    # JAX's rule goes by cofactors, which exist for singular matrices too.
+    return _det(*primals), jax.jvp(jnp.linalg.det, primals, tangents)[1]
+
+
+@op("linalg.det(Tensor A)", aliases=("det", "Tensor.det"), grad="LinalgDetBackward0")
+def det(A):
+    """The determinant of square matrices."""
+    check_square(A, "linalg.det")
+    check_float(A, "linalg.det")
+    return _det(A)
+
+
+@det.backward
+def _(grad, A):
+    # PyTorch solves A^H G = conj(det) I with the factors at hand, exact zeros of U moved away from 0: a singular
+    # matrix whose determinant is exactly 0 gets the gradient 0.
+    lu, pivots, perm = lax.linalg.lu(A)
+    eps = jnp.finfo(A.dtype).eps
+    d = diag(lu)
+    value = _parity(pivots).astype(A.dtype) * jnp.prod(d, -1)
+    lu = with_diag(lu, jnp.where(d == 0, eps, d))
+    return solve_factored(lu, perm, eye_like(A) * (grad * jnp.conj(value))[..., None, None], adjoint=True)
+
+
+@op(
+    "linalg.slogdet(Tensor A)", returns="sign logabsdet", grad="LinalgSlogdetBackward0",
+)  # fmt: skip
+def slogdet(A):
+    """Sign and logarithm of the absolute value of the determinant."""
+    return _slogdet(A)
+
+
+@op("slogdet(Tensor input)", returns="sign logabsdet", grad="LinalgSlogdetBackward0")
+def slogdet_top(input):
+    """Sign and logarithm of the absolute value of the determinant."""
+    return _slogdet(input)
+
+
+def _slogdet(a):
+    check_square(a, "linalg.slogdet")
+    check_float(a, "linalg.slogdet")
+    lu, pivots, perm = factor(a)
+    d = diag(lu)
+    size = jnp.abs(d)
+    sign = _parity(pivots).astype(a.dtype) * jnp.prod(jnp.where(size == 0, 0, d / jnp.where(size == 0, 1, size)), -1)
+    value = jnp.sum(jnp.log(size), -1)
+    return _with_log_derivative(a, lu, perm, sign, value)
+
+
+@jax.custom_jvp
+def _with_log_derivative(a, lu, perm, sign, value):
+    return sign, value
+
+
+@_with_log_derivative.defjvp
+def _(primals, tangents):
+    a, lu, perm, sign, value = primals
+    change = jnp.trace(solve_with(a, lu, perm, tangents[0], False), axis1=-2, axis2=-1)
+    if jnp.issubdtype(a.dtype, jnp.complexfloating):
+        return (sign, value), ((change - jnp.real(change)) * sign, jnp.real(change))
+    return (sign, value), (jnp.zeros_like(sign), change)
+
+
+# --- inverses ----------------------------------------------------------------------------------------------
+
+
+@op("_linalg_inv_ex(Tensor A)", grad="LinalgInvExBackward0", **_hidden)
+def inv_ex(A):
+    """The inverse, and LAPACK's info (int32)."""
+    check_square(A, "linalg.inv")
+    check_float(A, "linalg.inv")
+    lu, _, perm = factor(A)
+    return solve_with(A, lu, perm, eye_like(A), False), lu_info(lu)
+
+
+@inv_ex.backward
+def _(grad, result):
+    adjoint = mH(result[0])
+    return (-mm(adjoint, mm(grad[0], adjoint)),)
+
+
+@jax.custom_jvp
+def _pinv(a, cut):
+    u, s, vh = lax.linalg.svd(a, full_matrices=False)
+    keep = s > cut[..., None]
+    inverse = jnp.where(keep, 1 / jnp.where(keep, s, 1), 0).astype(a.dtype)
+    return mm(mH(vh) * inverse[..., None, :], mH(u))
+
+
+@jax.custom_jvp
+def _pinv_hermitian(a, cut):
+    v, w = lax.linalg.eigh(a, symmetrize_input=False)
+    size = jnp.abs(w)
+    keep = size > cut[..., None]
+    inverse = jnp.where(keep, 1 / jnp.where(keep, w, 1), 0).astype(a.dtype)
+    return mm(v * inverse[..., None, :], mH(v))
+
+
+def _pinv_jvp(f):
+    @f.defjvp
+    def _(primals, tangents):
+        # Golub and Pereyra 1973: the derivative at constant rank.
+        a, da = primals[0], tangents[0]
+        p = f(*primals)
+        ph, dah = mH(p), mH(da)
+        change = -mm(p, mm(da, p))
+        left = mm(mm(p, ph), dah)
+        change = change + left - mm(mm(left, a), p)
+        right = mm(dah, mm(ph, p))
+        return p, change + right - mm(p, mm(a, right))
+
+
+_pinv_jvp(_pinv)
+_pinv_jvp(_pinv_hermitian)
+
+
+@op("_linalg_pinv(Tensor A, Tensor cut, bool hermitian)", grad="LinalgPinvBackward0", saves=("A",), **_hidden)
+def pinv(A, cut, hermitian):
+    """The pseudo-inverse; singular values up to `cut` count as zero."""
+    cut = lax.stop_gradient(jnp.broadcast_to(cut, A.shape[:-2]).astype(jnp.finfo(A.dtype).dtype))
+    return (_pinv_hermitian if hermitian else _pinv)(A, cut)
+
+
+# --- systems -----------------------------------------------------------------------------------------------
+
+
+def is_vector(a_shape, b_shape) -> bool:
+    """Whether B is a (batch of) vectors in A X = B, as PyTorch decides it."""
+    return len(b_shape) == 1 or (len(a_shape) - 1 == len(b_shape) and b_shape == a_shape[:-1])
+
+
+@op("_linalg_solve_ex(Tensor A, Tensor B, bool left)", grad="LinalgSolveExBackward0", **_hidden)
+def solve_ex(A, B, left):
+    """The solution X of A X = B (X A = B), and info."""
+    check_float(A, "linalg.solve")
+    check_same_dtype(A, B, "linalg.solve")
+    vector = is_vector(A.shape, B.shape)
+    b = B[..., None] if vector else B
+    check_solver(A, b, left, "linalg.solve")
+    if vector and not left:
+        raise RuntimeError(
+            "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False. In this case "
+            "linalg.solve is equivalent to B / A.squeeze(-1)"
+        )
+    a, b = broadcast_batch(A, b)
+    return _solve(a, b, left, vector)
+
+
+def _solve(a, b, left, vector):
+    lu, _, perm = factor(a)
+    # X A = B is A^H X^H = B^H
+    x = solve_with(a, lu, perm, b, False) if left else mH(solve_with(a, lu, perm, mH(b), True))
+    return x[..., 0] if vector else x, lu_info(lu)
+
+
+@solve_ex.backward
+def _(grad, result, A, B, left):
+    vector = is_vector(A.shape, B.shape)
+    x, g = result[0], grad[0]
+    if vector:
+        x, g = x[..., None], g[..., None]
+    a = jnp.broadcast_to(A, x.shape[:-2] + A.shape[-2:])
+    lu, _, perm = factor(a)
+    if left:
+        gb = solve_with(a, lu, perm, g, True)
+        ga = -mm(gb, mH(x))
+    else:
+        gb = mH(solve_with(a, lu, perm, mH(g), False))
+        ga = -mm(mH(x), gb)
+    return ga, gb[..., 0] if vector else gb
+
+
+@op(
+    "linalg.solve_triangular(Tensor A, Tensor B, *, bool upper, bool left=True, bool unitriangular=False)",
+    grad="LinalgSolveTriangularBackward0",
+)  # fmt: skip
+def solve_triangular(A, B, upper, left, unitriangular):
+    """The solution X of A X = B (X A = B) for triangular A."""
+    check_same_dtype(A, B, "linalg.solve_triangular")
+    check_solver(A, B, left, "linalg.solve_triangular")
+    check_kernel(A, "triangular_solve_cpu")
+    a, b = broadcast_batch(A, B)
+    return triangular(a, b, upper=upper, left=left, unit=unitriangular)
+
+
+@op(
+    "_triangular_solve(Tensor input, Tensor A, bool upper, bool transpose, bool unitriangular)",
+    grad="TriangularSolveBackward0", **_hidden,
+)  # fmt: skip
+def triangular_solve(input, A, upper, transpose, unitriangular):
+    """The solution X of A X = b (A^T X = b), and a copy of A."""
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"torch.triangular_solve: Expected b to have at least 2 dimensions, but it has {input.ndim} dimensions instead"
+        )
+    if A.ndim < 2:
+        raise RuntimeError(
+            f"torch.triangular_solve: Expected A to have at least 2 dimensions, but it has {A.ndim} dimensions instead"
+        )
+    check_solve_sizes(input, A, "triangular_solve")
+    check_kernel(A, "triangular_solve_cpu")
+    a, b = broadcast_batch(A, input)
+    x = lax.linalg.triangular_solve(
+        a, b, left_side=True, lower=not upper, transpose_a=transpose, unit_diagonal=unitriangular
+    )
+    return x, a
+
+
+def check_solve_sizes(b, a, name: str) -> None:
+    """The checks of PyTorch's older solvers."""
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"Expected b and A to have the same dtype, but found b of type {type_name(b)} and A of type {type_name(a)} instead."
+        )
+    if a.shape[-1] != a.shape[-2]:
+        raise RuntimeError(
+            f"A must be batches of square matrices, but they are {a.shape[-2]} by {a.shape[-1]} matrices"
+        )
+    if a.shape[-1] != b.shape[-2]:
+        n = a.shape[-1]
+        raise RuntimeError(
+            f"Incompatible matrix sizes for {name}: each A matrix is {n} by {n} but each b matrix is {b.shape[-2]} by "
+            f"{b.shape[-1]}"
+        )
+
+
+@op(
+    "linalg.lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False)",
+    saves=("LU", "pivots", "B"), grad="LinalgLuSolveBackward0",
+)  # fmt: skip
+def lu_solve(LU, pivots, B, left, adjoint):
+    """The solution X of A X = B (X A = B; with A^H when `adjoint`) from `linalg.lu_factor(A)`."""
+    if LU.dtype != B.dtype:
+        raise RuntimeError(
+            f"linalg.lu_solve: Expected LU and B to have the same dtype, but found LU of type {type_name(LU)} and B of "
+            f"type {type_name(B)} instead"
+        )
+    if pivots.dtype != jnp.int32:
+        raise RuntimeError("linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32")
+    check_solver(LU, B, left, "linalg.lu_solve")
+    if pivots.shape[-1] != LU.shape[-1]:
+        raise RuntimeError("linalg.lu_solve: Number of pivots per batch should be same as the dimension of the matrix")
+    if pivots.shape[:-1] != LU.shape[:-2]:
+        raise RuntimeError(
+            f"linalg.lu_solve: Expected LU.shape[:-1] and pivots.shape to be the same, but got pivots with shape "
+            f"{list(pivots.shape)} instead"
+        )
+    lu, b = broadcast_batch(LU, B)
+    n = LU.shape[-1]
+    perm = lax.linalg.lu_pivots_to_permutation(pivots - 1, n)
+    perm = jnp.broadcast_to(perm, lu.shape[:-1])
+    if left:
+        return solve_factored(lu, perm, b, adjoint)
+    return mH(solve_factored(lu, perm, mH(b), not adjoint))
+
+
+@op("cholesky_solve(Tensor input, Tensor L, bool upper=False)")
+def cholesky_solve(input, L, upper):
+    """The solution X of A X = input from the Cholesky factor of A."""
+    if input.ndim < 2:
+        raise RuntimeError(f"b should have at least 2 dimensions, but has {input.ndim} dimensions instead")
+    if L.ndim < 2:
+        raise RuntimeError(f"u should have at least 2 dimensions, but has {L.ndim} dimensions instead")
+    check_solve_sizes(input, L, "cholesky_solve")
+    check_kernel(input, "cholesky_solve_cpu")
+    c, b = broadcast_batch(L, input)
+    x = triangular(c, b, upper=upper, adjoint=upper)
+    return triangular(c, x, upper=upper, adjoint=not upper)
+
+
+@op("cholesky_inverse(Tensor input, bool upper=False)")
+def cholesky_inverse(input, upper):
+    """The inverse of A from its Cholesky factor."""
+    check_square(input, "cholesky_inverse")
+    check_kernel(input, "cholesky_inverse_out_cpu")
+    half = triangular(input, eye_like(input), upper=upper)
+    return mm(half, mH(half)) if upper else mm(mH(half), half)
+
+
+# --- least squares -----------------------------------------------------------------------------------------
+
+
+@op(
+    "_linalg_lstsq(Tensor A, Tensor B, float rcond, str driver, bool residuals)",
+    grad="LinalgLstsqBackward0", **_hidden,
+)  # fmt: skip
+def lstsq(A, B, rcond, driver, residuals):
+    """Least squares: solution, residuals (or nothing), rank, singular values, all of the batch."""
+    vector = is_lstsq_vector(A.shape, B.shape)
+    b = B[..., None] if vector else B
+    a, b = broadcast_batch(A, b)
+    s = lax.linalg.svd(lax.stop_gradient(A), full_matrices=False, compute_uv=False)
+    top = s[..., :1] if s.shape[-1] else jnp.zeros(s.shape[:-1] + (1,), s.dtype)
+    cut = rcond * top[..., 0] if driver != "gels" else jnp.zeros(top.shape[:-1], s.dtype)
+    rank = jnp.sum(s > cut[..., None], -1)
+    x = mm(_pinv(a, jnp.broadcast_to(cut, a.shape[:-2])), b)
+    if residuals:
+        left = mm(a, x) - b
+        rest = jnp.sum(jnp.real(left * jnp.conj(left)), -2)
+    else:
+        rest = jnp.zeros((0,), s.dtype)
+    return x[..., 0] if vector else x, rest, rank, s
+
+
+def is_lstsq_vector(a_shape, b_shape) -> bool:
+    return len(b_shape) == 1 or (len(a_shape) - 1 == len(b_shape) and b_shape == a_shape[:-1])
+
+
+__all__ = ["broadcast_shapes", "check_matrix", "mT"]

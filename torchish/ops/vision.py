@@ -1,0 +1,399 @@
+"""Operations on images and feature maps: resampling, grids, unfolding, channel rearrangement."""
+
+from __future__ import annotations
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from torchish.ops.declare import op
+from torchish.ops.precision import widen
+
+
+def _op(signature, **traits):
+    return op(signature, method=False, function=False, out=False, **traits)
+
+
+# --- resampling by a fixed factor --------------------------------------------------------------------------
+
+
+def _upsample_name(spec, flat):
+    mode, n = spec.statics[1], flat[0]._aval.ndim - 2
+    antialias = "Aa" if spec.statics[4] else ""
+    return f"Upsample{_MODE_NAMES[mode]}{n}D{antialias}Backward0"
+
+
+_MODE_NAMES = {
+    "nearest": "Nearest", "nearest-exact": "NearestExact", "linear": "Linear", "bilinear": "Bilinear",
+    "trilinear": "Trilinear", "bicubic": "Bicubic", "lanczos": "Lanczos",
+}  # fmt: skip
+
+
+@_op(
+    "upsample(Tensor input, int[] size, str mode, bool align_corners, any scales, bool antialias)", saves=(),
+    grad=_upsample_name,
+)  # fmt: skip
+def upsample(input, size, mode, align_corners, scales, antialias):
+    """(N, C, *spatial) resampled to `size`, one dimension after the other; `scales` (or None) as the user gave them."""
+    x = widen(input)
+    integer = jnp.issubdtype(x.dtype, jnp.integer)
+    if integer and not mode.startswith("nearest"):
+        x = x.astype(np.float32)
+    for i in reversed(range(len(size))):
+        x = _resample(x, 2 + i, size[i], mode, align_corners, None if scales is None else scales[i], antialias)
+    if integer and not mode.startswith("nearest"):
+        info = np.iinfo(np.dtype(input.dtype))
+        x = jnp.clip(jnp.round(x), info.min, info.max)
+    return x.astype(input.dtype)
+
+
+def _resample(x, axis, out, mode, align_corners, scale, antialias):
+    n = x.shape[axis]
+    if mode in ("nearest", "nearest-exact"):
+        index = _nearest_index(n, out, scale, mode == "nearest-exact")
+        if out == n and (index == np.arange(n)).all():
+            return x
+        if out % n == 0 and (index == np.arange(out) // (out // n)).all():
+            return jnp.repeat(x, out // n, axis)
+        return jnp.take(x, index, axis=axis)
+    dtype = np.dtype(x.dtype)
+    if antialias:
+        index, weight = _antialias_taps(n, out, mode, align_corners, scale, dtype)
+    elif mode == "bicubic":
+        index, weight = _cubic_taps(n, out, align_corners, scale, dtype)
+    else:
+        if n == out:
+            return x
+        index, weight = _linear_taps(n, out, align_corners, scale, dtype)
+    shape = [1] * x.ndim
+    shape[axis] = out
+    total = None
+    for k in range(index.shape[1]):
+        part = jnp.take(x, index[:, k], axis=axis) * weight[:, k].astype(dtype).reshape(shape)
+        total = part if total is None else total + part
+    return total
+
+
+def _ratio(n, out, align_corners, scale, dtype):
+    """How far apart in the input neighbouring results lie, in the precision that PyTorch computes it in."""
+    if align_corners:
+        return dtype.type(n - 1) / dtype.type(out - 1) if out > 1 else dtype.type(0)
+    return dtype.type(1.0 / scale) if scale is not None and scale > 0 else dtype.type(n) / dtype.type(out)
+
+
+def _source(n, out, align_corners, scale, dtype, cubic):
+    ratio = _ratio(n, out, align_corners, scale, dtype)
+    i = np.arange(out).astype(dtype)
+    if align_corners:
+        return ratio * i
+    source = ratio * (i + dtype.type(0.5)) - dtype.type(0.5)
+    return source if cubic else np.maximum(source, 0)
+
+
+def _nearest_index(n, out, scale, exact):
+    # float32 throughout, as PyTorch computes nearest indices
+    f = np.float32
+    ratio = f(1.0 / scale) if scale is not None and scale > 0 else f(n) / f(out)
+    i = np.arange(out).astype(f)
+    source = np.floor((i + f(0.5)) * ratio) if exact else np.floor(i * ratio)
+    return np.minimum(source.astype(np.int64), n - 1)
+
+
+def _linear_taps(n, out, align_corners, scale, dtype):
+    source = _source(n, out, align_corners, scale, dtype, False)
+    low = np.minimum(source.astype(np.int64), n - 1)
+    high = np.minimum(low + 1, n - 1)
+    part = np.clip(source - low.astype(dtype), 0, 1)
+    return np.stack([low, high], 1), np.stack([1 - part, part], 1)
+
+
+def cubic_weights(t, a=-0.75):
+    """Weights of the four neighbours at a fraction t past the second (cubic convolution; Keys, 1981)."""
+
+    def near(x):
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+
+    def far(x):
+        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
+    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
+
+
+def _cubic_taps(n, out, align_corners, scale, dtype):
+    source = _source(n, out, align_corners, scale, dtype, True)
+    low = np.floor(source)
+    weight = np.stack(cubic_weights(source - low), 1)
+    index = low.astype(np.int64)[:, None] + np.arange(-1, 3)
+    return np.clip(index, 0, n - 1), weight
+
+
+def _antialias_taps(n, out, mode, align_corners, scale, dtype):
+    ratio = float(_ratio(n, out, align_corners, scale, np.dtype(np.float64) if dtype == np.float64 else dtype))
+    half = {"bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}[mode]
+    support = half * ratio if ratio >= 1 else half
+    inverse = 1 / ratio if ratio >= 1 else 1.0
+    filter_ = {"bilinear": _triangle, "bicubic": _keys, "lanczos": _lanczos}[mode]
+    width = math.ceil(support) * 2 + 1
+    index = np.zeros((out, width), np.int64)
+    weight = np.zeros((out, width), np.float64)
+    for i in range(out):
+        center = ratio * (i + 0.5)
+        start = max(int(center - support + 0.5), 0)
+        count = min(max(min(int(center + support + 0.5), n) - start, 0), width)
+        w = np.array([filter_((j + start - center + 0.5) * inverse) for j in range(count)])
+        if w.sum() != 0:
+            w = w / w.sum()
+        weight[i, :count] = w
+        index[i] = np.clip(start + np.arange(width), 0, n - 1)
+    return index, weight
+
+
+def _triangle(x):
+    return max(1 - abs(x), 0.0)
+
+
+def _keys(x, a=-0.5):
+    x = abs(x)
+    if x < 1:
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+    return (((x - 5) * x + 8) * x - 4) * a if x < 2 else 0.0
+
+
+def _lanczos(x):
+    return float(np.sinc(x) * np.sinc(x / 3)) if abs(x) < 3 else 0.0
+
+
+# --- sampling at given places ------------------------------------------------------------------------------
+
+
+@_op("grid_sampler(Tensor input, Tensor grid, str mode, str padding_mode, bool align_corners)",
+     grad=lambda spec, flat: f"GridSampler{flat[0]._aval.ndim - 2}DBackward0")  # fmt: skip
+def grid_sampler(input, grid, mode, padding_mode, align_corners):
+    """Values of (N, C, *spatial) at grid places (N, *out, dimensions) in [-1, 1], x first."""
+    x, g = widen(input), widen(grid)
+    spatial = x.shape[2:]
+    n = len(spatial)
+    places = [_unnormalize(g[..., n - 1 - i], spatial[i], align_corners) for i in range(n)]
+    if mode == "bicubic":
+        return _sample_bicubic(x, places, padding_mode, align_corners).astype(input.dtype)
+    places = [_folded(p, s, padding_mode, align_corners) for p, s in zip(places, spatial, strict=True)]
+    if mode == "nearest":
+        index = [jnp.round(lax.stop_gradient(p)).astype(np.int64) for p in places]
+        return _fetch(x, index).astype(input.dtype)
+    low = [jnp.floor(lax.stop_gradient(p)) for p in places]
+    total = 0
+    for corner in np.ndindex(*(2,) * n):
+        weight = 1
+        index = []
+        for p, f, c in zip(places, low, corner, strict=True):
+            weight = weight * ((p - f) if c else (f + 1 - p))
+            index.append((f + c).astype(np.int64))
+        total = total + _fetch(x, index) * weight[:, None]
+    return total.astype(input.dtype)
+
+
+def _unnormalize(p, size, align_corners):
+    return (p + 1) / 2 * (size - 1) if align_corners else ((p + 1) * size - 1) / 2
+
+
+def _clip(p, size):
+    # the gradient is 0 at the bounds too; nan goes to 0
+    inside = (p > 0) & (p < size - 1)
+    edge = jnp.where(p >= size - 1, jnp.asarray(size - 1, p.dtype), 0)
+    return jnp.where(inside, p, lax.stop_gradient(edge))
+
+
+def _reflect(p, twice_low, twice_high):
+    if twice_low == twice_high:
+        return jnp.zeros_like(p)
+    low, span = twice_low / 2, (twice_high - twice_low) / 2
+    shifted = p - low
+    distance = jnp.where(shifted < 0, -shifted, shifted)
+    flips = jnp.floor(lax.stop_gradient(distance) / span)
+    extra = distance - flips * span
+    return jnp.where(flips % 2 == 0, extra + low, span - extra + low)
+
+
+def _folded(p, size, padding_mode, align_corners):
+    """A place brought inside the image as the padding mode says."""
+    if padding_mode == "border":
+        return _clip(p, size)
+    if padding_mode == "reflection":
+        p = _reflect(p, 0, 2 * (size - 1)) if align_corners else _reflect(p, -1, 2 * size - 1)
+        return _clip(p, size)
+    # far away or not finite: outside in any case, and safe to convert to an integer
+    safe = (p > -(2.0**30)) & (p < 2.0**30)
+    return jnp.where(safe, p, -100.0)
+
+
+def _fetch(x, index):
+    """Elements of (N, C, *spatial) at integer places (N, *out) per dimension; 0 outside."""
+    spatial = x.shape[2:]
+    inside = True
+    flat = 0
+    for i, size in zip(index, spatial, strict=True):
+        inside = inside & (i >= 0) & (i < size)
+        flat = flat * size + jnp.clip(i, 0, size - 1)
+    n, c = x.shape[:2]
+    out = flat.shape[1:]
+    got = jnp.take_along_axis(x.reshape(n, c, -1), flat.reshape(n, 1, -1), 2).reshape((n, c, *out))
+    return jnp.where(inside[:, None], got, 0)
+
+
+def _sample_bicubic(x, places, padding_mode, align_corners):
+    low = [jnp.floor(lax.stop_gradient(p)) for p in places]
+    weights = [cubic_weights(p - f) for p, f in zip(places, low, strict=True)]
+    total = 0
+    for ky in range(4):
+        for kx in range(4):
+            index = []
+            for f, k, size in zip(low, (ky, kx), x.shape[2:], strict=True):
+                index.append(_folded(f + (k - 1), size, padding_mode, align_corners).astype(np.int64))
+            total = total + _fetch(x, index) * (weights[0][ky] * weights[1][kx])[:, None]
+    return total
+
+
+@op("affine_grid_generator(Tensor theta, int[] size, bool align_corners)", method=False, out=False, saves=())
+def affine_grid_generator(theta, size, align_corners):
+    """The grid (N, *spatial, dimensions) of an affine map theta (N, dimensions, dimensions + 1)."""
+    spatial = size[2:]
+    t = widen(theta)
+    axes = []
+    for s in spatial:
+        steps = np.linspace(-1, 1, s) if s > 1 else np.zeros(1)
+        axes.append(steps if align_corners else steps * (s - 1) / s)
+    mesh = np.meshgrid(*axes, indexing="ij")
+    base = np.stack([*reversed(mesh), np.ones(spatial)], -1)
+    out = jnp.einsum("...k,njk->n...j", base.astype(t.dtype), t, precision=lax.Precision.HIGHEST)
+    return out.astype(theta.dtype)
+
+
+# --- rearranging -------------------------------------------------------------------------------------------
+
+
+@op("pixel_shuffle(Tensor input, int upscale_factor)", method=False, saves=(), aliases=("nn.functional.pixel_shuffle",))
+def pixel_shuffle(input, upscale_factor):
+    """(*, C r^2, H, W) as (*, C, H r, W r)."""
+    r = upscale_factor
+    if input.ndim < 3:
+        raise RuntimeError(
+            f"pixel_shuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
+        )
+    if r <= 0:
+        raise RuntimeError(f"pixel_shuffle expects a positive upscale_factor, but got {r}")
+    *lead, c, h, w = input.shape
+    if c % (r * r):
+        raise RuntimeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
+            f"input.size(-3)={c} is not divisible by {r * r}"
+        )
+    n = len(lead)
+    x = input.reshape(*lead, c // (r * r), r, r, h, w)
+    return x.transpose(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, c // (r * r), h * r, w * r)
+
+
+@op("pixel_unshuffle(Tensor input, int downscale_factor)", method=False, saves=(),
+    aliases=("nn.functional.pixel_unshuffle",))  # fmt: skip
+def pixel_unshuffle(input, downscale_factor):
+    """(*, C, H r, W r) as (*, C r^2, H, W)."""
+    r = downscale_factor
+    if input.ndim < 3:
+        raise RuntimeError(
+            f"pixel_unshuffle expects input to have at least 3 dimensions, but got input with {input.ndim} dimension(s)"
+        )
+    if r <= 0:
+        raise RuntimeError(f"pixel_unshuffle expects a positive downscale_factor, but got {r}")
+    *lead, c, h, w = input.shape
+    for name, at, size in (("height", -2, h), ("width", -1, w)):
+        if size % r:
+            raise RuntimeError(
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({at})={size} is not "
+                f"divisible by {r}"
+            )
+    n = len(lead)
+    x = input.reshape(*lead, c, h // r, r, w // r, r)
+    return x.transpose(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, c * r * r, h // r, w // r)
+
+
+@op("channel_shuffle(Tensor input, int groups)", method=False, saves=(), out=False,
+    aliases=("nn.functional.channel_shuffle", "native_channel_shuffle", "nn.functional.native_channel_shuffle"))  # fmt: skip
+def channel_shuffle(input, groups):
+    """Channels (dimension 1) dealt out by groups."""
+    if input.ndim < 3:
+        raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(input.shape)}")
+    if groups <= 0:
+        raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+    c = input.shape[1]
+    if c % groups:
+        raise RuntimeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
+    x = input.reshape(input.shape[0], groups, c // groups, *input.shape[2:])
+    return x.swapaxes(1, 2).reshape(input.shape)
+
+
+def _columns(shape, kernel, dilation, padding, stride):
+    return tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, d, p, s in zip(shape, kernel, dilation, padding, stride, strict=True)
+    )
+
+
+@_op("im2col(Tensor input, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", saves=(), grad="Im2ColBackward0")
+def im2col(input, kernel_size, dilation, padding, stride):
+    """Blocks of (N, C, H, W) as columns (N, C kh kw, L)."""
+    batched = input.ndim == 4
+    x = input if batched else input[None]
+    rows, columns = _columns(x.shape[2:], kernel_size, dilation, padding, stride)
+    if rows < 1 or columns < 1:
+        h, w = x.shape[2:]
+        raise RuntimeError(
+            f"Given input with spatial size ({h}, {w}), kernel_size=({kernel_size[0]}, {kernel_size[1]}), "
+            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), calculated shape of the array of "
+            f"sliding blocks as ({rows}, {columns}), but its components must be at least one."
+        )
+    x = jnp.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
+    parts = []
+    for i, j in np.ndindex(*kernel_size):
+        a, b = i * dilation[0], j * dilation[1]
+        limit = (a + (rows - 1) * stride[0] + 1, b + (columns - 1) * stride[1] + 1)
+        parts.append(lax.slice(x, (0, 0, a, b), (*x.shape[:2], *limit), (1, 1, *stride)))
+    out = jnp.stack(parts, 2).reshape(x.shape[0], -1, rows * columns)
+    return out if batched else out[0]
+
+
+@_op(
+    "col2im(Tensor input, int[] output_size, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", saves=(),
+    grad="Col2ImBackward0",
+)  # fmt: skip
+def col2im(input, output_size, kernel_size, dilation, padding, stride):
+    """Columns (N, C kh kw, L) added up into (N, C, H, W): the transpose of im2col."""
+    batched = input.ndim == 3
+    x = input if batched else input[None]
+    size = kernel_size[0] * kernel_size[1]
+    if x.shape[1] % size:
+        raise RuntimeError(
+            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got input.size(1)="
+            f"{x.shape[1]} and kernel_size=({kernel_size[0]}, {kernel_size[1]})."
+        )
+    rows, columns = _columns(output_size, kernel_size, dilation, padding, stride)
+    if x.shape[2] != rows * columns:
+        raise RuntimeError(
+            f"Given output_size=({output_size[0]}, {output_size[1]}), kernel_size=({kernel_size[0]}, {kernel_size[1]}), "
+            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, {stride[1]}), "
+            f"expected size of input's dimension 2 to match the calculated number of sliding blocks {rows} * {columns} = "
+            f"{rows * columns}, but got input.size(2)={x.shape[2]}."
+        )
+    n, c = x.shape[0], x.shape[1] // size
+    x = widen(x).reshape(n, c, *kernel_size, rows, columns)
+    full = [max(o + 2 * p, (m - 1) * s + d * (k - 1) + 1) for o, p, m, s, d, k in
+            zip(output_size, padding, (rows, columns), stride, dilation, kernel_size, strict=True)]  # fmt: skip
+    total = None
+    for i, j in np.ndindex(*kernel_size):
+        config = [(0, 0, 0), (0, 0, 0)]
+        for at, m, s, d, f in zip((i, j), (rows, columns), stride, dilation, full, strict=True):
+            config.append((at * d, f - at * d - ((m - 1) * s + 1), s - 1))
+        part = lax.pad(x[:, :, i, j], jnp.zeros((), x.dtype), config)
+        total = part if total is None else total + part
+    out = total[:, :, padding[0] : padding[0] + output_size[0], padding[1] : padding[1] + output_size[1]].astype(input.dtype)
+    return out if batched else out[0]
