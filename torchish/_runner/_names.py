@@ -22,6 +22,7 @@ TORCHISH_ONLY = frozenset(
         "torchish._runner",
         "torchish.data",
         "torchish.engine",
+        "torchish.flax",
         "torchish.interop",
         "torchish.ops",
         "torchish.vision",

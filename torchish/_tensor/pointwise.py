@@ -12,6 +12,7 @@ from torchish.engine.expr import TRACED
 from torchish.engine.program import force
 from torchish.ops import exponential as e
 from torchish.ops import pointwise as p
+from torchish.ops import special
 from torchish.ops import trigonometric as trig
 from torchish.ops.compare import isclose as isclose_op
 from torchish.ops.rules import name_of
@@ -201,6 +202,43 @@ def conj_physical_(input: Tensor) -> Tensor:
 def resolve_neg(input: Tensor) -> Tensor:
     """`input` itself: negation is never kept pending here."""
     return input
+
+
+# --- gamma functions ---------------------------------------------------------------------------------------
+
+
+def _polygamma(n: int, input: Tensor) -> Tensor:
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    return call(special.polygamma, input, n)
+
+
+@composite("polygamma(int n, Tensor input)", method=False, out=True, aliases=("special.polygamma",))
+def polygamma(n: int, input: Tensor) -> Tensor:
+    """The n-th derivative of digamma."""
+    return _polygamma(n, input)
+
+
+@composite("polygamma(Tensor input, int n)", function=False)
+def polygamma_method(input: Tensor, n: int) -> Tensor:
+    """The n-th derivative of digamma."""
+    return _polygamma(n, input)
+
+
+@composite("polygamma_(Tensor input, int n)", function=False)
+def polygamma_(input: Tensor, n: int) -> Tensor:
+    """The n-th derivative of digamma, in place."""
+    if n < 0:
+        raise RuntimeError("polygamma(n, x) does not support negative n.")
+    return apply_inplace(special.polygamma.spec(("T",), (n,)), (input,))
+
+
+def _refuse_dimension(values: list) -> None:
+    if values[1] < 1:
+        raise RuntimeError("p has to be greater than or equal to 1")
+
+
+special.mvlgamma.refine = _refuse_dimension
 
 
 # --- dtypes ------------------------------------------------------------------------------------------------

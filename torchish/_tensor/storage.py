@@ -108,6 +108,8 @@ class Storage:
 def as_strided(buffer: np.ndarray, shape, strides, offset: int) -> np.ndarray:
     """A NumPy view of flat memory with the given geometry in elements."""
     n = buffer.itemsize
+    if 0 in shape:  # may start beyond the memory's end
+        return np.ndarray(shape, buffer.dtype)
     return np.ndarray(shape, buffer.dtype, buffer, offset * n, tuple(s * n for s in strides))
 
 

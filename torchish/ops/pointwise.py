@@ -433,7 +433,7 @@ def _check_where(common: dt.dtype, given: Given) -> None:
 
 @op(
     "where(Tensor condition, Tensor|Number input, Tensor|Number other)", promote=ARITH, method=False,
-    raw=("condition",), saves={"condition": ("input", "other")}, check=_check_where,
+    raw=("condition",), indices=("condition",), saves={"condition": ("input", "other")}, check=_check_where,
 )  # fmt: skip
 def where(condition, input, other):
     """`input` where `condition` is true, else `other`."""

@@ -1,5 +1,6 @@
 """`torch.utils`."""
 
+from torchish import data
 from torchish.utils import hooks
 
-__all__ = ["hooks"]
+__all__ = ["data", "hooks"]

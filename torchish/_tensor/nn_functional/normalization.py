@@ -36,9 +36,9 @@ def batch_norm(
 
 def _check_batch_norm(input, weight, bias, running_mean, running_var, training):
     a = input._aval
-    if a.ndim < 2:
+    if a.ndim < 2 and a.size:
         raise IndexError(f"Dimension out of range (expected to be in range of [-{a.ndim}, {a.ndim - 1}], but got 1)")
-    channels = a.shape[1]
+    channels = a.shape[1] if a.ndim > 1 else 0
     if not training:
         for name, t in (("running_mean", running_mean), ("running_var", running_var)):
             if t is None:
@@ -61,6 +61,10 @@ def _check_batch_norm(input, weight, bias, running_mean, running_var, training):
 def _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
     tensor_arg("batch_norm", "input", 1, input)
     _check_batch_norm(input, weight, bias, running_mean, running_var, training)
+    if not input._aval.size:
+        # PyTorch's result for nothing to normalize keeps the history of all three
+        out = input * weight[0] if weight is not None else input.clone()
+        return out + bias[0] if bias is not None else out
     if not training:
         return ap(N.batch_norm_eval, (float(eps),), input, weight, bias, running_mean, running_var)
     out, mean, var = ap(N.batch_norm_train, (float(eps),), input, weight, bias)

@@ -1,0 +1,331 @@
+"""The engine: how many programs a loop takes, what is donated, what memory does, and that laziness is invisible."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import tracemalloc
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import torchish as torch
+from torchish import nn
+from torchish.engine import disk_cache, expr, policy, program
+from torchish.nn import functional as F
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(3, 6, 5), nn.Conv2d(6, 16, 5)
+        self.fc1, self.fc2, self.fc3 = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)
+        x = x.view(-1, 400)
+        return self.fc3(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+
+class Tiny(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(8, 16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        return self.fc2(torch.tanh(self.fc1(x)))
+
+
+def programs() -> int:
+    """Programs built so far in this process, compiled or loaded."""
+    return program.STATS.compiled + program.STATS.loaded
+
+
+def train(model, steps: int, read: str, shape=(4, 3, 32, 32), classes: int = 10, lr_of=None):
+    """The seed's training loop; returns the losses that it read."""
+    opt = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+    criterion = nn.CrossEntropyLoss()
+    losses, running = [], 0.0
+    for i in range(steps):
+        x, y = torch.randn(*shape), torch.randint(0, classes, (shape[0],))
+        if lr_of is not None:
+            opt.param_groups[0]["lr"] = lr_of(i)
+        opt.zero_grad()
+        loss = criterion(model(x), y)
+        if read == "before backward":
+            losses.append(loss.item())
+        loss.backward()
+        if read == "before step":
+            losses.append(loss.item())
+        opt.step()
+        if read == "after step":
+            losses.append(loss.item())
+        if read == "accumulated":
+            running = running + loss.detach()
+    if read == "accumulated":
+        losses.append(float(running))
+    return losses
+
+
+READS = ["before backward", "before step", "after step", "accumulated", "never"]
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_loop_compiles_a_constant_number_of_programs(read):
+    torch.manual_seed(0)
+    model = Tiny()
+    train(model, 4, read, (4, 8), 4)
+    before = programs()
+    train(model, 30, read, (4, 8), 4)
+    # a new optimizer starts without momentum buffers, so its first steps differ; nothing after them does
+    assert programs() - before <= 2
+    before = programs()
+    train(model, 60, read, (4, 8), 4)
+    assert programs() - before <= 1
+
+
+def test_a_step_of_the_loop_is_one_program():
+    torch.manual_seed(0)
+    model = Tiny()
+    train(model, 5, "after step", (4, 8), 4)
+    before = program.STATS.runs
+    train(model, 40, "after step", (4, 8), 4)
+    assert program.STATS.runs - before <= 42
+
+
+def test_numbers_are_inputs_of_programs():
+    torch.manual_seed(0)
+    model = Tiny()
+    train(model, 6, "after step", (4, 8), 4)
+    before = programs()
+    train(model, 30, "after step", (4, 8), 4, lr_of=lambda i: 0.1 / (i + 1))
+    x = torch.arange(12.0).reshape(3, 4)
+    for i in range(3):
+        for j in range(4):
+            assert x[i, j].item() == 4 * i + j
+            (x * (1.5 + i) + j).tolist()
+    assert programs() - before <= 6
+
+
+@pytest.mark.parametrize("read", READS)
+def test_where_the_loss_is_read_changes_nothing(read):
+    results = []
+    for where in (read, "after step"):
+        torch.manual_seed(3)
+        model = Tiny()
+        train(model, 10, where, (4, 8), 4)
+        results.append(model.fc1.weight.detach().numpy().copy())
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-6, atol=1e-7)
+
+
+def test_lazy_and_eager_agree():
+    got = []
+    for eager in (False, True):
+        previous, expr.EAGER = expr.EAGER, eager
+        try:
+            torch.manual_seed(1)
+            model = LeNet()
+            losses = train(model, 3, "after step")
+            got.append((losses, [p.detach().numpy().copy() for p in model.parameters()]))
+        finally:
+            expr.EAGER = previous
+    np.testing.assert_allclose(got[0][0], got[1][0], rtol=1e-5)
+    for a, b in zip(got[0][1], got[1][1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_eager_mode_runs_each_operation_at_once():
+    previous, expr.EAGER = expr.EAGER, True
+    try:
+        before = program.STATS.runs
+        x = torch.ones(3) + 1
+        x = x * 2
+        assert program.STATS.runs - before == 2
+        assert not expr.LOCAL.pending
+        assert x.tolist() == [4.0, 4.0, 4.0]
+    finally:
+        expr.EAGER = previous
+
+
+def test_dead_work_is_never_run():
+    x = torch.ones(3)
+    program.evaluate_all()
+    before = program.STATS.nodes
+    y = x + 1
+    for _ in range(10):
+        y * 3  # noqa: B018 - the result is dropped on purpose
+    assert y.tolist() == [2.0, 2.0, 2.0]
+    assert program.STATS.nodes - before == 1
+
+
+def test_a_read_runs_only_what_it_needs():
+    a, b = torch.ones(3), torch.ones(3)
+    p, q = a + 1, b * 5
+    program_nodes = program.STATS.nodes
+    p.tolist()
+    assert program.STATS.nodes - program_nodes == 1
+    assert q.tolist() == [5.0, 5.0, 5.0]
+
+
+def test_dead_buffers_are_donated():
+    x = torch.ones(512, 512)
+    x = x * 1.0
+    x.tolist()
+    pointers = set()
+    for _ in range(4):
+        x = x * 0.5
+        program.evaluate_all()
+        pointers.add(x._read().value.unsafe_buffer_pointer())
+    assert len(pointers) == 1
+
+
+def test_a_buffer_that_was_handed_out_is_never_donated():
+    x = torch.ones(64, 64) * 1.0
+    array = x.jax()
+    for _ in range(3):
+        x = x + 1
+        program.evaluate_all()
+    np.testing.assert_array_equal(np.asarray(array), np.ones((64, 64), np.float32))
+
+
+def test_the_program_cache_is_bounded(monkeypatch):
+    monkeypatch.setattr(program, "CACHE_SIZE", 8)
+    for n in range(1, 20):
+        (torch.ones(n) + 1).tolist()
+    assert program.program_count() <= 8 or len(program.CACHE) <= 8
+
+
+def test_the_pending_list_is_bounded():
+    x = torch.ones(2)
+    for _ in range(policy.LIMIT + 500):
+        x = x * 1.0001
+    assert len(expr.LOCAL.pending) <= policy.LIMIT + 1
+    assert x[0].item() == pytest.approx(1.0001 ** (policy.LIMIT + 500), rel=1e-3)
+
+
+@pytest.mark.parametrize("steps", [int(os.environ.get("TORCHISH_TEST_STEPS", "1500"))])
+def test_memory_is_flat_over_many_steps(steps):
+    """`TORCHISH_TEST_STEPS=20000` runs the long form."""
+    torch.manual_seed(0)
+    model = Tiny()
+    train(model, 50, "after step", (4, 8), 4)
+    gc.collect()
+    gc.disable()
+    try:
+        tracemalloc.start()
+        train(model, 50, "after step", (4, 8), 4)
+        start = tracemalloc.get_traced_memory()[0]
+        arrays = len(jax.live_arrays())
+        cached = program.program_count()
+        train(model, steps, "after step", (4, 8), 4)
+        grown = tracemalloc.get_traced_memory()[0] - start
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert grown < 300_000
+    assert len(jax.live_arrays()) <= arrays + 40
+    assert program.program_count() <= cached + 4
+    assert len(expr.LOCAL.pending) < policy.LIMIT
+
+
+def test_threads_work_side_by_side():
+    torch.manual_seed(0)
+    shared = torch.randn(16, 16)
+    results: dict[int, float] = {}
+    errors: list = []
+
+    def work(k: int) -> None:
+        try:
+            w = (torch.ones(16, 16) * (k + 1)).requires_grad_()
+            for _ in range(20):
+                loss = ((w @ shared) ** 2).mean()
+                loss.backward()
+                with torch.no_grad():
+                    w -= 0.01 * w.grad
+                w.grad = None
+            results[k] = loss.item()
+        except Exception as e:
+            errors.append(e)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    alone = dict(results)
+    results.clear()
+    for k in range(3):
+        work(k)
+    assert not errors
+    assert {k: pytest.approx(v, rel=1e-5) for k, v in results.items()} == alone
+
+
+def test_a_failed_call_changes_nothing():
+    x = torch.ones(2, 3)
+    y = x + 1
+    with pytest.raises(RuntimeError, match="must match the size"):
+        y.add_(torch.ones(2, 4))
+    assert y._version == 0
+    assert y.tolist() == [[2.0] * 3] * 2
+
+
+def test_other_jax_code_keeps_its_defaults():
+    assert jnp.arange(3).dtype == np.int32
+    torch.ones(3).double().sum().item()
+    assert jnp.arange(3).dtype == np.int32
+    assert jnp.ones(3).dtype == np.float32
+
+
+SCRIPT = """
+import torchish as torch
+from torchish.engine import program
+x = torch.arange(6.0).reshape(2, 3)
+print((x @ x.t()).sum().item(), torch.sort(x.flatten() * -1.5)[0].tolist())
+w = torch.ones(3, requires_grad=True)
+(w * x).sum().backward()
+print(w.grad.tolist())
+import sys
+print(program.STATS.compiled, program.STATS.loaded, file=sys.stderr)
+"""
+
+
+def run_script(cache: str, **env) -> tuple[str, int, int]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "TORCHISH_CACHE_DIR": cache, **env},
+    )  # fmt: skip
+    compiled, loaded = done.stderr.split()[-2:]
+    return done.stdout, int(compiled), int(loaded)
+
+
+def test_a_second_process_loads_its_programs_from_disk(tmp_path):
+    first, compiled, loaded = run_script(str(tmp_path))
+    assert compiled > 0 and loaded == 0
+    files = list(tmp_path.glob("*.xla"))
+    assert len(files) == compiled
+    second, compiled_again, loaded = run_script(str(tmp_path))
+    assert (second, compiled_again, loaded) == (first, 0, compiled)
+    files[0].write_bytes(b"damaged")
+    files[1].write_bytes(files[1].read_bytes()[:100])
+    third, compiled_again, loaded = run_script(str(tmp_path))
+    assert (third, compiled_again, loaded) == (first, 2, compiled - 2)
+    off, compiled_again, loaded = run_script(str(tmp_path / "other"), TORCHISH_CACHE="0")
+    assert (off, compiled_again, loaded) == (first, compiled, 0)
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_disk_cache_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHISH_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("TORCHISH_CACHE_MB", "1")
+    for i in range(6):
+        path = tmp_path / f"{i}.xla"
+        path.write_bytes(b"x" * 400_000)
+        os.utime(path, (i, i))
+    disk_cache._trim()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["4.xla", "5.xla"]

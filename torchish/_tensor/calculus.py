@@ -1,0 +1,113 @@
+"""`gradient` and `cov`: PyTorch's argument forms and checks, on the operations of `ops/calculus.py`."""
+
+from __future__ import annotations
+
+import warnings
+
+from torchish import _dtypes as dt
+from torchish._tensor.dispatch import NoMatch, _ints, call, composite, number
+from torchish._tensor.errors import invalid_arguments
+from torchish._tensor.tensor import Tensor
+from torchish.ops import calculus as c
+from torchish.ops.dims import wrap_dims
+from torchish.ops.search import dtype_name
+
+_SPACING = "torch.gradient expected spacing to be unspecified, a scalar"
+
+
+@composite("gradient(Tensor input, *, any spacing=None, any dim=None, int edge_order=1)", method=False)
+def gradient(input, *, spacing, dim, edge_order):
+    """Derivatives along dimensions at points given by a step, steps, or coordinates: one tensor per dimension."""
+    try:
+        dims = None if dim is None else _ints(dim)
+        listed = isinstance(spacing, (tuple, list))
+        coordinates = listed and any(isinstance(s, Tensor) for s in spacing)
+        if coordinates:
+            if not all(isinstance(s, Tensor) for s in spacing):
+                i = next(i for i, s in enumerate(spacing) if not isinstance(s, Tensor))
+                raise TypeError(f"expected Tensor as element {i} in argument 1, but got {type(spacing[i]).__name__}")
+            steps = list(spacing)
+        elif listed:
+            steps = [number(s) for s in spacing]
+        else:
+            steps = 1 if spacing is None else number(spacing.item() if isinstance(spacing, Tensor) else spacing)
+    except NoMatch:
+        kwargs = {k: v for k, v in (("spacing", spacing), ("dim", dim)) if v is not None}
+        raise invalid_arguments("gradient", [], (input,), kwargs, False) from None
+    if input.dtype is dt.uint8:
+        raise RuntimeError("torch.gradient does not support uint8 input.")
+    if listed:
+        n = len(steps)
+        if dims is None and n != input.ndim:
+            raise RuntimeError(
+                f"{_SPACING}, or a list of length equal to 'self.dim() = {input.ndim}', since dim argument was not given, but "
+                f"got a list of length {n}"
+            )
+        if dims is not None and n != len(dims):
+            raise RuntimeError(
+                f"{_SPACING} or it's spacing and dim arguments to have the same length, but got a spacing argument of length "
+                f"{n} and a dim argument of length {len(dims)}."
+            )
+    if edge_order not in (1, 2):
+        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    axes = wrap_dims(dims, input.ndim)
+    if coordinates:
+        for s in steps:
+            if s.ndim != 1:
+                raise RuntimeError(
+                    "torch.gradient expected each element of spacing to have one dimension, but got an element with "
+                    f"{s.ndim} dimensions!"
+                )
+    for a in axes:
+        if input._aval.shape[a] < edge_order + 1:
+            raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
+    if input.dtype is dt.bool_:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator "
+            "instead."
+        )
+    if not listed:
+        steps = [steps] * len(axes)
+    op = c.gradient_at if coordinates else c.uniform_gradient
+    return tuple(call(op, input, s, a, edge_order) for a, s in zip(axes, steps, strict=True))
+
+
+def _check_weights(name: str, kind: str, w: Tensor, n: int) -> None:
+    if w.ndim > 1:
+        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} dimensions")
+    if (w.dtype.category != 1) if kind == "integral" else (w.dtype.category != 2):
+        raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {dtype_name(w.dtype)} dtype")
+    if w.numel() != n:
+        raise RuntimeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the input but got {w.numel()} != {n}"
+        )
+    if w._aval.device != "traced" and n and (w._host() < 0).any():
+        raise RuntimeError(f"cov(): {name} cannot be negative")
+
+
+@composite("cov(Tensor input, *, int correction=1, Tensor? fweights=None, Tensor? aweights=None)")
+def cov(input, *, correction, fweights, aweights):
+    """The covariance matrix of the rows (variables) over the columns (observations), with weights."""
+    if input.ndim > 2:
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
+        )
+    if input.dtype is dt.bool_:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    n = input._aval.shape[-1] if input.ndim else 1
+    if fweights is not None:
+        _check_weights("fweights", "integral", fweights, n)
+    if aweights is not None:
+        _check_weights("aweights", "floating point", aweights, n)
+    given = [w for w in (fweights, aweights) if w is not None]
+    if given and not any(w._aval.device == "traced" for w in given):
+        total = given[0]._host().astype(float)
+        for w in given[1:]:
+            total = total * w._host()
+        if n and total.sum() == 0:
+            raise RuntimeError("cov(): weights sum to zero, can't be normalized")
+    elif not given and n - correction <= 0:
+        warnings.warn(
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.", stacklevel=4
+        )
+    return call(c.cov, input, fweights, aweights, correction)

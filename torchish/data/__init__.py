@@ -1,0 +1,64 @@
+"""Datasets, samplers and loaders: `torch.utils.data`.
+
+    dataset      Dataset, IterableDataset, and what is made of them
+    sampler      orders of indices
+    distributed  the share of one of several processes
+    dataloader   DataLoader
+    _utils       collation, fetching, worker processes
+"""
+
+from torchish._runner import missing_attribute
+from torchish.data import _utils, dataloader, dataset, distributed, sampler
+from torchish.data.dataloader import DataLoader, _DatasetKind, default_collate, default_convert, get_worker_info
+from torchish.data.dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
+from torchish.data.distributed import DistributedSampler
+from torchish.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+
+
+def __getattr__(name: str):
+    raise missing_attribute(__name__, name)
+
+
+__all__ = [
+    "BatchSampler",
+    "ChainDataset",
+    "ConcatDataset",
+    "DataLoader",
+    "Dataset",
+    "DistributedSampler",
+    "IterableDataset",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "StackDataset",
+    "Subset",
+    "SubsetRandomSampler",
+    "TensorDataset",
+    "WeightedRandomSampler",
+    "_DatasetKind",
+    "_utils",
+    "dataloader",
+    "dataset",
+    "default_collate",
+    "default_convert",
+    "distributed",
+    "get_worker_info",
+    "random_split",
+    "sampler",
+]

@@ -1,0 +1,74 @@
+"""Tensors as host arrays, without computing anything.
+
+Loading is host work: samples are cut out of arrays and put together again with NumPy, also in worker processes,
+where JAX must not run. A tensor whose value is yet to be computed has no host array; then operations take over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from torchish._tensor.creation import from_host
+from torchish._tensor.storage import as_strided
+from torchish._tensor.tensor import Tensor
+from torchish.autograd.grad_mode import STATE
+from torchish.engine.expr import CPU
+
+
+def host_view(t: Tensor) -> np.ndarray | None:
+    """The present values of a CPU tensor, over its own memory (do not write); None when they must be computed first."""
+    st = t._storage
+    if st.device is not CPU and st.device != CPU:
+        return None
+    if st.buffer is not None and st.is_shared():
+        return as_strided(st.buffer, t._aval.shape, t.stride(), t._offset) if t._on_buffer() else None
+    chain = t._chain
+    if chain and t._stamp == st.writes and t._cached is not None:
+        return _array(t._cached.value)
+    value = _array(st.expr.value)
+    if value is None or not chain:
+        return value
+    if st.strides is not None or not t._on_buffer():
+        return None
+    return as_strided(value.reshape(-1), t._aval.shape, t.stride(), t._offset)
+
+
+def _array(value) -> np.ndarray | None:
+    if value is None or type(value) is np.ndarray:
+        return value
+    if isinstance(value, jax.core.Tracer):
+        return None
+    return np.asarray(value)  # a finished JAX array on the CPU: no copy
+
+
+def stacked(batch: Sequence[Tensor]) -> Tensor | None:
+    """`torch.stack(batch)` of plain host tensors of one shape and dtype; None for anything else."""
+    first = batch[0]
+    if type(first) is not Tensor:
+        return None
+    a = first._aval
+    out = None
+    for i, t in enumerate(batch):
+        # interned: one object for equal shapes, dtypes and devices
+        if type(t) is not Tensor or t._aval is not a or (STATE.enabled and t._needs()):
+            return None
+        value = host_view(t)
+        if value is None:
+            return None
+        if out is None:
+            out = np.empty((len(batch), *a.shape), a.dtype)
+        out[i] = value
+    return None if out is None else from_host(out)
+
+
+def rows(t: Tensor, indices: Sequence[int]) -> Tensor | None:
+    """The rows of a host tensor at `indices`, in a new tensor; None where that is not plain copying."""
+    if type(t) is not Tensor or (STATE.enabled and t._needs()) or not isinstance(indices, list | tuple):
+        return None
+    value = host_view(t)
+    if value is None or not value.ndim:
+        return None
+    return from_host(value.take(indices, 0))

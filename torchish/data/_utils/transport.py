@@ -1,0 +1,1 @@
+CHECK_INTERVAL = 5.0

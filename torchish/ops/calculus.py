@@ -1,0 +1,242 @@
+"""Differences, integrals and covariances of sampled functions."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from torchish import _dtypes as dt
+from torchish.ops.declare import op
+from torchish.ops.dims import wrap_dim
+from torchish.ops.reduce import is_complex, widened
+
+
+def _slice(x, start, stop, d):
+    return lax.slice_in_dim(x, start, stop, axis=d)
+
+
+def _floating(x):
+    return x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(dt._default.np)
+
+
+def _joined(*arrays):
+    """Arrays in their common dtype."""
+    common = dt.result_type([(dt.FROM_NP[np.dtype(a.dtype)], 2 if a.ndim else 1) for a in arrays]).np
+    return [a.astype(common) for a in arrays]
+
+
+@op("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)", saves=(), grad="SubBackward0")
+def diff(input, prepend, append, n, dim):
+    """The n-th differences of neighbours along a dimension (of truth values: where they change)."""
+    if input.ndim == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    d = wrap_dim(dim, input.ndim)
+    for ends in (prepend, append):
+        if ends is None:
+            continue
+        if ends.ndim != input.ndim:
+            raise RuntimeError("diff expects prepend or append to be the same dimension as input")
+        for i in range(input.ndim):
+            if i != d and ends.shape[i] != input.shape[i]:
+                raise RuntimeError(
+                    "diff expects the shape of tensor to prepend or append to match that of input except along the "
+                    f"differencing dimension; input.size({i}) = {input.shape[i]}, but got tensor.size({i}) = {ends.shape[i]}"
+                )
+    parts = [p for p in (prepend, input, append) if p is not None]
+    x = jnp.concatenate(_joined(*parts), d) if len(parts) > 1 else input
+    for _ in range(min(n, x.shape[d])):
+        a, b = _slice(x, 1, x.shape[d], d), _slice(x, 0, x.shape[d] - 1, d)
+        x = a ^ b if x.dtype == np.bool_ else a - b
+    return x
+
+
+# --- integrals ---------------------------------------------------------------------------------------------
+
+
+def _check_not_bool(name, *arrays):
+    if any(a.dtype == np.bool_ for a in arrays):
+        raise RuntimeError(f"{name}: received a bool input for `x` or `y`, but bool is not supported")
+
+
+def _widths(y, x, d, name: str):
+    """The distances of the sample points `x`, ready to broadcast with pairs of `y` along `d`."""
+    if x.ndim == 1:
+        if x.shape[0] != y.shape[d]:
+            raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
+        shape = [1] * y.ndim
+        shape[d] = x.shape[0]
+        x = x.reshape(shape)
+    elif x.ndim < y.ndim:
+        x = x.reshape((1,) * (y.ndim - x.ndim) + x.shape)
+    at = d - y.ndim + x.ndim
+    return _slice(x, 1, x.shape[at], at) - _slice(x, 0, x.shape[at] - 1, at)
+
+
+def _areas(y, x, d, name: str):
+    """Twice the area of each trapezium."""
+    y, x = _joined(y, x)
+    return _widths(y, x, d, name) * _pairs(y, d)
+
+
+def _pairs(y, d):
+    return _slice(y, 1, y.shape[d], d) + _slice(y, 0, y.shape[d] - 1, d)
+
+
+def _without(shape, d):
+    return shape[:d] + shape[d + 1 :]
+
+
+def _declare_trapezoid(name: str) -> None:
+    @op(f"{name}(Tensor y, Tensor x, *, int dim=-1)", method=False, out=False, grad="DivBackward0")
+    def over_points(y, x, dim):
+        d = wrap_dim(dim, y.ndim)
+        if y.shape[d] == 0:
+            return jnp.zeros(_without(y.shape, d), _floating(y).dtype)
+        _check_not_bool("trapezoid", y, x)
+        areas = _areas(y, x, d, "trapezoid")
+        return _floating(jnp.sum(areas, areas.ndim - y.ndim + d)) / 2
+
+    @op(f"{name}(Tensor y, *, Number dx=1, int dim=-1)", method=False, out=False, saves=(), grad="MulBackward1")
+    def equidistant(y, dx, dim):
+        d = wrap_dim(dim, y.ndim)
+        if y.shape[d] == 0:
+            return jnp.zeros(_without(y.shape, d), y.dtype)
+        _check_not_bool("trapezoid", y)
+        total = _floating(jnp.sum(widened(y), d, dtype=widened(y).dtype))
+        ends = (lax.index_in_dim(y, 0, d, keepdims=False) + lax.index_in_dim(y, y.shape[d] - 1, d, keepdims=False)).astype(total.dtype)
+        area = (total - ends * 0.5) * dx.astype(total.dtype)
+        return area.astype(_floating(y).dtype)
+
+    for f in (over_points, equidistant):
+        f.__doc__ = "The integral along a dimension by the trapezoidal rule."
+
+
+_declare_trapezoid("trapezoid")
+_declare_trapezoid("trapz")
+
+
+@op("cumulative_trapezoid(Tensor y, Tensor x, *, int dim=-1)", method=False, out=False, grad="DivBackward0")
+def cumulative_trapezoid(y, x, dim):
+    """The running integral along a dimension by the trapezoidal rule."""
+    d = wrap_dim(dim, y.ndim)
+    _check_not_bool("cumulative_trapezoid", y, x)
+    areas = _areas(y, x, d, "trapezoid")
+    return _floating(jnp.cumsum(areas, areas.ndim - y.ndim + d)) / 2
+
+
+@op("cumulative_trapezoid(Tensor y, *, Number dx=1, int dim=-1)", method=False, out=False, saves=(), grad="CumsumBackward0")
+def cumulative_trapezoid_dx(y, dx, dim):
+    d = wrap_dim(dim, y.ndim)
+    _check_not_bool("cumulative_trapezoid", y)
+    y = _floating(y)
+    return jnp.cumsum((dx / 2).astype(y.dtype) * _pairs(y, d), d)
+
+
+# --- gradients ---------------------------------------------------------------------------------------------
+
+
+@op("_gradient(Tensor input, Number spacing, int dim, int edge_order)", method=False, function=False, grad="CatBackward0")
+def uniform_gradient(input, spacing, dim, edge_order):
+    """The derivative along a dimension at equidistant points: central inside, one-sided at the ends."""
+    x, n = input, input.shape[dim]
+
+    def at(i):
+        return _slice(x, i, i + 1, dim)
+
+    if edge_order == 1:
+        first, last = at(1) - at(0), at(n - 1) - at(n - 2)
+    else:
+        first = -1.5 * at(0) + 2 * at(1) - 0.5 * at(2)
+        last = 1.5 * at(n - 1) - 2 * at(n - 2) + 0.5 * at(n - 3)
+    inside = (_slice(x, 2, n, dim) - _slice(x, 0, n - 2, dim)) / 2
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        first, inside, last = (v.astype(dt._default.np) for v in (first, inside, last))
+    whole = jnp.concatenate([first, inside, last], dim)
+    return whole / spacing.astype(whole.dtype)
+
+
+@op("_gradient_at(Tensor input, Tensor points, int dim, int edge_order)", method=False, function=False, grad="CatBackward0")
+def gradient_at(input, points, dim, edge_order):
+    """The derivative along a dimension at the given 1-d points, to second order inside."""
+    n = input.shape[dim]
+    h = jnp.diff(points)
+    shape = [1] * input.ndim
+    shape[dim] = -1
+
+    def part(start, stop):
+        return _slice(input, start, stop, dim)
+
+    def row(v):
+        return jnp.reshape(v, shape)
+
+    h1, h2 = h[:-1], h[1:]
+    inside = row(-h2 / (h1 * (h1 + h2))) * part(0, n - 2) + row((h2 - h1) / (h1 * h2)) * part(1, n - 1) + row(h1 / (h2 * (h1 + h2))) * part(2, n)
+    if edge_order == 1:
+        first = (part(1, 2) - part(0, 1)) / h[0]
+        last = (part(n - 1, n) - part(n - 2, n - 1)) / h[-1]
+    else:
+        a, b = h[0], h[1]
+        first = (
+            -(2 * a + b) / (a * (a + b)) * part(0, 1) + (a + b) / (a * b) * part(1, 2) - a / (b * (a + b)) * part(2, 3)
+        )
+        a, b = h[-2], h[-1]
+        last = (
+            b / (a * (a + b)) * part(n - 3, n - 2) - (a + b) / (a * b) * part(n - 2, n - 1)
+            + (2 * b + a) / (b * (a + b)) * part(n - 1, n)
+        )  # fmt: skip
+    return jnp.concatenate([first, inside, last], dim)
+
+
+# --- covariance --------------------------------------------------------------------------------------------
+
+
+def _covariance(input, fweights, aweights, correction):
+    x = input.reshape(1, -1) if input.ndim < 2 else input
+    n = x.shape[1]
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
+        x = x.astype(dt._default.np)
+    real = jnp.real(x).dtype
+    w = fweights
+    if aweights is not None:
+        w = aweights if w is None else w * aweights
+    if w is None:
+        total = None
+        norm = jnp.asarray(float(n - correction), real)
+        mean = jnp.mean(x, 1, keepdims=True)
+    else:
+        total = jnp.sum(w)
+        mean = jnp.sum(x * w, 1, keepdims=True) / total
+        if aweights is None:
+            norm = total - correction
+        elif correction == 0:
+            norm = total
+        else:
+            norm = total - correction * jnp.sum(w * aweights) / total
+    norm = jnp.maximum(norm.astype(real), 0)
+    off = x - mean
+    c = off @ jnp.conj((off if w is None else off * w).T) / norm
+    return jnp.squeeze(c) if c.shape == (1, 1) else c
+
+
+@op("_cov(Tensor input, Tensor? fweights, Tensor? aweights, int correction)", method=False, function=False, grad="SqueezeBackward0")
+def cov(input, fweights, aweights, correction):
+    """The covariance matrix of the rows."""
+    return _covariance(input, fweights, aweights, correction)
+
+
+@op("corrcoef(Tensor input)", out=False, grad="ClampBackward1")
+def corrcoef(input):
+    """The correlation matrix of the rows, entries in [-1, 1]."""
+    if input.ndim > 2:
+        raise RuntimeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+    c = _covariance(input, None, None, 1)
+    if c.ndim == 0:
+        return c / c
+    deviation = jnp.sqrt(jnp.real(jnp.diagonal(c)))
+    c = c / deviation[:, None] / deviation[None, :]
+    if is_complex(c):
+        return lax.complex(jnp.clip(jnp.real(c), -1, 1), jnp.clip(jnp.imag(c), -1, 1))
+    return jnp.clip(c, -1, 1)
