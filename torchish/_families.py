@@ -13,3 +13,4 @@ from torchish._tensor import pointwise as _pointwise
 from torchish._tensor.nn_functional import convolution as _convolution
 from torchish._tensor.nn_functional import dropout, loss, normalization, pooling, sparse
 from torchish._tensor.nn_functional import activation, attention, vision
+from torchish._tensor import recurrent

@@ -291,10 +291,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     st = Storage(Expr(None, (), aval(shape, array.dtype, CPU), None))
     dense = None if strides == contiguous_strides(shape) else strides
     st.strides = dense
-    span = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-    # the buffer's base chain ends in the user's array, whose life it shares
-    buffer = np.ndarray((span,), array.dtype, array) if not shape or dense is None else np.lib.stride_tricks.as_strided(array, (span,), (item,))
-    st.adopt(buffer, array)
+    st.adopt(array, strides)
     t._storage, t._aval, t._vc = st, st.expr.aval, VersionCounter()
     t._strides = dense
     return t

@@ -42,7 +42,7 @@ class Storage:
     NumPy memory while it is shared.
     """
 
-    __slots__ = ("expr", "writes", "strides", "buffer", "array", "device", "freed", "__weakref__")
+    __slots__ = ("expr", "writes", "strides", "buffer", "array", "owner", "own", "device", "__weakref__")
 
     def __init__(self, expr: Expr, strides: tuple[int, ...] | None = None):
         self.expr = expr
@@ -50,6 +50,8 @@ class Storage:
         self.strides = strides
         self.buffer: np.ndarray | None = None
         self.array: np.ndarray | None = None  # the root's view of `buffer`
+        self.owner: np.ndarray | None = None  # the array that owns the memory, and how many references to it are ours
+        self.own = 0
         self.device = expr.aval.device
 
     @property
@@ -71,27 +73,42 @@ class Storage:
         """The flat buffer that NumPy arrays and this storage share, made when there is none yet."""
         if self.buffer is None:
             value = np.asarray(force(self.expr))
-            buffer = np.empty(self.n_elements(), value.dtype)
-            array = as_strided(buffer, self.shape, self.root_strides(), 0)
-            array[...] = value
-            self.buffer, self.array = buffer, array
-        return self.buffer
+            memory = np.empty(self.n_elements(), value.dtype)
+            self._hold(memory, memory, self.shape, self.root_strides())
+            self.array[...] = value  # type: ignore[index]
+        return self.buffer  # type: ignore[return-value]
 
-    def adopt(self, buffer: np.ndarray, array: np.ndarray) -> None:
-        """Share memory that NumPy owns: `array` is the root's view of it."""
-        self.buffer, self.array = buffer, array
+    def adopt(self, array: np.ndarray, strides: tuple[int, ...]) -> None:
+        """Share the memory of a NumPy array (strides in elements), which is the root's from now on."""
+        owner = array
+        while isinstance(owner.base, np.ndarray):  # every array on this memory refers to the one that owns it
+            owner = owner.base
+        self._hold(owner, array, array.shape, strides)
+        if owner.base is not None:
+            self.own = -1  # the memory belongs to something else, which nothing here can count
+
+    def _hold(self, owner: np.ndarray, memory: np.ndarray, shape, strides) -> None:
+        before = getrefcount(owner)
+        span = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
+        size = memory.itemsize
+        if memory.ndim == 1 and memory.flags.c_contiguous:
+            self.buffer = np.ndarray(memory.shape, memory.dtype, memory)
+        else:
+            self.buffer = np.lib.stride_tricks.as_strided(memory, (span,), (size,))
+        self.array = as_strided(self.buffer, shape, strides, 0)
+        self.owner = owner
+        self.own = getrefcount(owner) - before
 
     def is_shared(self) -> bool:
         """Whether some NumPy array still aliases this storage; when none does, sharing ends here."""
         if self.buffer is None:
             return False
-        # references: the slot, getrefcount's argument, and `array`'s base where that is the buffer itself
-        own = 2 + (self.array is not None and self.array.base is self.buffer)
-        if getrefcount(self.buffer) > own or (self.buffer.base is not None and getrefcount(self.buffer.base) > 2):
+        # references to the memory's owner: this storage's own, and getrefcount's argument
+        if self.own < 0 or getrefcount(self.owner) > self.own + 1:
             return True
         array = self.array
-        self.buffer = self.array = None
-        self.expr = leaf(np.ascontiguousarray(array), CPU) if array.ndim else leaf(np.array(array), CPU)
+        self.buffer = self.array = self.owner = None
+        self.expr = leaf(np.array(array, order="C"), CPU)
         self.writes += 1
         return False
 

@@ -33,7 +33,7 @@ def _linspace(low, high, steps: int):
     return jnp.where(i < steps // 2, low + step * i, high - step * (steps - 1 - i)).astype(low.dtype)
 
 
-@op("_bin_edges(Tensor input, int[] bins, any range)", method=False, function=False, differentiable=False)
+@op("_bin_edges(Tensor input, int[] bins, any? range)", method=False, function=False, differentiable=False)
 def bin_edges(input, bins, range):
     """For each column of an (n, d) array, the edges of its bins over `range` (d pairs) or its own range."""
     edges = []

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 
+from torchish._tensor.nn_functional._reduction import legacy
 from torchish._tensor.tensor import Tensor
 from torchish.nn import functional as F
 from torchish.nn.modules.distance import PairwiseDistance
@@ -13,23 +14,11 @@ from torchish.nn.modules.linear import Linear
 from torchish.nn.modules.module import Module
 
 
-def _legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
-    """The reduction that the deprecated arguments stand for, with PyTorch's warning."""
-    if reduce is False:
-        name = "none"
-    else:
-        name = "mean" if size_average is not False else "sum"
-    warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{name}' instead.", UserWarning, stacklevel=4
-    )
-    return name
-
-
 class _Loss(Module):
     def __init__(self, size_average=None, reduce=None, reduction: str = "mean") -> None:
         super().__init__()
         if size_average is not None or reduce is not None:
-            reduction = _legacy_reduction(size_average, reduce)
+            reduction = legacy(size_average, reduce)
         self.reduction = reduction
 
 

@@ -1,0 +1,30 @@
+"""`torch.nn`: layers, losses, initial values and utilities."""
+
+from torchish.nn import functional, init, modules, parameter
+from torchish.nn.modules import *  # noqa: F403
+from torchish.nn.modules import __all__ as _modules
+from torchish.nn.parallel import DataParallel
+from torchish.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+from torchish.nn import parallel, utils  # isort: skip
+
+
+def factory_kwargs(kwargs: dict | None) -> dict:
+    """The `device`, `dtype` and `memory_format` among `kwargs`, for creation functions; TypeError for others."""
+    if kwargs is None:
+        return {}
+    simple = {"device", "dtype", "memory_format"}
+    expected = simple | {"factory_kwargs"}
+    if not kwargs.keys() <= expected:
+        raise TypeError(f"unexpected kwargs {kwargs.keys() - expected}")
+    found = dict(kwargs.get("factory_kwargs", {}))
+    for k in simple & kwargs.keys():
+        if k in found:
+            raise TypeError(f"{k} specified twice, in **kwargs and in factory_kwargs")
+        found[k] = kwargs[k]
+    return found
+
+
+__all__ = [
+    *_modules, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter", 
+    "factory_kwargs", "functional", "init", "modules", "parallel", "parameter", "utils",
+]  # fmt: skip

@@ -1,0 +1,5 @@
+"""Utilities for modules and their gradients."""
+
+from torchish.nn.utils import rnn
+
+__all__ = ["rnn"]

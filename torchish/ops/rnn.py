@@ -1,0 +1,114 @@
+"""Recurrent layers as scans over time: the size of the compiled program does not depend on the sequence length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from torchish.ops.declare import op
+from torchish.ops.precision import is_half, widen
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+
+
+def _step(mode: str, x, h, c, w_hh, b_hh, w_hr):
+    """One step from the projected input `x` (batch, gates * hidden): the new output and cell state."""
+    g = h @ w_hh.T
+    if b_hh is not None:
+        g = g + b_hh
+    if mode == "LSTM":
+        i, f, n, o = jnp.split(x + g, 4, axis=-1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(n)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h if w_hr is None else h @ w_hr.T), c
+    if mode == "GRU":
+        x_r, x_z, x_n = jnp.split(x, 3, axis=-1)
+        g_r, g_z, g_n = jnp.split(g, 3, axis=-1)
+        r, z = jax.nn.sigmoid(x_r + g_r), jax.nn.sigmoid(x_z + g_z)
+        n = jnp.tanh(x_n + r * g_n)
+        return n + z * (h - n), c
+    return (jnp.tanh(x + g) if mode == "RNN_TANH" else jnp.maximum(x + g, 0)), c
+
+
+def _direction(mode: str, x, h0, c0, weights: dict[str, Any], mask, reverse: bool):
+    """One layer in one direction over x (time, batch, features): outputs, last h, last c."""
+    projected = x @ weights["ih"].T
+    if "b_ih" in weights:
+        projected = projected + weights["b_ih"]
+    # GRU's reset gate multiplies the recurrent bias too; otherwise both biases are added once, outside of the loop
+    inner = weights.get("b_hh") if mode == "GRU" else None
+    if "b_hh" in weights and inner is None:
+        projected = projected + weights["b_hh"]
+    c0 = h0[:, :0] if c0 is None else c0
+
+    def step(carry, inputs):
+        h, c = carry
+        xt, keep = inputs
+        h2, c2 = _step(mode, xt, h, c, weights["hh"], inner, weights.get("hr"))
+        if keep is not None:  # past the end of its sequence a row keeps its state
+            keep = keep[:, None]
+            h2, c2 = jnp.where(keep, h2, h), jnp.where(keep, c2, c)
+        return (h2, c2), h2
+
+    (h, c), outputs = lax.scan(step, (h0, c0), (projected, mask), reverse=reverse)
+    return outputs, h, c
+
+
+def _weights(params: list, has_biases: bool, has_projections: bool) -> list[dict[str, Any]]:
+    names = ["ih", "hh"] + (["b_ih", "b_hh"] if has_biases else []) + (["hr"] if has_projections else [])
+    n = len(names)
+    return [dict(zip(names, params[i : i + n], strict=True)) for i in range(0, len(params), n)]
+
+
+def _grad_name(spec, flat) -> str:
+    mode, bidirectional = spec.statics[0], spec.statics[3]
+    return "CatBackward0" if bidirectional else "MkldnnRnnLayerBackward0" if mode == "LSTM" else "StackBackward0"
+
+
+@op(
+    "_rnn(Tensor input, Tensor hx, Tensor? cx, Tensor[] params, Tensor[] noise, Tensor? place, Tensor? mask, Tensor? packed, *, "
+    "str mode, bool has_biases, bool has_projections, bool bidirectional)",
+    out=False, method=False, function=False, grad=_grad_name, indices=("noise", "place", "mask", "packed"),
+)  # fmt: skip
+def rnn(input, hx, cx, params, noise, place, mask, packed, mode, has_biases, has_projections, bidirectional):
+    """All layers of a recurrent network: input (time, batch, features), hx and cx (layers * directions, batch, hidden).
+
+    `noise` holds the dropout factors behind each layer but the last. For packed sequences the input is
+    (steps, features): `place` (time, batch) says where each step is, `mask` which steps exist, and `packed` (steps)
+    where they are in the padded form. Returns output, h_n and, for LSTM, c_n.
+    """
+    dtype = input.dtype
+    half = is_half(dtype)
+    x, hx, cx = widen(input), widen(hx), widen(cx)
+    layers = _weights([widen(p) for p in params], has_biases, has_projections)
+    if place is not None:
+        x = x[place]
+    hs, cs = [], []
+    directions = 2 if bidirectional else 1
+    for i in range(len(layers) // directions):
+        outputs = []
+        for d in range(directions):
+            k = i * directions + d
+            y, h, c = _direction(mode, x, hx[k], None if cx is None else cx[k], layers[k], mask, d == 1)
+            outputs.append(y)
+            hs.append(h)
+            cs.append(c)
+        x = outputs[0] if directions == 1 else jnp.concatenate(outputs, axis=-1)
+        if half:
+            x = widen(x.astype(dtype))
+        if i < len(noise):
+            factor = widen(noise[i])
+            x = x * (factor if place is None else factor[place])
+    if packed is not None:
+        x = x.reshape(-1, x.shape[-1])[packed]
+    results = [x, jnp.stack(hs)] + ([jnp.stack(cs)] if mode == "LSTM" else [])
+    return tuple(r.astype(dtype) for r in results)
+
+
+@op("_rnn_state(Tensor input)", out=False, method=False, function=False, saves=(), grad="StackBackward0")
+def state(input):
+    """The identity under the name that PyTorch gives to the stack of last states."""
+    return input
