@@ -51,6 +51,7 @@ from torchish import (  # noqa: E402
     cuda,
     fft,
     linalg,
+    nn,
     random,
     return_types,
     special,

@@ -7,6 +7,7 @@ gradient function. Errors come from emitting, before anything has changed.
 from __future__ import annotations
 
 import warnings
+import weakref
 from typing import Any
 
 from torchish import _dtypes as dt
@@ -14,7 +15,7 @@ from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import TENSORS, GradFn, Node, edge_positions, named, recipe
+from torchish.autograd.graph import TENSORS, GradFn, Node, edge_positions, forward_name, named, recipe
 from torchish.engine.expr import CPU, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf, results_of
 from torchish.engine.program import force
 from torchish.ops.declare import ARITH, op, to_dtype
@@ -75,6 +76,9 @@ def record(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, outs: tuple, *,
         return None
     fn = make_grad_fn(spec, flat, inputs, exprs, inplace=inplace)
     if fn is not None and not inplace:
+        if spec.op.saves_result:
+            for i, o in enumerate(outs):
+                fn.watch_result(o, i)
         for i, o in enumerate(outs):
             if differentiable[i]:
                 o._grad_fn = fn
@@ -94,7 +98,7 @@ def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplac
     edges = [flat[i]._edge() if needs[i] else (None, 0) for i in made.edges]
     fn = made.cls(spec, inputs, needs, edges, tuple([e.aval for e in exprs]), exprs, made)
     if made.watched:
-        fn.versions = [fn.watch(flat[i]) for i in made.watched if i or not inplace]
+        fn.versions = [fn.watch(flat[i], k) for i, k in made.watched if i or not inplace]
     return fn
 
 
@@ -199,14 +203,16 @@ def make_view(t: Tensor, spec: Spec, dynamic: tuple, shape: tuple[int, ...], str
 
 def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, number: int = 0, shared_fn: list | None = None) -> None:
     """The autograd side of making view `v` of `t`: its base, and its gradient function."""
+    if t._inference:
+        return  # autograd does not know these tensors
     base = t._base
     v._base = t if base is None else base
     v._steps = (step,) if base is None else (*t._steps, step)
     v._attr_version = t._vc.value
-    if multi:
-        v._creation = "multi" if STATE.enabled else "no_grad"
-    elif not STATE.enabled:
-        v._creation = "no_grad"
+    if not STATE.enabled:
+        v._creation = "inference" if STATE.inference else "no_grad"
+    elif multi:
+        v._creation = "multi"
     elif t._creation is not None:
         v._creation = t._creation
     if STATE.enabled and t._needs():
@@ -298,25 +304,29 @@ def regenerate_view(v: Tensor) -> None:
     if not base._needs():
         return
     spec, dynamic = chain_spec(v._steps)
-    v._grad_fn = view_grad_fn(spec, dynamic, base, "AsStridedBackward0")
-    v._out_nr = 0
+    set_history(v, view_grad_fn(spec, dynamic, base, "AsStridedBackward0"), 0)
 
 
 # --- in place ----------------------------------------------------------------------------------------------
 
 
 # Operations that may write to expanded tensors: each place gets the same value, or PyTorch only warns.
-OVERLAP_ALLOWED = frozenset({"_fill_", "_zero_", "_index_put", "_mask_put", "_masked_fill"})
+OVERLAP_ALLOWED = frozenset({"_fill_", "_assign", "_zero_", "_index_put", "_mask_put", "_masked_fill"})
 
 
 def check_inplace(t: Tensor, recording: bool, name: str) -> None:
     """PyTorch's refusals to change a tensor in place; nothing has been changed yet."""
+    if STATE.enabled and (recording or t._needs()):
+        base = t._base
+        if base is not None:
+            if t._creation is not None:
+                raise refused_view(t)
+            if base.grad_fn is None and t._needs():
+                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+        elif t._grad_fn is None and t._requires_grad:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if t._inference and not STATE.inference:
-        if STATE.enabled and recording:
-            raise RuntimeError(
-                "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
-                "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
-            )
+        raise RuntimeError(INFERENCE_INPLACE)
     if t._strides is not None and name not in OVERLAP_ALLOWED and any(
         s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)
     ):
@@ -324,36 +334,38 @@ def check_inplace(t: Tensor, recording: bool, name: str) -> None:
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
-    if not STATE.enabled:
-        return
-    base = t._base
-    if base is None:
-        if t._requires_grad and t._grad_fn is None:
-            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-        return
-    needs = t._needs() or recording
-    if not needs:
-        return
-    if base._requires_grad and base._grad_fn is None:
-        if t._creation == "no_grad":
-            pass
-        else:
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-    if t._creation is not None:
-        f = t.grad_fn
-        what = f"Output {t._out_nr} of {f.name() if f is not None else 'a view'}"
-        if t._creation == "multi":
-            raise RuntimeError(
-                f"{what} is a view and is being modified inplace. This view is the output of a function that returns "
-                "multiple views. Such functions do not allow the output views to be modified inplace. You should "
-                "replace the inplace operation by an out-of-place one."
-            )
-        raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-            "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by "
-            "moving both the view and the inplace either both inside the no_grad block (if you don't want the inplace "
-            "to be tracked) or both outside (if you want the inplace to be tracked)."
-        )
+
+
+INFERENCE_INPLACE = (
+    "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor "
+    "before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
+)
+
+_WHY_REFUSED = {
+    "multi": "This view is the output of a function that returns multiple views. Such functions do not allow the output "
+    "views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
+    "no_grad": "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+    "both the view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
+    "both outside (if you want the inplace to be tracked).",
+    "inference": "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
+    "both the view and the inplace either both inside the inference_mode block (if you don't want the inplace to be tracked) "
+    "or both outside (if you want the inplace to be tracked).",
+    "function": "This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
+    "logic to handle view+inplace would override the custom backward associated with the custom Function, leading to "
+    "incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function.",
+}
+
+
+def refused_view(t: Tensor) -> RuntimeError:
+    """The error for changing in place a view whose origin does not allow that."""
+    f = t._grad_fn
+    if f is not None:
+        what = f"Output {t._out_nr} of {forward_name(f.name())} is a view and is being modified inplace."
+    elif t._creation == "inference":
+        what = "A view was created in inference mode and is being modified inplace in normal mode."
+    else:
+        what = "A view was created in no_grad mode and is being modified inplace with grad mode enabled."
+    return RuntimeError(f"{what} {_WHY_REFUSED[t._creation or 'no_grad']}")
 
 
 @op("_cast(Tensor input, any dtype)", out=False, method=False, function=False, saves=(), grad="ToCopyBackward0", layout="pointwise")
@@ -398,7 +410,7 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
         fn = make_grad_fn(spec, flat, inputs, (e,), inplace=True)
     write_inplace(t, e_out, fn, recording)
     if fn is not None and spec.op.saves_result:
-        fn.versions = [*fn.versions, fn.watch(t, 0)]
+        fn.watch_result(t, 0, t._alias())
     return t
 
 
@@ -435,17 +447,27 @@ def rebase_history(t: Tensor, fn: Node, number: int = 0) -> None:
     """Make `fn` the history of `t`; for a view, of the part of its base that it shows."""
     base = t._base
     if base is None:
-        t._grad_fn, t._out_nr = fn, number
+        set_history(t, fn, number)
         return
     spec, dynamic = chain_spec(t._steps)
     old = base._edge()
-    base._grad_fn = CopySlices(base._aval, spec, dynamic, fn, old)
-    base._out_nr = 0
+    set_history(base, CopySlices(base._aval, spec, dynamic, fn, old), 0)
     regenerate_view(t)
+
+
+def set_history(t: Tensor, fn: Node, number: int) -> None:
+    """Put a new gradient function behind `t`; a gradient that is to be retained is now that of the new value."""
+    old = t._grad_fn
+    t._grad_fn, t._out_nr = fn, number
+    if t._retains and old is not None and old.retained:
+        old.retained = [r for r in old.retained if r[0]() is not t] or None
+        fn.retained = [*(fn.retained or ()), (weakref.ref(t), number)]
 
 
 class CopySlices(Node):
     """The history of a base after a view of it was changed in place: `fn` behind the view, the rest passes."""
+
+    display = "torch::autograd::CopySlices"
 
     def __init__(self, base_aval, spec: Spec, dynamic: tuple, fn: Node, old: tuple):
         from torchish.autograd.graph import _sequence
@@ -646,29 +668,58 @@ def _call_hook(hook, g, record: bool):
     got = hook(t)
     if got is None:
         return t if record else t._read()
-    return _hook_result(got, record)
+    return _hook_result(hook, g, got, record)
 
 
-def _hook_result(got, record: bool):
+def _hook_result(hook, old, got, record: bool):
+    """A hook's result in place of the gradient `old`: it must have the same type and size."""
     if not isinstance(got, Tensor):
         raise TypeError(f"expected Variable, but hook returned '{type(got).__name__}'")
+    a, b = old._aval if record else old.aval, got._aval
+    name = getattr(hook, "__name__", "<unknown>")
+    if a.dtype != b.dtype:
+        raise RuntimeError(
+            f"hook '{name}' has changed the type of value (was {_legacy_name(a)} got {_legacy_name(b)})"
+        )
+    if a.shape != b.shape:
+        raise RuntimeError(f"hook '{name}' has changed the size of value")
     return got if record else got._read()
 
 
+def _legacy_name(a) -> str:
+    short = dt.LEGACY_NAMES[a.torch_dtype]
+    return f"CPU{short.replace('Tensor', 'Type')}" if a.category == 3 else f"torch.{short}"
+
+
 def _call_all_hook(hook, grads, record: bool, outputs=None):
+    """Call a hook on all gradients of a function; with `outputs`, a hook on what it returned."""
+
     def tensors(gs):
         return tuple(None if g is None else g if record else Tensor._wrap(g) for g in gs)
 
     got = hook(tensors(grads)) if outputs is None else hook(tensors(grads), tensors(outputs))
     if got is None:
         return grads
-    if isinstance(got, Tensor):
+    if outputs is None and not isinstance(got, tuple):
         got = (got,)
-    return [None if g is None else _hook_result(g, record) for g in got]
+    elif not isinstance(got, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type(got).__name__}'")
+    name = getattr(hook, "__name__", "<unknown>")
+    if len(got) != len(grads):
+        raise RuntimeError(
+            f"hook '{name}' has returned an incorrect number of values (got {len(got)}, but expected {len(grads)})"
+        )
+    out = []
+    for old, new in zip(grads, got, strict=True):
+        if old is None and new is not None:
+            raise RuntimeError("can't replace a None gradient with a non-None value")
+        out.append(None if new is None else _hook_result(hook, old, new, record))
+    return out
 
 
 def _store_grad(t: Tensor, g, record: bool) -> None:
-    t._grad = g if record else Tensor._wrap(g)
+    g = g if record else Tensor._wrap(g)
+    t._grad = g if t._grad is None else _add(t._grad, g, True)
 
 
 def _zeros(a, record: bool):

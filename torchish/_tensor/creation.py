@@ -34,7 +34,7 @@ def from_host(array: np.ndarray, where: str = CPU, requires_grad: bool = False) 
         e = leaf(to_device(array, where), where)
     t = Tensor._wrap(e)
     if requires_grad:
-        t.requires_grad_()
+        t._as_leaf()
     return t
 
 
@@ -219,7 +219,7 @@ def tensor(data: Any, *, dtype: dt.dtype | None = None, device=None, requires_gr
     else:
         t = from_host(_to_array(data, dtype), resolve(device))
     if requires_grad:
-        t.requires_grad_()
+        t._as_leaf()
     return t
 
 
@@ -251,7 +251,7 @@ def asarray(obj: Any, *, dtype=None, device=None, copy: bool | None = None, requ
     if copy is False and not shares:
         raise ValueError("can't alias object with a different dtype or device" if isinstance(obj, (Tensor, np.ndarray)) else "can't alias arbitrary sequence into a tensor.")
     if requires_grad:
-        t.requires_grad_()
+        t._as_leaf()
     elif shares and isinstance(obj, Tensor) and t._needs() and not requires_grad:
         t = t.detach()
     return t
@@ -301,7 +301,7 @@ def frombuffer(buffer, *, dtype: dt.dtype, count: int = -1, offset: int = 0, req
     """A 1-d tensor over a buffer object's memory."""
     array = np.frombuffer(buffer, dtype.np, count, offset)
     t = from_numpy(array if array.flags.writeable else array.copy())
-    return t.requires_grad_() if requires_grad else t
+    return t._as_leaf() if requires_grad else t
 
 
 # --- filled ------------------------------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def filled(size, value, d: dt.dtype, where: str, requires_grad: bool = False, st
         if strides is not None:
             t._strides = t._storage.strides = strides
     if requires_grad:
-        t.requires_grad_()
+        t._as_leaf()
     return t
 
 

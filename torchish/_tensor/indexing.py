@@ -22,9 +22,10 @@ from torchish._tensor.errors import type_name
 from torchish._tensor.positions import in_range
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
-from torchish._tensor.views import alias, expand, select, slice_bounds, slice_dim, unsqueeze, view
+from torchish._tensor.views import alias, expand, select, slice_bounds, slice_dim, unsqueeze, view, view_strides
 from torchish.engine.expr import CPU, TRACED
 from torchish.engine.program import force
+from torchish.ops import fill as ops
 from torchish.ops import index as ix
 from torchish.ops.declare import broadcast_shapes
 
@@ -70,7 +71,7 @@ def select_at(t: Tensor, dim: int, i: int, place: int) -> Tensor:
                 "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
                 "0-dim tensor to a number"
             )
-        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+        raise IndexError(f"index {i} is out of bounds for dimension {place} with size 0")
     n = shape[dim]
     if not -n <= i < n:
         if not -(2**63) <= i < 2**63:
@@ -286,13 +287,13 @@ def check_in_range(t: Tensor, listed: tuple) -> None:
     numbers = range(len(given))
     if any(n == 0 for _, n in given) and _result_size(given):
         raise IndexError("index is out of bounds for dimension with size 0")
+    if 0 in _result_shape(t, listed):
+        return
     bad = [j for j in numbers if given[j][0]._aval.device == CPU and given[j][0]._aval.size and not in_range(*given[j])]
     if not bad:
         return
     # the first element in order; of several indices of that element, the first
     whole = broadcast_shapes([x._aval.shape for x, _ in given])
-    if 0 in whole:
-        return
     first = None
     for j in bad:
         x, n = given[j]
@@ -325,8 +326,10 @@ def _result_strides(t: Tensor, listed: tuple, shape: tuple[int, ...]):
     index_strides = [_expanded_strides(x, whole) for x in tensors]
     if any(k != index_strides[0] for k in index_strides):
         index_strides = [contiguous_strides(whole)]
+    full = (1,) * len(before) + whole + (1,) * len(after)
     for k in index_strides:
-        operands.append([0] * len(before) + list(k) + [0] * len(after))
+        wide = view_strides(whole, k, full) or contiguous_strides(full)
+        operands.append([0 if n == 1 != m else w for w, n, m in zip(wide, full, shape, strict=True)])
     return permuted_strides(shape, operands)
 
 
@@ -422,7 +425,7 @@ def fitting(x, d: dt.dtype):
 def assign(t: Tensor, value: Any) -> None:
     """Write a value into the whole of `t` (a view, usually)."""
     if not isinstance(value, Tensor):
-        t.fill_(value)
+        apply_inplace(ops.assign.spec(("T", _KIND[type(value)]), ()), (t, value))
         return
     if value._aval.shape == t._aval.shape:
         check_overlap(t, value)
@@ -496,8 +499,6 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
                     _check_dtypes(t, value)
             spec = ix.mask_put.spec(("T", "T", "T" if not plain else _KIND[type(value)]), (dim,))
             return finish(spec, (t, mask, value))
-    if not plain:
-        _check_dtypes(t, value)
     listed = as_positions(t, indices)
     shape = _result_shape(t, listed)
     if not plain and value._aval.shape != shape:
@@ -510,6 +511,8 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
                 f"shape mismatch: value tensor of shape {list(value._aval.shape)} cannot be broadcast to indexing result of "
                 f"shape {list(shape)}"
             )
+    if not plain:
+        _check_dtypes(t, value)
     check_in_range(t, listed)
     given = tuple([x for x in listed if x is not None])
     kinds = ("T", tuple([x is not None for x in listed]), "T" if not plain else _KIND[type(value)])

@@ -212,7 +212,7 @@ def _jax_uniform(key, shape, dtype, low=0.0, high=1.0):
 def _new(shape, dtype, device, requires_grad, generator, host, accelerator, d=None) -> Tensor:
     t = Tensor._wrap(_draw(check_size(shape), dtype or d or dt.get_default_dtype(), resolve(device), generator, host, accelerator))
     if requires_grad:
-        t.requires_grad_()
+        t._as_leaf()
     return t
 
 
@@ -273,7 +273,7 @@ def _like(input, dtype, device, requires_grad, memory_format, generator, host, a
     else:
         t = Tensor._wrap(_in_memory_order(shape, strides, d, where, generator, host, accelerator), strides)
     if requires_grad:
-        t.requires_grad_()
+        t._as_leaf()
     return t
 
 

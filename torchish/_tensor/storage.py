@@ -67,6 +67,12 @@ class Storage:
             return self.expr.aval.size
         return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True)) if self.expr.aval.size else 0
 
+    def read(self) -> Expr:
+        """The root's present value."""
+        if self.buffer is not None and self.is_shared():
+            return self.snapshot(self.shape, self.root_strides(), 0)
+        return self.expr
+
     # --- NumPy sharing
 
     def share(self) -> np.ndarray:

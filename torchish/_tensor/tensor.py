@@ -32,6 +32,15 @@ class ViewStep:
         self.dynamic = dynamic
 
 
+def readonly(get: Any) -> property:
+    """A property that cannot be assigned or deleted, in PyTorch's words."""
+
+    def refuse(self, value=None):
+        raise AttributeError(f"attribute '{get.__name__}' of 'torch._C.TensorBase' objects is not writable")
+
+    return property(get, refuse, refuse, get.__doc__)
+
+
 class _TensorMeta(type):
     def __instancecheck__(cls, instance):
         return type.__instancecheck__(cls, instance)
@@ -167,19 +176,19 @@ class Tensor(metaclass=_TensorMeta):
 
     # --- what it is -------------------------------------------------------------------------------------------
 
-    @property
+    @readonly
     def shape(self) -> Size:
         return _size(self._aval.shape)
 
-    @property
+    @readonly
     def dtype(self) -> dt.dtype:
         return self._aval.torch_dtype
 
-    @property
+    @readonly
     def device(self) -> device:
         return device_of(self._aval.device)
 
-    @property
+    @readonly
     def ndim(self) -> int:
         return self._aval.ndim
 
@@ -198,11 +207,11 @@ class Tensor(metaclass=_TensorMeta):
     def element_size(self) -> int:
         return self._aval.dtype.itemsize
 
-    @property
+    @readonly
     def itemsize(self) -> int:
         return self._aval.dtype.itemsize
 
-    @property
+    @readonly
     def nbytes(self) -> int:
         return self._aval.size * self._aval.dtype.itemsize
 
@@ -239,12 +248,25 @@ class Tensor(metaclass=_TensorMeta):
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise RuntimeError("requires_grad must be a bool")
+        if value and self._aval.category < 2:
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         self.requires_grad_(value)
+
+    @requires_grad.deleter
+    def requires_grad(self) -> None:
+        raise RuntimeError("requires_grad must be a bool")
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Record operations on this tensor from now on (a leaf of a floating or complex dtype)."""
+        if not isinstance(requires_grad, bool):
+            raise TypeError(
+                "requires_grad_(): argument 'requires_grad' (position 1) must be bool, not "
+                f"{type(requires_grad).__name__}"
+            )
         if requires_grad and self._aval.category < 2:
-            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if not self.is_leaf:
             if not requires_grad:
                 raise RuntimeError(
@@ -257,7 +279,14 @@ class Tensor(metaclass=_TensorMeta):
         self._requires_grad = bool(requires_grad)
         return self
 
-    @property
+    def _as_leaf(self) -> Tensor:
+        """Record operations on this new tensor (what `requires_grad=True` asks of a constructor)."""
+        if self._aval.category < 2:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        self._requires_grad = True
+        return self
+
+    @readonly
     def grad_fn(self) -> Node | None:
         base = self._base
         if base is not None and self._attr_version != self._vc.value and (self._grad_fn is not None or base._needs()):
@@ -266,15 +295,15 @@ class Tensor(metaclass=_TensorMeta):
             regenerate_view(self)
         return self._grad_fn
 
-    @property
+    @readonly
     def is_leaf(self) -> bool:
         return self.grad_fn is None
 
-    @property
+    @readonly
     def output_nr(self) -> int:
         return self._out_nr
 
-    @property
+    @readonly
     def _version(self) -> int:
         if self._inference:
             raise RuntimeError("Inference tensors do not track version counter.")
@@ -286,7 +315,7 @@ class Tensor(metaclass=_TensorMeta):
     def is_inference(self) -> bool:
         return self._inference
 
-    @property
+    @readonly
     def retains_grad(self) -> bool:
         return self._retains
 
@@ -314,9 +343,21 @@ class Tensor(metaclass=_TensorMeta):
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._aval.shape != self._aval.shape:
-                raise RuntimeError("assigned grad has data of a different size")
+                raise RuntimeError(
+                    f"attempting to assign a gradient of size '{list(value._aval.shape)}' to a tensor of size "
+                    f"'{list(self._aval.shape)}'. Please ensure that the gradient and the tensor are the same size"
+                )
             if value._aval.dtype != self._aval.dtype:
-                raise RuntimeError("assigned grad has data of a different type")
+                from torchish._tensor.fill import _C_TYPES
+
+                given, own = value._aval.torch_dtype, self._aval.torch_dtype
+                raise RuntimeError(
+                    f"attempting to assign a gradient with dtype '{_C_TYPES.get(given.name, given.name)}' to a tensor with "
+                    f"grad_dtype '{dt.SCALAR_TYPE_NAMES[own]}'. The gradient must match the tensor's grad_dtype (defaults to "
+                    "the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to "
+                    "allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may "
+                    "break downstream systems that assume they match."
+                )
         self._grad = value
 
     @grad.deleter
@@ -364,6 +405,10 @@ class Tensor(metaclass=_TensorMeta):
         if node is not None:
             node.avals = (self._aval,)
 
+    @data.deleter
+    def data(self) -> None:
+        raise RuntimeError("Deleting tensor data is not allowed. Delete tensor instead!")
+
     # --- Python's protocols -----------------------------------------------------------------------------------
 
     def __repr__(self, *, tensor_contents=None) -> str:
@@ -377,7 +422,7 @@ class Tensor(metaclass=_TensorMeta):
         f = self.grad_fn
         name = None
         if f is not None:
-            name = f.name()
+            name = type(f).__name__
         cls = type(self)
         plain = cls is Tensor or getattr(cls, "_prints_as_tensor", False)
         return printing.format_tensor(

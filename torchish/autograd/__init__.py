@@ -19,13 +19,26 @@ from torchish.autograd.grad_mode import (
 
 
 def _as_tuple(x) -> tuple:
-    return tuple(x) if isinstance(x, (tuple, list)) else (x,)
+    """One tensor, or a sequence of them, as a tuple; TypeError for anything else."""
+    from torchish._tensor.tensor import Tensor
+
+    return (x,) if isinstance(x, Tensor) or x is None else tuple(x)
+
+
+def _differentiated(t):
+    from torchish._tensor.tensor import Tensor
+
+    if not isinstance(t, Tensor):
+        raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(t).__name__}")
+    return t
 
 
 def _grad_outputs(outputs: tuple, gradients: tuple) -> list:
     """The starting gradients: given ones checked, missing ones one for a scalar."""
     from torchish._tensor.tensor import Tensor
 
+    if len(outputs) != len(gradients):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
     out: list = []
     for i, (t, g) in enumerate(zip(outputs, gradients, strict=True)):
         if isinstance(g, Tensor):
@@ -82,7 +95,7 @@ def backward(
     from torchish._tensor.tensor import Tensor
     from torchish.engine import policy
 
-    if inputs is not None and not isinstance(inputs, Tensor) and len(inputs) == 0:
+    if inputs is not None and not isinstance(inputs, Tensor) and not (inputs := tuple(inputs)):
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     tensors = _as_tuple(tensors)
     given = (None,) * len(tensors) if grad_tensors is None else _as_tuple(grad_tensors)
@@ -103,25 +116,18 @@ def backward(
     if inputs is not None:
         only = set()
         for t in _as_tuple(inputs):
-            node, number = t._edge()
+            node, number = _differentiated(t)._edge()
             if node is None:
                 raise RuntimeError("One of the differentiated Tensors does not require grad")
             if t.grad_fn is None:
                 only.add(node)
             else:
-                targets.append((t, node, number))
+                targets.append((t, node))
     values = [g if create_graph else g._read() for g in grads]
-    if targets:
-        for t, node, number in targets:
-            if node.retained is None:
-                node.retained = []
-            node.retained.append((graph.weak(t), number))
-            only = (only or set()) | {node}
-    try:
-        graph.run_backward(roots, values, retain_graph, create_graph, accumulate_only=only)
-    finally:
-        for t, node, number in targets:
-            node.retained = [r for r in node.retained or () if r[0]() is not t or t._retains] or None
+    for t, node in targets:
+        t.retain_grad()
+        only = (only or set()) | {node}
+    graph.run_backward(roots, values, retain_graph, create_graph, accumulate_only=only)
     policy.after_backward()
 
 
@@ -138,6 +144,8 @@ def grad(
     if allow_unused is None:
         allow_unused = materialize_grads
     outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     given = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
     if retain_graph is None:
         retain_graph = create_graph
@@ -153,19 +161,19 @@ def grad(
     grads = _grad_outputs(outputs, given)
     targets = []
     for t in inputs:
-        node, number = t._edge()
+        node, number = _differentiated(t)._edge()
         if node is None:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         targets.append((node, number))
     values = [g if create_graph else g._read() for g in grads]
     got = graph.run_backward(roots, values, retain_graph, create_graph, targets=targets)
     result: list = []
-    for t, g in zip(inputs, got, strict=True):
+    for i, (t, g) in enumerate(zip(inputs, got, strict=True)):
         if g is None:
             if not allow_unused:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
-                    "this is the desired behavior."
+                    f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True "
+                    "if this is the desired behavior."
                 )
             if materialize_grads:
                 import torchish

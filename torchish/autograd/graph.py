@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import re
 import weakref
 from typing import Any
 
@@ -26,6 +27,12 @@ SECOND_TIME = (
     "saved tensors after calling backward."
 )
 
+SAVED_INFERENCE = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in computation "
+    "tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it in autograd, or use "
+    "`torch.no_grad()` instead of `torch.inference_mode()`."
+)
+
 
 class Node:
     """A point of the backward graph: where a gradient arrives, and the edges it leaves by.
@@ -35,6 +42,7 @@ class Node:
     """
 
     __module__ = "torch.autograd.graph"
+    display: str | None = None  # what `name()` gives where that is not the class's name
     edges: list = []
     avals: tuple = ()
     seq = 0
@@ -50,7 +58,7 @@ class Node:
 
     def name(self) -> str:
         """The function's name, such as `MulBackward0`."""
-        return type(self).__name__
+        return self.display or type(self).__name__
 
     @property
     def metadata(self) -> dict:
@@ -129,7 +137,7 @@ class Recipe:
         self.edge_needs = tuple(needs[i] for i in self.edges)
         kinds = flat_names(spec)
         # the saved tensors, whose versions are watched; whether freeing the graph leaves something missing
-        self.watched = tuple(i for i in self.saved if kinds[i][1] == "T")
+        self.watched = tuple((i, k) for k, i in enumerate(self.saved) if kinds[i][1] == "T")
         self.frees = spec.op.saves_result or any(kinds[i][0] in spec.op.saves for i in self.saved)
 
 
@@ -147,6 +155,7 @@ class GradFn(Node):
 
     where: str | None = None  # the traceback of the forward call, in anomaly mode
     versions: tuple | list = ()
+    result_versions: tuple = ()
 
     def __init__(self, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, avals: tuple, results: tuple, made: Recipe | None = None):
         self.seq = next(_sequence)
@@ -164,20 +173,39 @@ class GradFn(Node):
     def saved_mask(self) -> tuple[bool, ...]:
         return self.recipe.mask
 
-    def watch(self, t, number: int | None = None) -> tuple:
-        """A saved tensor's version, to notice later in-place changes, and what the error says about it."""
-        f = t._grad_fn
-        return t._vc, t._vc.value, t._aval, None if f is None else f.name(), t._out_nr if number is None else number
+    @staticmethod
+    def watch(t, k: int) -> tuple:
+        """The state of the k-th saved value's tensor, to notice later changes."""
+        if t._inference:
+            raise RuntimeError(SAVED_INFERENCE)
+        st = t._storage
+        return t, t._vc.value, st, st.writes, k
+
+    def watch_result(self, t, number: int, alias=None) -> None:
+        """The same for a saved result; `alias` shows its memory where that is part of a larger one."""
+        st = t._storage
+        self.result_versions = (*self.result_versions, (t._vc, t._vc.value, st, st.writes, number, alias))
 
     def check_versions(self) -> None:
-        for counter, version, a, function, number in self.versions:
+        """Refuse saved tensors that were changed in place; take over changes that leave no trace (`.data`, NumPy)."""
+        for t, version, st, writes, k in self.versions:
+            if t._vc.value != version:
+                raise modified_inplace(t, version)
+            if (st.writes != writes or st is not t._storage or st.buffer is not None) and self.saved[k].aval is t._aval:
+                self.saved = (*self.saved[:k], t._read(), *self.saved[k + 1 :])
+        for counter, version, st, writes, k, alias in self.result_versions:
+            a = self.results[k].aval
             if counter.value != version:
-                raise _modified(a, function, number, counter.value, version)
+                raise _modified(a, self.name(), k, counter.value, version)
+            if st.writes != writes or st.buffer is not None:
+                value = st.read() if alias is None else alias._read()
+                if value.aval is a:
+                    self.results = (*self.results[:k], value, *self.results[k + 1 :])
 
     def run(self, grads: list, record: bool) -> list:
         if self.saved is None:
             raise RuntimeError(SECOND_TIME)
-        if self.versions:
+        if self.versions or self.result_versions:
             self.check_versions()
         if len(grads) == 1:
             given, present = _ONE, tuple(grads)
@@ -204,7 +232,7 @@ class GradFn(Node):
         if self.recipe.frees:
             self.saved = None
             self.results = ()
-            self.versions = ()
+            self.versions = self.result_versions = ()
 
 
 _ONE = (True,)
@@ -212,7 +240,7 @@ _ONE = (True,)
 
 def _modified(a, function: str | None, number: int, now: int, version: int) -> RuntimeError:
     kind = f"torch.{'cuda.' if a.device.startswith('cuda') else ''}{LEGACY_NAMES[a.torch_dtype]}"
-    source = f", which is output {number} of {function}," if function else ""
+    source = f", which is output {number} of {forward_name(function)}," if function else ""
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{kind} {list(a.shape)}]{source} is at version {now}; expected version {version} instead. Hint: "
@@ -221,14 +249,20 @@ def _modified(a, function: str | None, number: int, now: int, version: int) -> R
             "was changed in there or anywhere later. Good luck!"
             if ANOMALY.enabled
             else "enable anomaly detection to find the operation that failed to compute its gradient, with "
-            "torch.autograd.set_detect_anomaly(True)."
+            "torch.autograd.set_detect_anomaly(True, check_nan=False)."
         )
     )
 
 
 def modified_inplace(t, version: int) -> RuntimeError:
     """The error for a saved tensor that was changed after it was saved."""
-    return _modified(t._aval, None if t._grad_fn is None else t._grad_fn.name(), t._out_nr, t._vc.value, version)
+    f = t.grad_fn
+    return _modified(t._aval, None if f is None else f.name(), t._out_nr, t._vc.value, version)
+
+
+def forward_name(function: str) -> str:
+    """A gradient function's name as PyTorch's errors give it: without the `Backward0` of built-in ones."""
+    return re.sub(r"Backward\d+$", "", function)
 
 
 def call_site() -> str:
@@ -267,6 +301,8 @@ def edge_positions(spec) -> tuple[int, ...]:
 
 class AccumulateGrad(Node):
     """Where the gradient of a leaf arrives."""
+
+    display = "torch::autograd::AccumulateGrad"
 
     def __init__(self, variable):
         self.seq = 1 << 62  # leaves accumulate as soon as their gradient is complete

@@ -112,8 +112,14 @@ class Spec:
             shape, dtype = self.shape_rule(*[x.aval if type(x) is Expr else _NUMBER_AVALS[type(x)] for x in inputs])
             return aval(shape, dtype, device)
         args = [x.aval.struct if type(x) is Expr else _NUMBER_STRUCTS[type(x)] for x in inputs]
-        with jax.enable_x64(True):
-            out = jax.eval_shape(self.run, *args)
+        try:
+            with jax.enable_x64(True):
+                out = jax.eval_shape(self.run, *args)
+        except Exception as error:
+            # An operation's own complaint: what JAX adds about its hidden frames says nothing to the user.
+            error.__notes__ = [n for n in getattr(error, "__notes__", ()) if "JAX" not in n]
+            error.__cause__, error.__suppress_context__ = None, True
+            raise error.with_traceback(None)  # noqa: B904
         if isinstance(out, (tuple, list)):
             return AvalTuple(tuple(aval(tuple(o.shape), o.dtype, device) for o in out), device)
         return aval(tuple(out.shape), out.dtype, device)

@@ -25,6 +25,6 @@ def factory_kwargs(kwargs: dict | None) -> dict:
 
 
 __all__ = [
-    *_modules, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter", 
+    *_modules, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter",
     "factory_kwargs", "functional", "init", "modules", "parallel", "parameter", "utils",
 ]  # fmt: skip

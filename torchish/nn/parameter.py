@@ -38,7 +38,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             t._is_param = True
             return t
         p = data._alias(cls)
-        p.requires_grad_(requires_grad)
+        if requires_grad:
+            p._as_leaf()
         return p
 
     def __deepcopy__(self, memo: dict):

@@ -25,6 +25,13 @@ def fill(input, value):
     return _filled(input, value)
 
 
+@op("_assign(Tensor input, Tensor|Number value)", out=False, method=False, function=False, saves=(), grad="FillBackward3",
+    layout="pointwise")  # fmt: skip
+def assign(input, value):
+    """`x[...] = number`: PyTorch makes the number a tensor first, which the gradient function's name shows."""
+    return _filled(input, value)
+
+
 @op("_zero_(Tensor input)", out=False, method=False, function=False, saves=(), grad="ZeroBackward0", layout="pointwise")
 def zero_inplace(input):
     return jnp.zeros_like(input)

@@ -118,9 +118,20 @@ def _entr(x):
 def zeta_value(s, q):
     """Hurwitz' zeta function as PyTorch defines it for all q."""
     pole = (q <= 0) & (q == jnp.floor(q))
-    value = lax.zeta(s, jnp.where(pole, 1, q))
     outside = (q <= 0) & (s != jnp.floor(s))
-    value = jnp.where(pole, jnp.inf, jnp.where(outside, jnp.nan, value))
+    # XLA's zeta is for q > 0: sum the terms before that one by one
+    start = jnp.where(pole | outside, 1, q)
+
+    def add_term(state):
+        k, q, total = state
+        before = q < 1
+        term = jnp.where(before, lax.pow(jnp.where(before, q, 1), -s), 0)
+        return k + 1, jnp.where(before, q + 1, q), total + term
+
+    _, shifted, head = lax.while_loop(
+        lambda state: (state[0] < 100_000) & jnp.any(state[1] < 1), add_term, (0, start, jnp.zeros_like(start))
+    )
+    value = jnp.where(pole, jnp.inf, jnp.where(outside, jnp.nan, head + lax.zeta(s, shifted)))
     return jnp.where(s == 1, jnp.inf, jnp.where(s < 1, jnp.nan, value))
 
 

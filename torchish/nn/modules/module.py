@@ -859,7 +859,7 @@ def _non_full(hook, module, grad_input, grad_output):
 
 def _typename(x: Any) -> str:
     if isinstance(x, Tensor):
-        return x.type() if type(x) is Tensor else f"{type(x).__module__}.{type(x).__qualname__}"
+        return x.type()
     t = type(x) if not inspect.isclass(x) else x
     module = t.__module__
     return t.__qualname__ if module in ("builtins", "__builtin__") else f"{module}.{t.__qualname__}"

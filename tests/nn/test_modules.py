@@ -1,0 +1,158 @@
+"""Every layer against PyTorch's: the same seed gives the same state, and the text is the same."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import torchish
+
+# name, positional arguments, keyword arguments
+LAYERS: list[tuple] = [
+    ("Identity", (1, 2), {"a": 3}), ("Linear", (4, 3), {}), ("Linear", (4, 3), {"bias": False}), ("Bilinear", (3, 4, 2), {}),
+    ("Linear", (20, 30), {"dtype": "float64"}), ("Conv1d", (4, 6, 3), {"padding": "same"}), ("Conv2d", (3, 6, 5), {}),
+    ("Conv2d", (4, 8, (3, 2)), {"stride": 2, "padding": 1, "groups": 2, "bias": False, "padding_mode": "reflect"}),
+    ("Conv3d", (2, 4, 3), {"dilation": 2}), ("ConvTranspose1d", (4, 2, 3), {"stride": 2}),
+    ("ConvTranspose2d", (4, 2, 3), {"stride": 2, "output_padding": 1, "groups": 2}), ("ConvTranspose3d", (2, 2, 3), {}),
+    ("LazyLinear", (3,), {}), ("LazyConv2d", (3, 2), {}), ("LazyBatchNorm1d", (), {}), ("LazyConvTranspose2d", (3, 2), {}),
+    ("MaxPool1d", (2,), {}), ("MaxPool2d", (2, 2), {}), ("MaxPool3d", ((1, 2, 3),), {"ceil_mode": True}),
+    ("AvgPool1d", (2,), {}), ("AvgPool2d", (2,), {"stride": (1, 2)}), ("AvgPool3d", (2,), {}), ("MaxUnpool2d", (2,), {}),
+    ("FractionalMaxPool2d", (2,), {"output_size": 3}), ("LPPool2d", (2, 3), {}), ("AdaptiveMaxPool2d", ((3, None),), {}),
+    ("AdaptiveAvgPool2d", (1,), {}), ("BatchNorm1d", (4,), {}), ("BatchNorm2d", (4,), {"momentum": None}),
+    ("BatchNorm3d", (4,), {"affine": False, "track_running_stats": False}), ("SyncBatchNorm", (4,), {}),
+    ("InstanceNorm2d", (4,), {"affine": True}), ("LayerNorm", (4,), {}), ("LayerNorm", ((2, 3),), {"bias": False}),
+    ("GroupNorm", (2, 4), {}), ("RMSNorm", (4,), {}), ("LocalResponseNorm", (2,), {}), ("CrossMapLRN2d", (2,), {}),
+    ("Dropout", (), {}), ("Dropout2d", (0.2, True), {}), ("AlphaDropout", (), {}), ("FeatureAlphaDropout", (), {}),
+    ("Embedding", (10, 3), {"padding_idx": -1, "max_norm": 1.0}), ("EmbeddingBag", (10, 3), {"mode": "sum", "padding_idx": 2}),
+    ("Flatten", (), {}), ("Unflatten", (1, (2, 3)), {}), ("Fold", ((4, 5), (2, 2)), {}), ("Unfold", (2,), {"padding": 1}),
+    ("PixelShuffle", (2,), {}), ("PixelUnshuffle", (2,), {}), ("ChannelShuffle", (2,), {}), ("Upsample", (), {"scale_factor": 2}),
+    ("Upsample", ((2, 3),), {"mode": "bilinear", "align_corners": True}), ("UpsamplingNearest2d", (), {"size": 4}),
+    ("ZeroPad2d", (1,), {}), ("ConstantPad1d", (2, 3.5), {}), ("ReflectionPad2d", ((1, 2, 3, 4),), {}), ("CircularPad3d", (1,), {}),
+    ("ReLU", (), {}), ("ReLU", (True,), {}), ("ReLU6", (), {}), ("Threshold", (0.1, 20), {}), ("Hardtanh", (), {}),
+    ("ELU", (), {"inplace": True}), ("CELU", (), {}), ("SELU", (), {}), ("GELU", (), {"approximate": "tanh"}), ("GLU", (), {}),
+    ("LeakyReLU", (0.2,), {}), ("PReLU", (3,), {}), ("RReLU", (), {}), ("Sigmoid", (), {}), ("Tanh", (), {}), ("SiLU", (), {}),
+    ("Mish", (), {}), ("Hardswish", (), {}), ("Hardsigmoid", (), {}), ("Hardshrink", (), {}), ("Softshrink", (), {}),
+    ("Softplus", (), {}), ("LogSigmoid", (), {}), ("Softsign", (), {}), ("Tanhshrink", (), {}), ("Softmax", (1,), {}),
+    ("Softmin", (), {"dim": 1}), ("LogSoftmax", (-1,), {}), ("Softmax2d", (), {}), ("L1Loss", (), {}), ("MSELoss", (), {}),
+    ("CrossEntropyLoss", (), {"label_smoothing": 0.1}), ("NLLLoss", (), {}), ("BCELoss", (), {}), ("BCEWithLogitsLoss", (), {}),
+    ("KLDivLoss", (), {}), ("HuberLoss", (), {}), ("SmoothL1Loss", (), {}), ("CTCLoss", (), {}), ("TripletMarginLoss", (), {}),
+    ("TripletMarginWithDistanceLoss", (), {}), ("CosineSimilarity", (), {}), ("PairwiseDistance", (), {}),
+    ("RNN", (3, 4), {}), ("RNN", (3, 4, 2, "relu"), {"bidirectional": True}), ("LSTM", (3, 4), {"num_layers": 2, "dropout": 0.5}),
+    ("LSTM", (3, 5), {"proj_size": 2, "batch_first": True, "bias": False}), ("GRU", (3, 4), {"bidirectional": True}),
+    ("RNNCell", (3, 4), {"nonlinearity": "relu"}), ("LSTMCell", (3, 4), {}), ("GRUCell", (3, 4), {"bias": False}),
+    ("MultiheadAttention", (8, 2), {}), ("MultiheadAttention", (8, 2), {"kdim": 3, "vdim": 5, "add_bias_kv": True}),
+    ("TransformerEncoderLayer", (8, 2, 16), {"activation": "gelu"}), ("TransformerDecoderLayer", (8, 2, 16), {"norm_first": True}),
+    ("Transformer", (8, 2, 1, 2, 16), {"batch_first": True}), ("AdaptiveLogSoftmaxWithLoss", (8, 20, [5, 10]), {}),
+]  # fmt: skip
+
+
+def make(module, name, args, kwargs):
+    kwargs = dict(kwargs)
+    if "dtype" in kwargs:
+        kwargs["dtype"] = getattr(module, kwargs["dtype"])
+    module.manual_seed(1234)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return getattr(module.nn, name)(*args, **kwargs)
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), LAYERS, ids=lambda v: str(v) if isinstance(v, str) else "")
+def test_same_seed_gives_the_same_state_and_text(name, args, kwargs):
+    want, got = make(torch, name, args, kwargs), make(torchish, name, args, kwargs)
+    assert repr(got) == repr(want)
+    assert str(type(got)) == str(type(want))
+    a, b = want.state_dict(), got.state_dict()
+    assert list(a) == list(b)
+    if not name.startswith("Lazy"):
+        for key, value in a.items():
+            value, mine = value.numpy(), b[key].numpy()
+            assert value.shape == mine.shape and value.dtype == mine.dtype, key
+            np.testing.assert_allclose(mine, value, rtol=3e-7, atol=3e-7, err_msg=key)
+    names = [n for n, _ in want.named_parameters()]
+    assert [n for n, _ in got.named_parameters()] == names
+    public = {k for k in vars(want) if not k.startswith("_")}
+    assert public <= {k for k in vars(got) if not k.startswith("_")}
+    assert float(torch.rand(())) == float(torchish.rand(()))  # the generators agree afterwards
+    assert repr(copy.deepcopy(got)) == repr(want)
+
+
+def test_every_class_of_pytorch_is_there():
+    missing = [n for n in torch.nn.modules.__all__ if not hasattr(torchish.nn, n)]
+    assert missing == ["LinearCrossEntropyOptions"]
+
+
+ERRORS = [
+    lambda t: t.nn.Conv2d(3, 4, 2, groups=2), lambda t: t.nn.Conv2d(4, 3, 2, groups=2), lambda t: t.nn.Conv2d(3, 4, 2, groups=0),
+    lambda t: t.nn.Conv2d(3, 3, 2, stride=2, padding="same"), lambda t: t.nn.Dropout(1.5), lambda t: t.nn.GroupNorm(3, 4),
+    lambda t: t.nn.BatchNorm2d(3)(t.zeros(2, 3)), lambda t: t.nn.BatchNorm1d(3)(t.zeros(2)), lambda t: t.nn.LSTM(3, 0),
+    lambda t: t.nn.LSTM(3, 4, proj_size=4), lambda t: t.nn.RNN(3, 4, nonlinearity="elu"), lambda t: t.nn.GRU(3, 4, proj_size=1),
+    lambda t: t.nn.LSTM(3, 4)(t.zeros(2, 5, 4)), lambda t: t.nn.LSTM(3, 4)(t.zeros(2)), lambda t: t.nn.RNN(3, 4)(t.zeros(2)),
+    lambda t: t.nn.GRU(3, 4)(t.zeros(5, 2, 3), t.zeros(1, 3, 4)), lambda t: t.nn.GRU(3, 4)(t.zeros(5, 3), t.zeros(1, 3, 4)),
+    lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 3), (t.zeros(1, 2, 4), t.zeros(1, 2, 5))),
+    lambda t: t.nn.LSTM(3, 4)(t.zeros(5, 2, 3, dtype=t.float64)), lambda t: t.nn.MultiheadAttention(7, 2),
+    lambda t: t.nn.MultiheadAttention(0, 2), lambda t: t.nn.Unflatten(1, 3), lambda t: t.nn.Unflatten(1, (2, "a")),
+    lambda t: t.nn.Embedding(3, 2, padding_idx=5), lambda t: t.nn.HuberLoss(delta="a"), lambda t: t.nn.MultiMarginLoss(p=3),
+    lambda t: t.nn.Linear(2, 3)(), lambda t: t.nn.Sequential(t.nn.ReLU())[3], lambda t: t.nn.ModuleList([t.nn.ReLU()])[2],
+    lambda t: t.nn.ModuleList(3), lambda t: t.nn.ModuleDict({"a": 3}), lambda t: t.nn.Sequential(1), lambda t: t.nn.Module()(1),
+    lambda t: t.nn.Linear(2, 2).nothing, lambda t: t.nn.AdaptiveLogSoftmaxWithLoss(4, 10, [5, 5]), lambda t: t.nn.ParameterList()(1),
+    lambda t: t.nn.FractionalMaxPool2d(2), lambda t: t.nn.Module(3), lambda t: t.nn.Module(a=3),
+    lambda t: t.nn.TransformerEncoderLayer(8, 2, activation="tanh"), lambda t: t.nn.LSTMCell(3, 4)(t.zeros(2, 2, 3)),
+    lambda t: t.nn.Sequential(t.nn.ReLU()) + 3, lambda t: t.nn.Sequential(t.nn.ReLU()) * 0,
+    lambda t: setattr(t.nn.Linear(2, 2), "weight", t.zeros(2)), lambda t: setattr(t.nn.BatchNorm1d(2), "running_mean", 3),
+    lambda t: t.nn.Linear(2, 2).load_state_dict({"weight": t.zeros(3, 3), "other": t.zeros(1)}),
+    lambda t: t.nn.Linear(2, 2).load_state_dict(3), lambda t: t.nn.Linear(2, 2).register_buffer("a.b", None),
+    lambda t: t.nn.Linear(2, 2).register_parameter("c", t.zeros(2)), lambda t: t.nn.Linear(2, 2).get_submodule("x.y"),
+    lambda t: t.nn.Linear(2, 2).add_module("weight", t.nn.ReLU()), lambda t: t.nn.Linear(2, 2).train(3),
+    lambda t: t.nn.Linear(2, 2).to(t.int64), lambda t: setattr(t.nn.Sequential(t.nn.ReLU()), "0", 3),
+    lambda t: t.nn.Linear(2, 2).register_parameter("p", t.nn.Parameter(t.zeros(2)) * 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(ERRORS)))
+def test_errors_are_those_of_pytorch(number):
+    def outcome(module):
+        try:
+            ERRORS[number](module)
+        except Exception as e:
+            return type(e), str(e)
+        return None
+
+    want = outcome(torch)
+    assert want is not None
+    assert outcome(torchish) == want
+
+
+def containers(t):
+    nn = t.nn
+    seq = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    seq.append(nn.Tanh()).insert(1, nn.Dropout(0.1))
+    yield seq
+    yield seq[1:3]
+    del seq[0]
+    yield seq
+    yield seq + nn.Sequential(nn.Sigmoid())
+    yield nn.Sequential(nn.ReLU(), nn.Tanh()) * 2
+    layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)] + [nn.ReLU()])
+    yield layers
+    layers.insert(1, nn.Tanh())
+    layers.extend([nn.ReLU(), nn.Sequential(nn.Linear(1, 1))])
+    yield layers
+    yield layers[2:]
+    yield nn.ModuleDict({"b": nn.ReLU(), "a": nn.Linear(1, 2)})
+    yield nn.ParameterList([t.zeros(2, 3), 5, nn.Parameter(t.ones(1))])
+    yield nn.ParameterDict({"z": t.zeros(2), "a": "text"})
+    yield nn.ModuleList()
+    net = nn.Module()
+    net.inner = nn.Sequential(nn.ModuleList([nn.Sequential(nn.ReLU(), nn.ReLU())] * 2), nn.Transformer(4, 1, 2, 2, 4))
+    yield net
+
+
+def test_containers_print_and_hold_the_same():
+    for want, got in zip(containers(torch), containers(torchish), strict=True):
+        assert repr(got) == repr(want)
+        assert list(got.state_dict()) == list(want.state_dict())
+        assert [n for n, _ in got.named_modules()] == [n for n, _ in want.named_modules()]
