@@ -323,22 +323,19 @@ def overloads_of(name: str) -> list[Overload]:
 
 def make_function(public: str, overloads: list[Overload], method: bool = False) -> Callable:
     """The function (or method) that users call under the name `public`."""
-    cache: dict[tuple, Overload] = {}
+    cache: dict[tuple, Callable] = {}
     has_out = any(o.has_out for o in overloads)
     display = native_name(public)
 
     def call(*args, **kwargs):
-        if kwargs:
-            return general(args, kwargs)
-        try:
-            plan = cache.get(tuple([type(x) for x in args]))
-            if plan is not None:
-                return plan(args)
-        except NoMatch:
-            pass
-        return general(args, kwargs)
+        types = tuple([type(x) for x in args])
+        key = types if not kwargs else (types, tuple([(k, type(v)) for k, v in kwargs.items()]))
+        plan = cache.get(key)
+        if plan is not None:
+            return plan(args, kwargs)
+        return general(args, kwargs, key)
 
-    def general(args: tuple, kwargs: dict):
+    def general(args: tuple, kwargs: dict, key: tuple):
         out = None
         if has_out and "out" in kwargs:
             kwargs = dict(kwargs)
@@ -352,8 +349,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
                 with _NoHistory():
                     result = o.run(values)
                 return apply_out(display, result, out, tuple(values))
-            if not kwargs:
-                _remember(cache, o, args)
+            _remember(cache, key, o, args, kwargs, apply)
             return o.run(values)
         tf = _torch_function(args, kwargs)
         if tf is not None:
@@ -376,65 +372,107 @@ def _torch_function(args: tuple, kwargs: dict):
     return None
 
 
-def _remember(cache: dict, o: Overload, args: tuple) -> None:
-    """Keep a fast plan for calls with arguments of these exact types, where the types alone decide."""
-    types = tuple([type(x) for x in args])
-    if o.op is None or o.op.refine is not None or not o.simple or len(cache) > 64:
-        return
-    if any(t not in _KIND and not issubclass(t, Tensor) for t in types):
-        return
+# For each parameter type, the argument types that fit it whatever their value.
+_FITS: dict[str, Callable[[type], bool]] = {
+    "Tensor": lambda t: issubclass(t, Tensor),
+    "Tensor|Number": lambda t: t in _KIND or issubclass(t, Tensor),
+    "Number": lambda t: t in _KIND,
+    "Index": lambda t: t is int,
+    "int": lambda t: t is int,
+    "bool": lambda t: t is bool,
+    "float": lambda t: t is float,
+    "str": lambda t: t is str,
+    "dtype": lambda t: t is dt.dtype,
+}
+
+
+def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, run: Callable) -> None:
+    """Keep a fast plan for calls with arguments of these exact types, where the types alone decide what they mean."""
     params = o.schema.params
     n = len(args)
-    if n > len(params) or any(p.varargs for p in params[:n]):
+    if len(cache) > 64 or (o.op is not None and (o.op.refine is not None or not o.simple)):
         return
-    for t, p in zip(types, params, strict=False):
-        base = p.type.removesuffix("?")
-        tensor = issubclass(t, Tensor)
-        fits = {
-            "Tensor": tensor,
-            "Tensor|Number": True,
-            "Number": not tensor,
-            "int": t is int,
-            "bool": t is bool,
-            "Index": t is int,
-        }.get(base, False)
-        if not fits:
+    if o.op is None and not kwargs and n and _sizes_only(params, args):
+        # trailing integers of a size: x.view(-1, 400)
+        f, k = o.call, o.schema.positional - 1
+        if len(params) == o.schema.positional:
+            cache[key] = lambda args, kwargs: f(*args[:k], args[k:])
+        return
+    if n > o.schema.positional or any(p.varargs for p in params[:n]):
+        return
+    index = {p.name: i for i, p in enumerate(params)}
+    if any(k not in index or index[k] < n for k in kwargs):
+        return
+    given = {i: type(x) for i, x in enumerate(args)} | {index[k]: type(v) for k, v in kwargs.items()}
+    for i, t in given.items():
+        p = params[i]
+        if t is type(None) and p.type.endswith("?"):
+            continue
+        fits = _FITS.get(p.type.removesuffix("?"))
+        if fits is None or not fits(t):
             return
-    defaults = [p.default for p in params[n:]]
-    op_, dynamic, static = o.op, o.dynamic, o.static
-    full_types = types + tuple(type(None) if i in op_.omit else type(p.default) for i, p in enumerate(params[n:], n))
-    kinds = tuple(["N" if full_types[i] is type(None) else _KIND.get(full_types[i], "T") for i in dynamic])
-    present = [i for i in dynamic if full_types[i] is not type(None)]
+    template = [p.default for p in params]
+    places = tuple((index[k], k) for k in kwargs)
+
+    def fill(args: tuple, kwargs: dict) -> list:
+        values = template.copy()
+        values[:n] = args
+        for i, k in places:
+            values[i] = kwargs[k]
+        return values
+
+    plan: Callable
+    if o.op is None:
+        f, positional = o.call, o.schema.positional
+        assert f is not None
+        if not places and positional == len(params):
+            rest = tuple(template[n:])
+
+            def plan(args, kwargs):
+                return f(*args, *rest)
+        else:
+            names = [p.name for p in params[positional:]]
+
+            def plan(args, kwargs):
+                values = fill(args, kwargs)
+                return f(*values[:positional], **dict(zip(names, values[positional:], strict=True)))
+
+        cache[key] = plan
+        return
+    op_ = o.op
+    absent = {i for i in o.dynamic if given.get(i, type(params[i].default)) is type(None) or (i not in given and i in op_.omit)}
+    present = [i for i in o.dynamic if i not in absent]
+    kinds = tuple(["N" if i in absent else _KIND.get(given.get(i, type(params[i].default)), "T") for i in o.dynamic])
+    static = o.static
     specs = op_.specs
-    identity = present == list(range(n))
-    returns = op_.returns
-    dynamic_static = tuple(i for i in static if i < n)
+    if not places and present == list(range(n)) and not any(i < n for i in static):
+        constant = tuple(template[i] for i in static)
 
-    if identity and not static:
-
-        def plan(args):
-            key = (kinds, (), dt._default)
-            spec = specs.get(key)
-            return apply(spec if spec is not None else op_.spec(kinds, ()), args)
-    elif not dynamic_static:
-        constant = tuple(defaults[i - n] for i in static)
-
-        def plan(args):
-            values = (*args, *defaults)
-            return apply(op_.spec(kinds, constant), tuple([values[i] for i in present]))
+        def plan(args, kwargs):
+            spec = specs.get((kinds, constant, dt._default))
+            return run(spec if spec is not None else op_.spec(kinds, constant), args)
     else:
 
-        def plan(args):
-            values = (*args, *defaults)
-            return apply(op_.spec(kinds, tuple([values[i] for i in static])), tuple([values[i] for i in present]))
+        def plan(args, kwargs):
+            values = fill(args, kwargs)
+            return run(op_.spec(kinds, tuple([values[i] for i in static])), tuple([values[i] for i in present]))
 
-    if returns:
+    if op_.returns and run is apply:
         inner = plan
 
-        def plan(args):
-            return o.finish(inner(args))
+        def plan(args, kwargs):
+            return o.finish(inner(args, kwargs))
 
-    cache[types] = plan  # type: ignore[assignment]
+    cache[key] = plan
+
+
+def _sizes_only(params: tuple[Param, ...], args: tuple) -> bool:
+    """Whether the arguments are tensors followed by one integer or more for a size given one by one."""
+    k = len([p for p in params if not p.keyword_only]) - 1
+    return (
+        k >= 0 and params[k].varargs and len(args) > k and all(isinstance(x, Tensor) for x in args[:k])
+        and all(p.type == "Tensor" for p in params[:k]) and all(type(x) is int for x in args[k:])
+    )  # fmt: skip
 
 
 class _NoHistory:
@@ -456,12 +494,20 @@ def make_inplace(public: str, overloads: list[Overload]) -> Callable:
     display = public.rpartition(".")[2]
     usable = [o for o in overloads if o.op is not None and o.op.inplace]
 
+    cache: dict[tuple, Callable] = {}
+
     def call(*args, **kwargs):
+        types = tuple([type(x) for x in args])
+        key = types if not kwargs else (types, tuple([(k, type(v)) for k, v in kwargs.items()]))
+        plan = cache.get(key)
+        if plan is not None:
+            return plan(args, kwargs)
         for o in usable:
             try:
                 values = bind(o.schema, args, kwargs, o.converters)
             except NoMatch:
                 continue
+            _remember(cache, key, o, args, kwargs, apply_inplace)
             spec, flat = o.prepare(values)
             return apply_inplace(spec, flat)
         raise invalid_arguments(display, usable, args, kwargs, True)

@@ -162,7 +162,7 @@ def uniform_gradient(input, spacing, dim, edge_order):
 def gradient_at(input, points, dim, edge_order):
     """The derivative along a dimension at the given 1-d points, to second order inside."""
     n = input.shape[dim]
-    h = jnp.diff(points)
+    h = _floating(jnp.diff(points))
     shape = [1] * input.ndim
     shape[dim] = -1
 

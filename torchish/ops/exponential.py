@@ -104,7 +104,7 @@ def _(grad, result):
 @op("rsqrt(Tensor input)", promote=FLOAT, inplace=True)
 def rsqrt(input):
     """`1 / sqrt(input)`."""
-    return lax.rsqrt(input)
+    return 1 / jnp.sqrt(input) if _is_complex(input) else lax.rsqrt(input)
 
 
 @rsqrt.backward

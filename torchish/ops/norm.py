@@ -112,7 +112,7 @@ def group_norm(input, weight, bias, groups, eps):
     """Normalize (N, C, ...) over each of `groups` groups of channels."""
     x = widen(input)
     n, c = x.shape[:2]
-    g = x.reshape(n, groups, -1)
+    g = x.reshape(n, groups, x.size // max(n * groups, 1))
     centered = g - g.mean(-1, keepdims=True)
     y = (centered * lax.rsqrt(jnp.square(centered).mean(-1, keepdims=True) + eps)).reshape(x.shape)
     return _affine(y, _channels(weight, x.ndim), _channels(bias, x.ndim)).astype(input.dtype)

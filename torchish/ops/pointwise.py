@@ -278,11 +278,14 @@ def _(grad, weight):
 @op("abs(Tensor input)", promote=ARITH, result="real", inplace=True, aliases=("absolute",), check=refuse("abs_cpu", BOOL))
 def abs(input):
     """The absolute value; the modulus of complex numbers. Its gradient at 0 is 0."""
-    return jnp.abs(input)
+    return jnp.abs(input) if jnp.issubdtype(input.dtype, jnp.complexfloating) else _real_abs(input)
 
 
 def _sign(x):
     return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
+_real_abs = partials(lambda x, result: _sign(x))(jnp.abs)
 
 
 @op(
@@ -449,10 +452,15 @@ def where(condition, input, other):
 )  # fmt: skip
 def relu(input):
     """`max(input, 0)`; the gradient at 0 is 0."""
-    return jnp.where(input <= 0, jnp.zeros_like(input), input)
+    return _relu(input)
 
 
 @relu.backward
 def _(grad, result):
-    return jnp.where(result > 0, grad, 0)
+    return jnp.where(result <= 0, 0, grad)
+
+
+@partials(lambda x, result: jnp.where(result <= 0, 0, 1))
+def _relu(x):
+    return jnp.where(x < 0, 0, x)
 

@@ -107,7 +107,13 @@ def _inside(shape, place, stride, padding, dilation, sizes):
         m = (at >= 0) & (at < n)
         everywhere &= bool(m.all())
         masks.append(m)
-    return None if everywhere else functools.reduce(np.logical_and, np.ix_(*masks))
+    return None if everywhere else functools.reduce(np.logical_and, _spread(masks))
+
+
+def _spread(vectors):
+    """Vectors as an open mesh: the i-th along the i-th dimension."""
+    n = len(vectors)
+    return [v.reshape((-1,) + (1,) * (n - 1 - i)) for i, v in enumerate(vectors)]
 
 
 def max_windows(x, kernel, stride, padding, dilation, sizes):
@@ -331,7 +337,7 @@ def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, 
             start = np.arange(o) * s - p
             end = np.minimum(start + k, m + p)
             counts.append(end - start if count_include_pad else np.minimum(end, m) - np.maximum(start, 0))
-        count = functools.reduce(np.multiply, np.ix_(*counts))
+        count = functools.reduce(np.multiply, _spread(counts))
         if (count == count.flat[0]).all():
             count = int(count.flat[0])
     if jnp.issubdtype(x.dtype, jnp.integer):

@@ -141,8 +141,8 @@ def nonzero_static(input, size, fill_value):
     """The first `size` positions of elements that are not zero, padded with `fill_value`: (size, ndim)."""
     if size < 0:
         raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
-    if not input.ndim:
-        return jnp.zeros((size, 0), np.int64)
+    if not input.ndim or not input.size:
+        return jnp.full((size, input.ndim), fill_value, np.int64)
     hit = (input != 0).reshape(-1)
     flat = jnp.nonzero(hit, size=size, fill_value=-1)[0]
     at = jnp.stack(jnp.unravel_index(flat, input.shape), -1).astype(np.int64)

@@ -358,7 +358,7 @@ def im2col(input, kernel_size, dilation, padding, stride):
         a, b = i * dilation[0], j * dilation[1]
         limit = (a + (rows - 1) * stride[0] + 1, b + (columns - 1) * stride[1] + 1)
         parts.append(lax.slice(x, (0, 0, a, b), (*x.shape[:2], *limit), (1, 1, *stride)))
-    out = jnp.stack(parts, 2).reshape(x.shape[0], -1, rows * columns)
+    out = jnp.stack(parts, 2).reshape(x.shape[0], x.shape[1] * len(parts), rows * columns)
     return out if batched else out[0]
 
 

@@ -7,6 +7,7 @@ which is how the loader learns of it at once; the end of the loader closes all c
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import multiprocessing
 import os
@@ -15,13 +16,14 @@ import select
 import signal
 import time
 import warnings
+import weakref
 from typing import Any
 
 from torchish.data._utils import transport
 from torchish.data._utils.errors import ExceptionWrapper
 from torchish.data._utils.transport import CHECK_INTERVAL, Channel, Closed
 from torchish.data._utils.worker import LOADER_ENDS, Job, _IterableDatasetStopIteration, _ResumeIteration, _worker_loop
-from torchish.data.dataloader import DataLoader, _BaseDataLoaderIter, _DatasetKind
+from torchish.data.dataloader import DataLoader, _BaseDataLoaderIter
 from torchish.engine import remote
 
 _NOT_YET = object()
@@ -50,12 +52,9 @@ class _Worker:
             raise
         finally:
             theirs.close()
+        self.pid: int = self.process.pid  # type: ignore[assignment]
         self.active = True  # has more to give in this epoch
         self.tasks = 0  # batches asked for and not yet given to the user
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid  # type: ignore[return-value]
 
     def why_dead(self) -> RuntimeError:
         """What the process ended with, as PyTorch reports it."""
@@ -111,6 +110,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._poll = select.poll()
         for fd in self._by_fd:
             self._poll.register(fd, select.POLLIN)
+        _LIVE.add(self)
         self._reset(loader, first_iter=True)
 
     def _reset(self, loader: DataLoader, first_iter: bool = False) -> None:
@@ -122,6 +122,9 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         for w in self._workers:
             w.active, w.tasks = True, 0
         if not first_iter:
+            gone = [w for w in self._workers if w.channel.fileno() not in self._by_fd]
+            if gone:
+                self._fail(gone)
             for w in self._workers:
                 self._post(w, _ResumeIteration())
             ready = 0
@@ -237,14 +240,15 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
 
     # --- the end
 
-    def _shutdown_workers(self) -> None:
+    def _shutdown_workers(self, patience: float = CHECK_INTERVAL) -> None:
+        """Have the workers exit; end those that take longer than that many seconds."""
         if self._shutdown or os.getpid() != self._owner:
             return  # a forked process has a copy of this object, but they are not its workers
         self._shutdown = True
         for w in self._workers:
             w.active = False
             w.channel.close()
-        end = time.monotonic() + CHECK_INTERVAL
+        end = time.monotonic() + patience
         for w in self._workers:
             w.process.join(max(end - time.monotonic(), 0))
             if w.process.is_alive():
@@ -253,10 +257,18 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
             if w.process.is_alive():
                 w.process.kill()
                 w.process.join()
-            w.process.close()
 
     def __del__(self) -> None:
         self._shutdown_workers()
 
 
-__all__ = ["_DatasetKind", "_MultiProcessingDataLoaderIter"]
+_LIVE: weakref.WeakSet[_MultiProcessingDataLoaderIter] = weakref.WeakSet()
+
+
+@atexit.register
+def _at_exit() -> None:
+    for iterator in list(_LIVE):
+        iterator._shutdown_workers(patience=0.5)
+
+
+__all__ = ["_MultiProcessingDataLoaderIter"]

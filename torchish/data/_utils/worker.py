@@ -16,6 +16,8 @@ from torchish._tensor.random import manual_seed
 from torchish.data._utils.errors import ExceptionWrapper
 from torchish.data._utils.transport import CHECK_INTERVAL, Channel, Closed
 from torchish.engine import remote
+from torchish.engine.expr import LOCAL
+from torchish.engine.program import evaluate_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ def _is_stream(job: Job) -> bool:
 
 def _reply(channel: Channel, number, data, where: str) -> None:
     try:
+        if LOCAL.pending:
+            evaluate_all()  # all tensors of the batch in one go, rather than one by one as they are pickled
         channel.send((number, data))
     except (Closed, KeyboardInterrupt):
         raise
