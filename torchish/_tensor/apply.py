@@ -36,13 +36,18 @@ def apply(spec: Spec, flat: tuple) -> Any:
 
 
 def _apply(spec: Spec, flat: tuple) -> Any:
-    needs = False
+    op_ = spec.op
+    recording = STATE.enabled and op_.differentiable
+    needs = strided = False
     ins = []
     for x in flat:
         if isinstance(x, Tensor):
-            ins.append(x._read())
-            if not needs and (x._grad_fn is not None or x._requires_grad or (x._base is not None and x._needs())):
-                needs = True
+            st = x._storage
+            ins.append(st.expr if not x._chain and st.buffer is None else x._read())
+            if x._strides is not None:
+                strided = True
+            if recording and not needs:
+                needs = x._grad_fn is not None or x._requires_grad or (x._base is not None and x._needs())
         else:
             ins.append(x)
     inputs = tuple(ins)
@@ -51,31 +56,30 @@ def _apply(spec: Spec, flat: tuple) -> Any:
     except MixedDevices as error:
         inputs = align_devices(spec, flat, inputs, error)
         e = emit(spec, inputs)
-    strides = None
-    if spec.op.layout == "pointwise":
-        for x in flat:
-            if x.__class__ is not float and isinstance(x, Tensor) and x._strides is not None:
-                strides = pointwise_strides(flat, e.aval)
-                break
-    if type(e.aval) is AvalTuple:
+    a = e.aval
+    if type(a) is AvalTuple:
         exprs = results_of(e)
         out = tuple([Tensor._wrap(r) for r in exprs])
-        if needs and STATE.enabled and spec.op.differentiable:
+        if needs:
             record(spec, flat, inputs, exprs, out)
         return out
-    t = Tensor._wrap(e, strides)
-    if needs and STATE.enabled and spec.op.differentiable:
-        record(spec, flat, inputs, (e,), (t,))
+    t = Tensor._wrap(e, pointwise_strides(flat, a) if strided and op_.layout == "pointwise" else None)
+    if needs and a.category >= 2:
+        fn = make_grad_fn(spec, flat, inputs, (e,))
+        if fn is not None:
+            t._grad_fn = fn
+            if op_.saves_result:
+                fn.watch_result(t, 0)
     return t
 
 
-def record(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, outs: tuple, *, inplace: bool = False) -> GradFn | None:
+def record(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, outs: tuple) -> GradFn | None:
     """Put a gradient function behind `outs` (None when no output can carry a gradient)."""
     differentiable = [o._aval.category >= 2 for o in outs]
     if not any(differentiable):
         return None
-    fn = make_grad_fn(spec, flat, inputs, exprs, inplace=inplace)
-    if fn is not None and not inplace:
+    fn = make_grad_fn(spec, flat, inputs, exprs)
+    if fn is not None:
         if spec.op.saves_result:
             for i, o in enumerate(outs):
                 fn.watch_result(o, i)
@@ -87,11 +91,18 @@ def record(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, outs: tuple, *,
 
 
 def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplace: bool = False) -> GradFn | None:
-    op_ = spec.op
-    needs = tuple([isinstance(x, Tensor) and x._aval.category >= 2 and x._needs() for x in flat])
+    """The gradient function of one application of `spec`; None when no input can take a gradient."""
+    needs = tuple(
+        [
+            isinstance(x, Tensor)
+            and x._aval.category >= 2
+            and (x._grad_fn is not None or x._requires_grad or (x._base is not None and x._needs()))
+            for x in flat
+        ]
+    )
     if True not in needs:
         return None
-    name = op_.grad_name
+    name = spec.op.grad_name
     if callable(name):
         name = name(spec, flat)
     made = recipe(spec, needs, name)
@@ -293,6 +304,7 @@ def _chain(specs: tuple[Spec, ...]) -> Spec:
     stable = None if any(s.stable is None for s in specs) else f"chain{[s.stable for s in specs]}"
     made = Spec(run, "view_chain", stable, ChainOp(sum(counts)), (), ("T",) + ("i",) * sum(counts))
     made.memo["write"] = Spec(write, "view_chain_write", None if stable is None else f"write({stable})")
+    made.recipe, made.memo["write"].recipe = (_chain, (specs,)), (write_spec, (made,))
     return made
 
 

@@ -286,10 +286,6 @@ def _warn_once(text: str, line: int) -> None:
         warnings.warn(f"{text} {where}", stacklevel=5)
 
 
-def _bool(x: bool) -> str:
-    return "True" if x else "False"
-
-
 def _describe(x: Tensor, n_fft, hop, win, window, **more) -> str:
     def show(t):
         return f"torch.{dt.LEGACY_NAMES[t._aval.torch_dtype]}{{{list(t._aval.shape)}}}"

@@ -15,14 +15,12 @@ from torchish._tensor import views
 from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite
-from torchish._tensor.products import matmul
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import TRACED
 from torchish.engine.program import force
 from torchish.ops import linalg_decompositions as d
 from torchish.ops import linalg_solve as s
-from torchish.ops.declare import broadcast_shapes
 from torchish.ops.linalg_common import check_float, check_kernel, check_matrix, check_square
 from torchish.return_types import make
 
@@ -81,10 +79,7 @@ def by_columns(t: Tensor) -> Tensor:
         for i in (n - 2, n - 1, *range(n - 3, -1, -1)):
             strides[i] = k
             k *= shape[i]
-        if shape[-1] > 1 and shape[-2] > 1 or n > 2:
-            t._strides = t._storage.strides = tuple(strides)
-        else:
-            t._strides = t._storage.strides = tuple(strides)
+        t._strides = t._storage.strides = tuple(strides)
     return t
 
 
@@ -103,9 +98,32 @@ def deprecated(text: str, file: str, stacklevel: int = 4) -> None:
 _warned: set[str] = set()
 
 
+def _public(signature: str, o, fields: str = "", plain: str = "") -> None:
+    """The public form of a hidden operation: column-major results, in a named tuple if there are `fields`.
+
+    The results named in `plain` have no gradient.
+    """
+    name = signature.partition("(")[0].replace(".", "_")
+    names = tuple(fields.split())
+
+    def f(*args, **kwargs):
+        got = call(o, *args, **kwargs)
+        if not names:
+            return by_columns(got)
+        for t, n in zip(got, names, strict=True):
+            if n in plain.split():
+                t._grad_fn = None
+            by_columns(t)
+        return make(name, names)(got)
+
+    f.__doc__ = o.body.__doc__
+    f.__name__ = name
+    composite(signature, out=True)(f)
+
+
 # --- determinants and inverses -----------------------------------------------------------------------------
 
-_INV = d_inv = s.inv_ex.spec(("T",), ())
+_INV = s.inv_ex.spec(("T",), ())
 
 
 def inv(A: Tensor) -> Tensor:
@@ -134,10 +152,10 @@ def logdet(input: Tensor) -> Tensor:
     check_square(input._aval, "logdet")
     check_float(input._aval, "logdet")
     sign, logabs = call(s.slogdet, input)
-    import torchish as torch
-
     if input._aval.category == 3:
         return sign.log() + logabs
+    import torchish as torch
+
     return torch.where(sign == -1.0, float("nan"), logabs)
 
 
@@ -192,7 +210,16 @@ def lu_solve(input, LU_data, LU_pivots):
         "replaced with\nX = torch.linalg.lu_solve(LU, pivots, B)",
         "BatchLinearAlgebra.cpp:2230",
     )
-    return call(s.lu_solve, LU_data, LU_pivots, input)
+    return by_columns(call(s.lu_solve, LU_data, LU_pivots, input, left=True, adjoint=False))
+
+
+_public("linalg.lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False)", s.lu_solve)
+_public(
+    "linalg.solve_triangular(Tensor A, Tensor B, *, bool upper, bool left=True, bool unitriangular=False)",
+    s.solve_triangular,
+)
+_public("cholesky_solve(Tensor input, Tensor L, bool upper=False)", s.cholesky_solve)
+_public("cholesky_inverse(Tensor input, bool upper=False)", s.cholesky_inverse)
 
 
 @composite("linalg.tensorinv(Tensor input, int ind=2)", out=True)
@@ -277,8 +304,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     real = residuals._aval.dtype
     if full and driver != "gels":
         known = value(rank)
-        if known is not None and (known != n).any():
+        if driver == "gelsy" or (known is not None and (known != n).any()):
             residuals = from_host(np.zeros((0,), real))
+    singular._grad_fn = None
     if driver == "gels":
         rank = from_host(np.zeros((0,), np.int64))
     if driver in ("gels", "gelsy"):
@@ -376,6 +404,33 @@ def qr(input: Tensor, some: bool = True):
     )
     q, r = call(d.qr_old, input, some)
     return make("qr", ("Q", "R"))((by_columns(q), by_columns(r)))
+
+
+_public("linalg.qr(Tensor A, str mode='reduced')", d.qr, "Q R")
+_public("geqrf(Tensor input)", d.geqrf, "a tau")
+_public("linalg.householder_product(Tensor input, Tensor tau)", d.householder_product)
+_public("orgqr(Tensor input, Tensor input2)", d.householder_product)
+_public("ormqr(Tensor input, Tensor input2, Tensor input3, bool left=True, bool transpose=False)", d.ormqr)
+
+
+def _without_p(got, name: str):
+    got[0]._grad_fn = None  # a permutation has no derivative
+    return make(name, ("P", "L", "U"))(got)
+
+
+@composite("linalg.lu(Tensor A, *, bool pivot=True)", out=True)
+def linalg_lu(A: Tensor, *, pivot: bool = True):
+    """A = P L U: a permutation, a unit lower and an upper triangular matrix."""
+    return _without_p(call(d.lu, A, pivot=pivot), "linalg_lu")
+
+
+@composite(
+    "lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)",
+    method=False, out=True,
+)  # fmt: skip
+def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True):
+    """P, L and U from `linalg.lu_factor`'s results; what is not asked for is empty."""
+    return _without_p(call(d.lu_unpack, LU_data, LU_pivots, unpack_data, unpack_pivots), "lu_unpack")
 
 
 # --- SVD ---------------------------------------------------------------------------------------------------
@@ -526,7 +581,7 @@ def _pinv(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
     _check_tolerance(atol, "atol", "torch.linalg.pinv")
     _check_tolerance(rtol, "rtol", "torch.linalg.pinv")
     if not a.size:
-        return A.new_empty((*a.shape[:-2], a.shape[-1], a.shape[-2]))
+        return call(s.pinv, A, from_host(np.zeros((), a.torch_dtype.to_real().np)), hermitian)
     plain = A.detach()
     if hermitian:
         top = eigvalsh(plain).abs().amax(-1)
@@ -588,10 +643,10 @@ def matrix_rank_tol(A, tol, hermitian=False):
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """Powers 0 to N - 1 of the elements, as columns."""
     a = x._aval
-    check = a.shape[-1] if a.ndim else None
-    if N is None and check is None:
-        raise RuntimeError("N must be greater than 1.")
-    n = check if N is None else N
+    if not a.ndim:
+        x = views.unsqueeze(x, -1)
+        a = x._aval
+    n = a.shape[-1] if N is None else N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     import torchish as torch
@@ -607,5 +662,3 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
     """The diagonal of the last two (or other) dimensions. A view."""
     return views.diagonal(A, offset, dim1, dim2)
 
-
-__all__ = ["LinAlgError", "broadcast_shapes", "matmul"]

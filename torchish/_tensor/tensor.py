@@ -41,12 +41,7 @@ def readonly(get: Any) -> property:
     return property(get, refuse, refuse, get.__doc__)
 
 
-class _TensorMeta(type):
-    def __instancecheck__(cls, instance):
-        return type.__instancecheck__(cls, instance)
-
-
-class Tensor(metaclass=_TensorMeta):
+class Tensor:
     """A multi-dimensional array of one dtype on one device (shape `Size`, strides in elements)."""
 
     __module__ = "torch"
@@ -366,7 +361,7 @@ class Tensor(metaclass=_TensorMeta):
 
     def _edge(self) -> tuple[Node | None, int]:
         """Where this tensor's gradient goes: its function, or a leaf's accumulator."""
-        f = self.grad_fn
+        f = self._grad_fn if self._base is None else self.grad_fn
         if f is not None:
             return f, self._out_nr
         if not self._requires_grad:

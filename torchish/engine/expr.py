@@ -76,7 +76,7 @@ class Spec:
     n arrays. `stable` is a string that names the computation across processes, or None when there is none.
     """
 
-    __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo")
+    __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo", "recipe")
 
     _count = 0
 
@@ -91,6 +91,7 @@ class Spec:
         self.shape_rule = shape_rule
         self.infer_cache: dict[tuple, Aval | AvalTuple] = {}
         self.memo: dict = {}  # derived specs (vjp, jvp) by key
+        self.recipe: tuple[Callable, tuple] | None = None  # of a derived spec: what another process makes it with
         Spec._count += 1
         self.uid = Spec._count
 
@@ -219,13 +220,18 @@ def results_of(e: Expr) -> tuple[Expr, ...]:
 _PROJECTIONS: list[Spec] = []
 
 
-def projection(node: Expr, i: int) -> Expr:
-    """The i-th result of an operation with several."""
+def projection_spec(i: int) -> Spec:
+    """Picks the i-th of several results."""
     while len(_PROJECTIONS) <= i:
         k = len(_PROJECTIONS)
         _PROJECTIONS.append(Spec(lambda t, k=k: t[k], f"projection{k}", f"projection{k}"))
+    return _PROJECTIONS[i]
+
+
+def projection(node: Expr, i: int) -> Expr:
+    """The i-th result of an operation with several."""
     pending = node.owner  # the list of the thread that made the node
-    e = Expr(_PROJECTIONS[i], (node,), node.aval.avals[i], None, pending)
+    e = Expr(projection_spec(i), (node,), node.aval.avals[i], None, pending)
     pending.append(e)
     return e
 

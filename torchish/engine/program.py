@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
 
@@ -61,6 +62,8 @@ STATS = Statistics()
 CACHE: OrderedDict[tuple, Program] = OrderedDict()
 # Observers of runs (the profiler): called with (program, start_ns, end_ns).
 ON_RUN: list = []
+# In a forked process, where JAX must not run: what runs programs elsewhere (see `torchish.engine.remote`).
+REMOTE: Callable | None = None
 
 
 def force(e: Expr) -> Any:
@@ -81,6 +84,11 @@ def force_jax(e: Expr) -> Any:
 
 def to_device(v: np.ndarray, device: str):
     """Copy a host array to a device, keeping 64-bit types, outside of any surrounding jax trace."""
+    if REMOTE is not None and not device.startswith("cpu"):
+        raise RuntimeError(
+            "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the 'spawn' "
+            "start method"
+        )
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         return jax.device_put(v, jax_device(device))
 
@@ -217,6 +225,9 @@ def _run(nodes: list[Expr], device: str) -> None:
             add(-1)
         x.mark = -1
     cache_key = tuple(key)
+    if REMOTE is not None:
+        REMOTE(cache_key, nodes, leaves, outputs, (floats, ints, complexes), device)
+        return
     program = CACHE.get(cache_key)
     if program is None:
         program = _build(cache_key, nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))

@@ -136,6 +136,7 @@ class _Client:
     def __init__(self) -> None:
         self.channel = Channel(_connect())
         self.plans: dict[tuple, int] = {}
+        self.numbers = 0
         self.specs: set[int] = set()
         self.seen: weakref.WeakKeyDictionary[Expr, int] = weakref.WeakKeyDictionary()
         self.dropped: list[int] = []
@@ -146,10 +147,12 @@ class _Client:
         number = self.plans.get(key)
         plan = None
         if number is None:
-            if len(self.plans) >= _PLANS:
-                self.plans.clear()
-            number = self.plans[key] = len(self.plans)
             plan = self._plan(nodes, leaves, outputs)
+            if self.numbers >= _PLANS:
+                self.plans.clear()
+                self.numbers = 0
+            number = self.plans[key] = self.numbers
+            self.numbers += 1
         dropped, self.dropped = self.dropped, []
         request = (number, plan, [self._argument(e) for e in leaves], numbers, dropped)
         try:
@@ -158,12 +161,18 @@ class _Client:
         except Closed:
             raise
         except BaseException:
-            self.plans.pop(key, None)
+            self._forget(key, plan)
             raise
         if error is not None:
-            self.plans.pop(key, None)
+            self._forget(key, plan)
             raise error
         return results
+
+    def _forget(self, key: tuple, plan) -> None:
+        """The evaluator may not have understood: tell it again next time."""
+        self.plans.pop(key, None)
+        if plan is not None:
+            self.specs.difference_update(plan[0])
 
     def _plan(self, nodes: list[Expr], leaves: list[Expr], outputs: list[Expr]):
         position = {id(e): i for i, e in enumerate(nodes)}
@@ -230,14 +239,20 @@ def _connect() -> socket.socket:
         socket.send_fds(_door[0], [b"."], [theirs.fileno()])
     poll = select.poll()
     poll.register(ours, select.POLLIN)
+    failures = 0
     while not poll.poll(2000):
-        _start_zygote()  # a dead zygote's successor finds our socket still waiting at the door
-    if ours.recv(1) != b"!":
-        raise RuntimeError("torchish: the process that computes for forked processes could not be started")
-    return ours
+        # a dead zygote's successor finds our socket still waiting at the door
+        failures += _start_zygote()
+        if failures > 2:
+            break
+    else:
+        if ours.recv(1) == b"!":
+            return ours
+    raise RuntimeError("torchish: the process that computes for forked processes could not be started")
 
 
-def _start_zygote() -> None:
+def _start_zygote() -> bool:
+    """Start the zygote if it does not live; whether it did not."""
     global _zygote
     assert _door is not None
     fcntl.lockf(_state, fcntl.LOCK_EX, 1, 0)
@@ -245,7 +260,7 @@ def _start_zygote() -> None:
         try:
             fcntl.lockf(_state, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1)
         except OSError:
-            return  # it lives
+            return False  # it lives
         fcntl.lockf(_state, fcntl.LOCK_UN, 1, 1)
         door = _door[1].fileno()
         ready, signalled = os.pipe()
@@ -266,6 +281,7 @@ def _start_zygote() -> None:
         os.close(signalled)
         os.read(ready, 1)  # the end of the pipe: it holds its lock, or is dead
         os.close(ready)
+        return True
     finally:
         fcntl.lockf(_state, fcntl.LOCK_UN, 1, 0)
 
@@ -353,12 +369,12 @@ class _Evaluator:
 
     def work(self) -> None:
         while True:
+            request = None
             try:
                 request = self.channel.receive()
+                answer = (None, self.answer(*request))
             except Closed:
                 return
-            try:
-                answer = (None, self.answer(*request))
             except Exception as error:  # whatever it is, the one who asked raises it
                 answer = (error, None)
             del request

@@ -401,6 +401,7 @@ def vjp_spec(
         shapes = [(a.shape, a.dtype.name) if a is not None else None for a in inputs + results]
         stable = f"vjp({spec.stable};{needs};{given};{shapes})"
     made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds)), (), kinds)
+    made.recipe = (vjp_spec, (spec, *key))
     spec.memo[key] = made
     return made
 

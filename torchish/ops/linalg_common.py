@@ -91,10 +91,6 @@ def broadcast_batch(a, b):
     return jnp.broadcast_to(a, batch + a.shape[-2:]), jnp.broadcast_to(b, batch + b.shape[-2:])
 
 
-def zero_batch(a) -> bool:
-    return a.size == 0
-
-
 # --- LU ----------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,6 @@ from jax import lax
 
 from torchish.ops.declare import op
 from torchish.ops.linalg_common import (
-    broadcast_batch,
     check_float,
     check_kernel,
     check_matrix,
@@ -84,6 +83,8 @@ def cholesky(A, upper):
 
 
 def _with_info(a, upper: bool):
+    if not a.size:
+        return a, jnp.zeros(a.shape[:-2], jnp.int32)
     factor_ = _cholesky(a, upper)
     fixed = lax.stop_gradient(a)
     failed = jnp.any(jnp.isnan(lax.stop_gradient(factor_)))
@@ -110,7 +111,7 @@ cholesky.backward(_cholesky_backward)
 # --- QR ----------------------------------------------------------------------------------------------------
 
 
-@op("linalg.qr(Tensor A, str mode='reduced')", returns="Q R", grad="LinalgQrBackward0")
+@op("_linalg_qr(Tensor A, str mode='reduced')", grad="LinalgQrBackward0", **_hidden)
 def qr(A, mode):
     """A = Q R with orthonormal columns in Q; `mode` is "reduced", "complete" or "r" (Q is then empty)."""
     if mode not in ("reduced", "complete", "r"):
@@ -169,7 +170,7 @@ def _(grad, result, some):
     return _qr_backward(grad, result, "reduced" if some else "complete")
 
 
-@op("geqrf(Tensor input)", returns="a tau", grad="GeqrfBackward0")
+@op("_geqrf(Tensor input)", grad="GeqrfBackward0", **_hidden)
 def geqrf(input):
     """LAPACK's QR: R above, the Householder reflectors below the diagonal, and their factors tau."""
     if input.ndim < 2:
@@ -206,19 +207,9 @@ def _apply_reflectors(a, tau, c, adjoint: bool = False):
     return lax.scan(step, c, (v, factors), reverse=not adjoint)[0]
 
 
-@op("linalg.householder_product(Tensor input, Tensor tau)", grad="LinalgHouseholderProductBackward0")
-def householder_product(input, tau):
+@op("_householder_product(Tensor a, Tensor tau)", grad="LinalgHouseholderProductBackward0", **_hidden)
+def householder_product(a, tau):
     """The first columns of the product of the Householder reflectors that `geqrf` makes."""
-    return _householder(input, tau)
-
-
-@op("orgqr(Tensor input, Tensor input2)", grad="LinalgHouseholderProductBackward0")
-def orgqr(input, input2):
-    """`linalg.householder_product` under LAPACK's name."""
-    return _householder(input, input2)
-
-
-def _householder(a, tau):
     name = "torch.linalg.householder_product"
     if a.ndim < 2:
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
@@ -246,7 +237,10 @@ def _householder(a, tau):
     return _apply_reflectors(a, tau, eye)
 
 
-@op("ormqr(Tensor input, Tensor tau, Tensor other, bool left=True, bool transpose=False)")
+@op(
+    "_ormqr(Tensor input, Tensor tau, Tensor other, bool left=True, bool transpose=False)",
+    grad="OrmqrBackward0", **_hidden,
+)  # fmt: skip
 def ormqr(input, tau, other, left, transpose):
     """Q C, C Q or with Q^H, where Q is the full product of the reflectors that `geqrf` makes."""
     for x, name in ((input, "input"), (other, "other")):
@@ -302,7 +296,7 @@ def _split(lu):
     return low, jnp.triu(lu[..., :k, :])
 
 
-@op("linalg.lu(Tensor A, *, bool pivot=True)", returns="P L U", grad="LinalgLuBackward0")
+@op("_linalg_lu(Tensor A, *, bool pivot=True)", grad="LinalgLuBackward0", **_hidden)
 def lu(A, pivot):
     """A = P L U: a permutation, a unit lower and an upper triangular matrix."""
     if not pivot:
@@ -311,7 +305,10 @@ def lu(A, pivot):
     return _permutation_matrix(perm, A.dtype), *_split(packed)
 
 
-@op("lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)", returns="P L U")
+@op(
+    "_lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)",
+    grad="LuUnpackBackward0", **_hidden,
+)  # fmt: skip
 def lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots):
     """P, L and U from `linalg.lu_factor`'s results; what is not asked for is empty."""
     if unpack_pivots and LU_pivots.dtype != jnp.int32:
@@ -517,5 +514,3 @@ def _(grad, A):
 def _(grad, input):
     return _matrix_exp_backward(input, grad)
 
-
-__all__ = ["broadcast_batch"]

@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from torchish.ops.declare import broadcast_shapes, op
+from torchish.ops.declare import op
 from torchish.ops.linalg_common import (
     broadcast_batch,
     check_float,
     check_kernel,
-    check_matrix,
     check_same_dtype,
     check_solver,
     check_square,
@@ -21,7 +20,6 @@ from torchish.ops.linalg_common import (
     lu_info,
     mH,
     mm,
-    mT,
     solve_factored,
     solve_with,
     triangular,
@@ -167,6 +165,8 @@ _pinv_jvp(_pinv_hermitian)
 @op("_linalg_pinv(Tensor A, Tensor cut, bool hermitian)", grad="LinalgPinvBackward0", saves=("A",), **_hidden)
 def pinv(A, cut, hermitian):
     """The pseudo-inverse; singular values up to `cut` count as zero."""
+    if not A.size:
+        return jnp.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
     cut = lax.stop_gradient(jnp.broadcast_to(cut, A.shape[:-2]).astype(jnp.finfo(A.dtype).dtype))
     return (_pinv_hermitian if hermitian else _pinv)(A, cut)
 
@@ -221,8 +221,8 @@ def _(grad, result, A, B, left):
 
 
 @op(
-    "linalg.solve_triangular(Tensor A, Tensor B, *, bool upper, bool left=True, bool unitriangular=False)",
-    grad="LinalgSolveTriangularBackward0",
+    "_solve_triangular(Tensor A, Tensor B, *, bool upper, bool left=True, bool unitriangular=False)",
+    grad="LinalgSolveTriangularBackward0", **_hidden,
 )  # fmt: skip
 def solve_triangular(A, B, upper, left, unitriangular):
     """The solution X of A X = B (X A = B) for triangular A."""
@@ -275,8 +275,8 @@ def check_solve_sizes(b, a, name: str) -> None:
 
 
 @op(
-    "linalg.lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False)",
-    saves=("LU", "pivots", "B"), grad="LinalgLuSolveBackward0",
+    "_linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False)",
+    saves=("LU", "pivots", "B"), grad="LinalgLuSolveBackward0", **_hidden,
 )  # fmt: skip
 def lu_solve(LU, pivots, B, left, adjoint):
     """The solution X of A X = B (X A = B; with A^H when `adjoint`) from `linalg.lu_factor(A)`."""
@@ -304,7 +304,7 @@ def lu_solve(LU, pivots, B, left, adjoint):
     return mH(solve_factored(lu, perm, mH(b), not adjoint))
 
 
-@op("cholesky_solve(Tensor input, Tensor L, bool upper=False)")
+@op("_cholesky_solve(Tensor input, Tensor L, bool upper=False)", grad="CholeskySolveBackward0", **_hidden)
 def cholesky_solve(input, L, upper):
     """The solution X of A X = input from the Cholesky factor of A."""
     if input.ndim < 2:
@@ -314,17 +314,37 @@ def cholesky_solve(input, L, upper):
     check_solve_sizes(input, L, "cholesky_solve")
     check_kernel(input, "cholesky_solve_cpu")
     c, b = broadcast_batch(L, input)
+    return _cholesky_solve(c, b, upper)
+
+
+def _cholesky_solve(c, b, upper):
     x = triangular(c, b, upper=upper, adjoint=upper)
     return triangular(c, x, upper=upper, adjoint=not upper)
 
 
-@op("cholesky_inverse(Tensor input, bool upper=False)")
+@cholesky_solve.backward
+def _(grad, result, L, upper):
+    # PyTorch's formula: the other triangle of the factor, which the function does not read, gets a gradient too.
+    c = jnp.broadcast_to(L, grad.shape[:-2] + L.shape[-2:])
+    g = _cholesky_solve(c, grad, upper)
+    common = mm(g, mH(result))
+    common = common + mH(common)
+    return g, -mm(c, common) if upper else -mm(common, c)
+
+
+@op("_cholesky_inverse(Tensor input, bool upper=False)", grad="CholeskyInverseBackward0", **_hidden)
 def cholesky_inverse(input, upper):
     """The inverse of A from its Cholesky factor."""
     check_square(input, "cholesky_inverse")
     check_kernel(input, "cholesky_inverse_out_cpu")
     half = triangular(input, eye_like(input), upper=upper)
     return mm(half, mH(half)) if upper else mm(mH(half), half)
+
+
+@cholesky_inverse.backward
+def _(grad, result, input, upper):
+    common = mm(result, mm(grad + mH(grad), result))
+    return (-mm(input, common) if upper else -mm(common, input),)
 
 
 # --- least squares -----------------------------------------------------------------------------------------
@@ -355,5 +375,3 @@ def lstsq(A, B, rcond, driver, residuals):
 def is_lstsq_vector(a_shape, b_shape) -> bool:
     return len(b_shape) == 1 or (len(a_shape) - 1 == len(b_shape) and b_shape == a_shape[:-1])
 
-
-__all__ = ["broadcast_shapes", "check_matrix", "mT"]

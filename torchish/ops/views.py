@@ -49,6 +49,7 @@ def write_spec(spec: Spec) -> Spec:
 
         stable = None if spec.stable is None else f"write({spec.stable})"
         made = spec.memo["write"] = Spec(run, spec.name + "_write", stable)
+        made.recipe = (write_spec, (spec,))
     return made
 
 
