@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 from torchish import _dtypes, _families
 from torchish._dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype
 from torchish._runner import install, missing_attribute, uninstall
@@ -42,26 +44,22 @@ globals().update(methods.MEMORY_FORMATS)
 namespace.install_methods()
 operators.install(_functions)
 
-# Submodules come after the namespace that they use.
-from torchish import (  # noqa: E402
-    _settings,
-    _tensor_str,
-    autograd,
-    backends,
-    cuda,
-    fft,
-    linalg,
-    nn,
-    random,
-    return_types,
-    special,
-    utils,
-    version,
-)
+# These come after the namespace that they use.
+from torchish import _settings, _tensor_str, autograd, random, return_types, utils, version  # noqa: E402
 from torchish._settings import *  # noqa: E402, F403
 
 Tensor.__module__ = "torch"
 
 
+# Submodules that are loaded when first asked for, so that an import of torchish stays short.
+_LAZY = frozenset({"backends", "cuda", "fft", "linalg", "nn", "optim", "signal", "special"})
+
+
 def __getattr__(name: str):
+    if name in _LAZY:
+        return importlib.import_module(f"torchish.{name}")
     raise missing_attribute(__name__, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -3,7 +3,7 @@
 # ruff: noqa: F401
 from torchish._tensor import creation, methods, random, views
 from torchish.ops import pointwise
-from torchish._tensor import fill, indexing, join, manipulate, scatter
+from torchish._tensor import factories, fill, indexing, join, manipulate, scatter, sequences, windows
 from torchish._tensor import fft as _fft, linalg as _linalg, linalg_norms, products
 from torchish._tensor import calculus as _calculus, histogram as _histogram, search as _search
 from torchish._tensor import softmax as _softmax, statistics as _statistics

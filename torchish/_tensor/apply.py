@@ -196,7 +196,7 @@ def permuted_strides(shape: tuple[int, ...], operand_strides: list) -> tuple[int
 
 
 def make_view(t: Tensor, spec: Spec, dynamic: tuple, shape: tuple[int, ...], strides: tuple[int, ...], offset: int,
-              dtype=None, *, multi: bool = False, number: int = 0, shared_fn: list | None = None) -> Tensor:  # fmt: skip
+              dtype=None, *, multi: bool = False, fn: Node | None = None, number: int = 0) -> Tensor:  # fmt: skip
     """A tensor on the storage of `t`, seen through one more view operation."""
     step = ViewStep(spec, dynamic)
     v = _new(Tensor)
@@ -208,11 +208,11 @@ def make_view(t: Tensor, spec: Spec, dynamic: tuple, shape: tuple[int, ...], str
     v._offset = offset
     if STATE.inference or t._inference:
         v._inference = t._inference
-    attach_view(v, t, step, multi=multi, number=number, shared_fn=shared_fn)
+    attach_view(v, t, step, multi=multi, fn=fn, number=number)
     return v
 
 
-def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, number: int = 0, shared_fn: list | None = None) -> None:
+def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, fn: Node | None = None, number: int = 0) -> None:
     """The autograd side of making view `v` of `t`: its base, and its gradient function."""
     if t._inference:
         return  # autograd does not know these tensors
@@ -226,7 +226,9 @@ def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, nu
         v._creation = "multi"
     elif t._creation is not None:
         v._creation = t._creation
-    if STATE.enabled and t._needs():
+    if fn is not None:
+        v._grad_fn, v._out_nr = fn, number
+    elif STATE.enabled and t._needs():
         v._grad_fn = view_grad_fn(step.spec, step.dynamic, t)
 
 
@@ -312,6 +314,8 @@ def regenerate_view(v: Tensor) -> None:
     """Give a view whose base was changed in place the gradient function of the base's present value."""
     base = v._base
     assert base is not None
+    if v._creation is not None:
+        raise refused_view(v, indirect=True)
     v._attr_version = v._vc.value
     if not base._needs():
         return
@@ -368,15 +372,16 @@ _WHY_REFUSED = {
 }
 
 
-def refused_view(t: Tensor) -> RuntimeError:
-    """The error for changing in place a view whose origin does not allow that."""
+def refused_view(t: Tensor, indirect: bool = False) -> RuntimeError:
+    """The error for changing in place a view whose origin does not allow that; `indirect`: through another view."""
     f = t._grad_fn
+    what = "its base or another view of its base has been modified inplace" if indirect else "is being modified inplace"
     if f is not None:
-        what = f"Output {t._out_nr} of {forward_name(f.name())} is a view and is being modified inplace."
+        what = f"Output {t._out_nr} of {forward_name(f.name())} is a view and {what}."
     elif t._creation == "inference":
-        what = "A view was created in inference mode and is being modified inplace in normal mode."
+        what = f"A view was created in inference mode and {what} in normal mode."
     else:
-        what = "A view was created in no_grad mode and is being modified inplace with grad mode enabled."
+        what = f"A view was created in no_grad mode and {what} with grad mode enabled."
     return RuntimeError(f"{what} {_WHY_REFUSED[t._creation or 'no_grad']}")
 
 
@@ -408,6 +413,10 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     t = target if target is not None else flat[0]
     recording = STATE.enabled and spec.op.differentiable and any(isinstance(x, Tensor) and x._needs() for x in flat)
     check_inplace(t, recording, spec.name)
+    if spec.op.layout == "pointwise":
+        for x in flat:
+            if x is not t and isinstance(x, Tensor) and x._storage is t._storage:
+                check_overlap(t, x)
     inputs = tuple([x._read() if isinstance(x, Tensor) else x for x in flat])
     try:
         e = emit(spec, inputs)
@@ -424,6 +433,31 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     if fn is not None and spec.op.saves_result:
         fn.watch_result(t, 0, t._alias())
     return t
+
+
+def check_overlap(t: Tensor, source: Tensor) -> None:
+    """Refuse a copy between two different dense parts of one memory that overlap."""
+    if t._storage is not source._storage or not t._aval.size:
+        return
+    a, b = (t._offset, t.stride(), t._aval.shape), (source._offset, source.stride(), source._aval.shape)
+    if a == b or not (_dense(t) and _dense(source)):
+        return
+    if a[0] < b[0] + source._aval.size and b[0] < a[0] + t._aval.size:
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
+
+
+def _dense(t: Tensor) -> bool:
+    """Whether the elements fill a stretch of memory without holes or repeats."""
+    n = 1
+    for s, size in sorted(zip(t.stride(), t._aval.shape, strict=True)):
+        if size != 1:
+            if s != n:
+                return False
+            n *= size
+    return True
 
 
 def checked_result(e: Expr, t: Tensor) -> Expr:
@@ -482,9 +516,9 @@ class CopySlices(Node):
     display = "torch::autograd::CopySlices"
 
     def __init__(self, base_aval, spec: Spec, dynamic: tuple, fn: Node, old: tuple):
-        from torchish.autograd.graph import _sequence
+        from torchish.autograd.graph import next_sequence
 
-        self.seq = next(_sequence)
+        self.seq = next_sequence()
         self.avals = (base_aval,)
         self.spec, self.dynamic, self.fn = spec, dynamic, fn
         # the first edge of `fn` was the view's own history: it becomes the base's
@@ -587,10 +621,9 @@ def resize(t: Tensor, shape: tuple[int, ...]) -> None:
         t._chain, t._strides, t._offset = (), None, 0
         t._aval = st.expr.aval
         return
-    from torchish._tensor.views import AS_STRIDED
+    from torchish._tensor.views import root_steps
 
-    spec = AS_STRIDED(t, tuple(shape), contiguous_strides(tuple(shape)), t._offset)
-    t._chain = (ViewStep(spec),)
+    t._chain = root_steps(t, tuple(shape), contiguous_strides(tuple(shape)), t._offset)
     t._aval = aval(tuple(shape), t._aval.dtype, t._aval.device)
     t._strides = None
     t._stamp = -1
@@ -666,11 +699,6 @@ def _cast(g, a, record: bool):
     if ga.shape != a.shape:
         raise RuntimeError(f"torchish: a gradient of shape {list(ga.shape)} arrived for an output of shape {list(a.shape)}")
     if ga.dtype != a.dtype:
-        if ga.category == 3 and a.category < 3:
-            from torchish.ops.views import real
-
-            spec = real.spec(("T",), ())
-            g = apply(spec, (g,)) if record else emit(spec, (g,))
         return apply(cast.spec(("T",), (a.dtype,)), (g,)) if record else cast_expr(g, a.dtype)
     return g
 

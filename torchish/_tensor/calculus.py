@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 from torchish import _dtypes as dt
 from torchish._tensor.dispatch import NoMatch, _ints, call, composite, number
 from torchish._tensor.errors import invalid_arguments
 from torchish._tensor.tensor import Tensor
+from torchish._tensor.warn import warn_user
 from torchish.ops import calculus as c
 from torchish.ops.dims import wrap_dims
 from torchish.ops.search import dtype_name
@@ -107,7 +106,7 @@ def cov(input, *, correction, fweights, aweights):
         if n and total.sum() == 0:
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
     elif not given and n - correction <= 0:
-        warnings.warn(
-            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.", stacklevel=4
+        warn_user(
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.",
         )
     return call(c.cov, input, fweights, aweights, correction)

@@ -379,6 +379,7 @@ _FITS: dict[str, Callable[[type], bool]] = {
     "Number": lambda t: t in _KIND,
     "Index": lambda t: t is int,
     "int": lambda t: t is int,
+    "int[]": lambda t: t is int,  # one integer stands for a list of one
     "bool": lambda t: t is bool,
     "float": lambda t: t is float,
     "str": lambda t: t is str,
@@ -413,19 +414,22 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
             return
     template = [p.default for p in params]
     places = tuple((index[k], k) for k in kwargs)
+    lists = tuple(i for i, t in given.items() if t is int and params[i].type.startswith("int[]"))
 
     def fill(args: tuple, kwargs: dict) -> list:
         values = template.copy()
         values[:n] = args
         for i, k in places:
             values[i] = kwargs[k]
+        for i in lists:
+            values[i] = (values[i],)
         return values
 
     plan: Callable
     if o.op is None:
         f, positional = o.call, o.schema.positional
         assert f is not None
-        if not places and positional == len(params):
+        if not places and not lists and positional == len(params):
             rest = tuple(template[n:])
 
             def plan(args, kwargs):

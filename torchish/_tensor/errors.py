@@ -24,18 +24,28 @@ def type_name(x: Any) -> str:
     return f"{t.__module__}.{t.__name__}" if t.__module__.startswith("numpy") else t.__name__
 
 
+def _takes(o: Any, count: int, method: bool) -> bool:
+    params = o.schema.params[1:] if method else o.schema.params
+    least = sum(p.default is REQUIRED for p in params)
+    return least <= count and (count <= len(params) + o.has_out or any(p.varargs for p in params))
+
+
 def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> TypeError:
     """The TypeError for a call that matches none of the signatures."""
     from torchish._tensor.dispatch import NoMatch
 
     if method:
         args = args[1:]
-    if len(overloads) == 1:
-        o = overloads[0]
+    overloads = [o for o in overloads if o.op is None or not o.op.deprecated]
+    # PyTorch explains what is wrong with the one signature that takes this many arguments
+    plausible = overloads if len(overloads) == 1 else [o for o in overloads if _takes(o, len(args) + len(kwargs), method)]
+    if len(plausible) == 1:
+        o = plausible[0]
         params = o.schema.params[1:] if method else o.schema.params
         converters = o.converters[1:] if method else o.converters
         positional = o.schema.positional - (1 if method else 0)
-        if len(args) > positional and not any(p.varargs for p in params):
+        spread = any(p.varargs for p in params) and not (args and isinstance(args[0], (tuple, list)))
+        if len(args) > positional and not spread:
             plural = "s" if positional != 1 else ""
             verb = "was" if len(args) == 1 else "were"
             return TypeError(f"{name}() takes {positional} positional argument{plural} but {len(args)} {verb} given")

@@ -10,6 +10,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite
+from torchish._tensor.products import renamed
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED
 from torchish.ops import fft as f
@@ -368,9 +369,9 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
         out = call(f.c2c, x, (2,), int(normalized), True)
     else:
         out = call(f.r2c, x, (2,), int(normalized), onesided is None or onesided)
-    out = views.transpose(out, 1, 2)
+    out = renamed(views.transpose(out, 1, 2), "TransposeBackward1")
     if ndim == 1:
-        out = views.squeeze_dim(out, 0)
+        out = renamed(views.squeeze_dim(out, 0), "SqueezeBackward4")
     return out if as_complex else views.view_as_real(out)
 
 

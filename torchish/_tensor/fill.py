@@ -88,10 +88,5 @@ def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     kind, value = _check_masked_fill(input, mask, value)
     shape = broadcast_shapes([mask._aval.shape, input._aval.shape])
     if shape != input._aval.shape:
-        raise RuntimeError(
-            f"expand(torch.{dt.LEGACY_NAMES[dt.bool_]}{{{list(mask.shape)}}}, size={list(input.shape)}): the number of sizes "
-            f"provided ({input.ndim}) must be greater or equal to the number of dimensions in the tensor ({mask.ndim})"
-            if mask.ndim > input.ndim
-            else f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(shape)}"
-        )
+        raise RuntimeError(f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(shape)}")
     return apply_inplace(ix.masked_fill.spec(("T", "T", kind), ()), (input, mask, value))

@@ -351,7 +351,7 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
     if kind is int:
         return assign(select_at(self, 0, index, 0), value)
     if kind is slice:
-        return assign(slice_at(self, 0, index, True), value)
+        return assign(slice_at(self, 0, index, False), value)
     if index is Ellipsis:
         return assign(self, value)
     if index is None or index is True:
@@ -428,7 +428,6 @@ def assign(t: Tensor, value: Any) -> None:
         apply_inplace(ops.assign.spec(("T", _KIND[type(value)]), ()), (t, value))
         return
     if value._aval.shape == t._aval.shape:
-        check_overlap(t, value)
         t.copy_(value)
     elif not value._aval.shape and value._aval.device == CPU:
         t.fill_(value)
@@ -445,31 +444,6 @@ def _without_leading_ones(value: Tensor) -> Tensor:
         return value
     k = next((i for i, n in enumerate(shape) if n != 1), len(shape))
     return view(value, shape[k:])
-
-
-def check_overlap(t: Tensor, source: Tensor) -> None:
-    """Refuse a copy between two different dense parts of one memory that overlap."""
-    if t._storage is not source._storage or not t._aval.size:
-        return
-    a, b = (t._offset, t.stride(), t._aval.shape), (source._offset, source.stride(), source._aval.shape)
-    if a == b or not (_dense(t) and _dense(source)):
-        return
-    if a[0] < b[0] + source._aval.size and b[0] < a[0] + t._aval.size:
-        raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-            "location. Please clone() the tensor before performing the operation."
-        )
-
-
-def _dense(t: Tensor) -> bool:
-    """Whether the elements fill a stretch of memory without holes or repeats."""
-    n = 1
-    for s, size in sorted(zip(t.stride(), t._aval.shape, strict=True)):
-        if size != 1:
-            if s != n:
-                return False
-            n *= size
-    return True
 
 
 def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, inplace: bool = True) -> Tensor:
@@ -579,13 +553,13 @@ def _index_put(t: Tensor, indices: tuple, values: Tensor, accumulate: bool, inpl
     return put_tensors(t, given, values, accumulate, inplace=inplace)
 
 
-@composite("index_put(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False)")
+@composite("index_put(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False)")
 def index_put(input: Tensor, indices: tuple, values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of `input` with `values` at the index tensors (added when `accumulate`)."""
     return _index_put(input, indices, values, accumulate, False)
 
 
-@composite("index_put_(Tensor input, Tensor?[] indices, Tensor values, bool accumulate=False)")
+@composite("index_put_(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False)")
 def index_put_(input: Tensor, indices: tuple, values: Tensor, accumulate: bool = False) -> Tensor:
     """Write `values` at the index tensors (add them when `accumulate`)."""
     return _index_put(input, indices, values, accumulate, True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 
 import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
+from torchish._tensor.data import warn_once
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.size import Size
 from torchish._tensor.tensor import Tensor
@@ -211,12 +211,10 @@ def broadcast_sizes(*shapes) -> Size:
 def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Coordinate grids of several vectors, as views: 'ij' in the order given, 'xy' with the first two swapped."""
     tensors = tensors_or_sequence(tensors)
-    if indexing is None:
-        warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
-        )
-        indexing = "ij"
     _not_empty(tensors, "meshgrid")
+    if indexing is None:
+        warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
+        indexing = "ij"
     for t in tensors:
         if t._aval.ndim > 1:
             raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")

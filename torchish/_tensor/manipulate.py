@@ -10,7 +10,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor import views as v
 from torchish._tensor.apply import apply, scatter_spec
-from torchish._tensor.creation import from_host
+from torchish._tensor.creation import from_host, like_strides
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.indexing import fitting
 from torchish._tensor.size import resolve
@@ -209,6 +209,27 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: tuple, stride: tuple, s
     src = src if src._aval.dtype == input._aval.dtype else src.to(input.dtype)
     spec = ops.as_strided_scatter.spec(("T", "T"), (input.stride(), tuple(size), tuple(stride), offset - input._offset))
     return apply(spec, (input, src))
+
+
+@composite("rot90(Tensor input, int k=1, int[] dims=(0, 1))")
+def rot90(input: Tensor, k: int = 1, dims: tuple[int, ...] = (0, 1)) -> Tensor:
+    """The plane of two dimensions turned by 90 degrees `k` times, from the first dimension towards the second."""
+    n = input._aval.ndim
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if n < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {n}")
+    a, b = (v.wrap_dim(d, n) for d in dims)
+    if a == b:
+        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+    made = apply(ops.rot90.spec(("T",), (k % 4, (a, b))), (input,))
+    # PyTorch flips a copy that keeps the memory order, and for odd turns swaps its dimensions
+    strides = list(like_strides(input) or contiguous_strides(input._aval.shape))
+    if k % 2:
+        strides[a], strides[b] = strides[b], strides[a]
+    if tuple(strides) != contiguous_strides(made._aval.shape):
+        made._strides = made._storage.strides = tuple(strides)
+    return made
 
 
 # --- padding -------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import (
-    apply, cast, cast_expr, check_inplace, make_grad_fn, named, permuted_strides, resize, write_inplace,
+    apply, cast, cast_expr, check_inplace, check_overlap, make_grad_fn, named, permuted_strides, resize, write_inplace,
 )  # fmt: skip
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.dispatch import composite
@@ -22,7 +22,7 @@ from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import GradFn, LeafHooks
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
 from torchish.engine.program import force, to_device
-from torchish.ops.declare import op
+from torchish.ops.declare import broadcast_shapes, op
 
 
 @op("clone(Tensor input)", out=False, method=False, function=False, saves=())
@@ -37,6 +37,9 @@ def copy_op(input, src):
     from torchish.ops.declare import to_dtype
 
     return jnp.broadcast_to(to_dtype(src, input.dtype), input.shape)
+
+
+named("CopyBackwards", GradFn).display = "torch::autograd::CopyBackwards"
 
 
 class memory_format:
@@ -295,13 +298,14 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         src = tensor(src) if not isinstance(src, np.ndarray) else from_numpy(src)
     recording = STATE.enabled and (src._needs() or self._needs())
     check_inplace(self, recording, "copy_")
+    check_overlap(self, src)
     if src._aval.device != self._aval.device and "traced" not in (src._aval.device, self._aval.device):
         src = _moved(src, self._aval.device)
     a, b = self._aval, src._aval
     value = src._read()
     if a.shape != b.shape or a.dtype != b.dtype:
-        if a.shape != b.shape:
-            expand(src.detach(), a.shape)  # PyTorch's error when it does not broadcast
+        if a.shape != b.shape and (whole := broadcast_shapes([a.shape, b.shape])) != a.shape:
+            raise RuntimeError(f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(whole)}")
         value = emit(copy_op.spec(("T", "T"), ()), (self._read(), value))
     fn = None
     if recording and a.category >= 2:
@@ -321,8 +325,18 @@ def set_(self: Tensor, source=None, storage_offset=0, size=None, stride=None) ->
         source = source._tensor(self.dtype)
     if size is not None:
         source = source.as_strided(tuple(size), tuple(stride) if stride is not None else contiguous_strides(tuple(size)), storage_offset)
+    check_inplace(self, STATE.enabled and (self._needs() or source._needs()), "set_")
+    if source._aval.dtype != self._aval.dtype:
+        from torchish._tensor.fill import _C_TYPES
+
+        raise RuntimeError(
+            f"Could not set tensor of type {_C_TYPES[source._aval.torch_dtype.name]} to a tensor of type "
+            f"{_C_TYPES[self._aval.torch_dtype.name]}"
+        )
+    counter = self._vc
     self._become(source)
-    self._vc = VersionCounter()
+    self._vc = counter
+    counter.value += 1
     return self
 
 
@@ -332,6 +346,7 @@ def resize_(self: Tensor, *sizes, memory_format=None) -> Tensor:
     if self._needs():
         raise RuntimeError("cannot resize variables that require grad")
     resize(self, shape)
+    self._vc.value += 1
     return self
 
 
@@ -615,7 +630,7 @@ def detach_(self: Tensor) -> Tensor:
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
             "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be called "
             "on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as "
-            "a solution."
+            "the solution."
         )
     self._grad_fn, self._out_nr, self._requires_grad = None, 0, False
     return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from torchish import _dtypes as dt
@@ -44,6 +46,28 @@ def _refuse_zero_divisor(values: list) -> None:
 
 for _op in (p.floor_divide, p.remainder, p.remainder_number, p.remainder_of_number, p.fmod, p.fmod_number):
     _op.refine = _refuse_zero_divisor
+
+
+def _warn_deprecated(name: str, old: str, new: str):
+    def warn(values: list) -> None:
+        warnings.warn(
+            f"This overload of {name} is deprecated:\n\t{name}({old})\nConsider using one of the following signatures instead:"
+            f"\n\t{name}({new})",
+            stacklevel=5,
+        )
+
+    return warn
+
+
+for _op in p.DEPRECATED:
+    _name = _op.name
+    _product = _name.startswith("addc")
+    _rest = "Tensor tensor1, Tensor tensor2" if _product else "Tensor other"
+    _factor = "value" if _product else "alpha"
+    _op.refine = _warn_deprecated(
+        _name, f"Tensor input, Number {_factor}, {_rest}, *, Tensor out = None",
+        f"Tensor input, {_rest}, *, Number {_factor} = 1, Tensor out = None",
+    )  # fmt: skip
 
 
 def _choose_rounding(values: list):

@@ -376,7 +376,7 @@ def _power(a: Tensor, n: int) -> Tensor:
             f"linalg.matrix_power: A must be batches of square matrices, but they are {shape[-2]} by {shape[-1]} matrices"
         )
     if n == 0:
-        from torchish._tensor.creation import eye
+        from torchish._tensor.factories import eye
 
         made = eye(shape[-1], dtype=a._aval.torch_dtype, device=a.device)
         zero = a.clone()

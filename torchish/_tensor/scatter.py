@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.creation import from_host
+from torchish._tensor.data import warn_once
 from torchish._tensor.dispatch import composite
 from torchish._tensor.indexing import fitting
 from torchish._tensor.positions import check_positions
@@ -105,10 +105,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     a[dim] = b[dim] = 1
     shape = list(broadcast_shapes([tuple(a), tuple(b)]))
     wide_a, wide_b = (*shape[:dim], own_a, *shape[dim + 1 :]), (*shape[:dim], own_b, *shape[dim + 1 :])
-    if wide_a != input._aval.shape:
-        input = input.expand(wide_a)
-    if wide_b != indices._aval.shape:
-        indices = indices.expand(wide_b)
+    input, indices = input.expand(wide_a), indices.expand(wide_b)
     indices = apply(ix.wrapped.spec(("T",), (own_a,)), (indices,))
     return apply(ix.gather.spec(("T", "T"), (dim,)), (input, indices))
 
@@ -207,10 +204,10 @@ def _scatter_src(input: Tensor, dim: int, index: Tensor, src: Tensor, *, reduce:
     """`src` written to the positions `index` along `dim` (added or multiplied with `reduce`)."""
     _check_reduce(reduce)
     if reduce is not None:
-        warnings.warn(
+        warn_once(
             "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch "
             "release. Use torch.scatter_reduce instead for more reduction options.",
-            stacklevel=5,
+            stacklevel=6,
         )
     dim = _check_scatter(input, dim, index, src)
     return sc.scatter.spec(("T", "T", "T"), (dim, reduce)), (input, index, src)
@@ -287,9 +284,10 @@ _REDUCE_BETA = "index_reduce() is in beta and the API may change at any time."
 @_forms("index_reduce(Tensor input, int dim, Tensor index, Tensor source, str reduce, *, bool include_self=True)")
 def _index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True):
     """`source` reduced (prod, mean, amax, amin) into the slices at `index` of a dimension."""
-    warnings.warn(_REDUCE_BETA, stacklevel=5)
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
+    dim = wrap_dim(dim, input._aval.ndim)
+    warn_once(_REDUCE_BETA, stacklevel=6)
     dim = _check_rows(input, dim, index, source, "index_reduce_")
     return sc.index_reduce.spec(("T", "T", "T"), (dim, reduce, include_self)), (input, index, source)
 

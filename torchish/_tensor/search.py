@@ -20,18 +20,6 @@ def _indices(array: np.ndarray, like: Tensor) -> Tensor:
     return from_host(np.ascontiguousarray(array, np.int64), like._aval.device)
 
 
-@composite("max(Tensor input, Tensor other)", out=True)
-def max_of_two(input, other):
-    """The elementwise maximum of two tensors."""
-    return input.maximum(other)
-
-
-@composite("min(Tensor input, Tensor other)", out=True)
-def min_of_two(input, other):
-    """The elementwise minimum of two tensors."""
-    return input.minimum(other)
-
-
 @composite("msort(Tensor input)", out=True)
 def msort(input):
     """Sorted along the first dimension."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.tensor import Tensor
+from torchish._tensor.warn import warn_user
 from torchish.ops import softmax as s
 
 _ARGS = "Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None"
@@ -14,9 +13,8 @@ _ARGS = "Tensor input, int? dim=None, int _stacklevel=3, dtype? dtype=None"
 def _dimension(name: str, input: Tensor, dim: int | None, stacklevel: int) -> int:
     if dim is not None:
         return dim
-    warnings.warn(
+    warn_user(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel + 3,
     )
     return 0 if input.ndim in (0, 1, 3) else 1
 

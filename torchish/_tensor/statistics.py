@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.tensor import Tensor
+from torchish._tensor.warn import warn_user
 from torchish.ops import statistics as s
 from torchish.ops.dims import wrap_dims
 
@@ -27,10 +26,9 @@ def _spread(name: str, op, input: Tensor, dim, correction, keepdim: bool):
         else:
             outputs *= n
     if outputs and count - correction <= 0:
-        warnings.warn(
+        warn_user(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
             "(input numel divided by output numel).",
-            stacklevel=5,
         )
     return call(op, input, dim or None, correction, keepdim)
 

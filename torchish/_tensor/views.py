@@ -7,23 +7,56 @@ from collections.abc import Sequence
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import attach_view, check_inplace, leaf_of, make_view, named
+from torchish._tensor.apply import apply, attach_view, check_inplace, make_view, named, set_history
 from torchish._tensor.dispatch import composite
 from torchish._tensor.size import Size
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import GradFn
+from torchish.autograd.graph import TENSORS, GradFn, Node, next_sequence
+from torchish.engine.expr import emit
 from torchish.ops import views as v
 from torchish.ops.dims import wrap_dim
 
 Shape = tuple[int, ...]
 
 
-def AS_STRIDED(t: Tensor, size: Shape, stride: Shape, offset: int):
-    """The spec of an `as_strided` view from the storage's root."""
+def strided_steps(geometry: tuple, size: Shape, stride: Shape, start: int, target) -> tuple[ViewStep, ...]:
+    """The views that lead from a tensor to any geometry, of any dtype, over its memory.
+
+    `geometry` is the tensor's (shape, strides, offset, dtype); `start` counts elements of dtype `target`.
+    """
+    shape, strides, offset, dtype = geometry
+    if dtype == target:
+        return (ViewStep(v.as_strided.spec(("T",), (shape, strides, size, stride, start - offset))),)
+    n = memory_span(shape, strides)
+    steps = [ViewStep(v.as_strided.spec(("T",), (shape, strides, (n,), (1,), 0)))]
+    ratio = dtype.itemsize / target.itemsize
+    n, offset = int(n * ratio), int(offset * ratio)
+    if dtype.kind == "c" and ratio == 2:
+        steps += [ViewStep(v.view_as_real.spec(("T",), ())), ViewStep(v.view.spec(("T",), ((n,),)))]
+    elif target.kind == "c" and ratio == 0.5:
+        steps += [ViewStep(v.view.spec(("T",), ((n, 2),))), ViewStep(v.view_as_complex.spec(("T",), ()))]
+    else:
+        steps.append(ViewStep(v.view_dtype.spec(("T",), (target,))))
+    steps.append(ViewStep(v.as_strided.spec(("T",), ((n,), (1,), size, stride, start - offset))))
+    return tuple(steps)
+
+
+def root_steps(t: Tensor, size: Shape, stride: Shape, start: int) -> tuple[ViewStep, ...]:
+    """The views that lead from the root of the storage of `t` to a geometry over its memory, in the dtype of `t`."""
     st = t._storage
-    return v.as_strided.spec(("T",), (st.shape, st.root_strides(), size, stride, offset))
+    steps = strided_steps((st.shape, st.root_strides(), 0, st.expr.aval.dtype), size, stride, start, t._aval.dtype)
+    return (*steps, ViewStep(v.conj.spec(("T",), ()))) if _conjugated(t._chain) else steps
+
+
+def _conjugated(steps: tuple[ViewStep, ...]) -> bool:
+    return sum(s.spec.name == "conj" for s in steps) % 2 == 1
+
+
+def memory_span(shape: Shape, strides: Shape) -> int:
+    """How many elements of memory a strided array reaches over."""
+    return 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
 
 
 # --- geometry ----------------------------------------------------------------------------------------------
@@ -145,8 +178,13 @@ def view_as(input, other):
 def reshape(input: Tensor, shape: Shape) -> Tensor:
     """A view in another shape where strides allow one, else a copy."""
     shape = infer_size(shape, input._aval.size)
-    if view_strides(input._aval.shape, input.stride(), shape) is not None:
+    if input._strides is None:
         return view(input, shape)
+    if view_strides(input._aval.shape, input.stride(), shape) is not None:
+        made = view(input, shape)
+        if made._grad_fn is not None and not input.is_contiguous():
+            made._grad_fn.__class__ = named("ReshapeAliasBackward0", GradFn)
+        return made
     made = view(input.clone(memory_format="contiguous"), shape)
     if made._grad_fn is not None:
         made._grad_fn.__class__ = named("UnsafeViewBackward0", GradFn)
@@ -177,19 +215,17 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     )  # fmt: skip
 
 
-def slice_dim(input: Tensor, dim: int, start: int, length: int, step: int = 1, *, name: str | None = None, multi: bool = False) -> Tensor:
+def slice_dim(input: Tensor, dim: int, start: int, length: int, step: int = 1, *, multi: bool = False, fn: Node | None = None,
+              number: int = 0) -> Tensor:  # fmt: skip
     """`length` indices of a dimension from `start` in steps of `step` (already in range). A view."""
     a = input._aval
     s = input.stride()
     shape = (*a.shape[:dim], length, *a.shape[dim + 1 :])
     strides = (*s[:dim], s[dim] * step, *s[dim + 1 :])
-    made = make_view(
+    return make_view(
         input, v.slice_.spec(("T", "i"), (dim, length, step)), (start,), shape, strides,
-        input._offset + start * s[dim], multi=multi,
+        input._offset + start * s[dim], multi=multi, fn=fn, number=number,
     )  # fmt: skip
-    if name is not None and made._grad_fn is not None:
-        made._grad_fn.__class__ = named(name, GradFn)
-    return made
 
 
 def slice_bounds(n: int, start: int | None, end: int | None, step: int) -> tuple[int, int]:
@@ -274,9 +310,10 @@ def expand(input: Tensor, size: Shape) -> Tensor:
             f"expand(torch.{_legacy(a)}{{{list(a.shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) "
             f"must be greater or equal to the number of dimensions in the tensor ({a.ndim})"
         )
-    shape, strides = [], []
+    shape: list = []
+    strides: list = []
     s = input.stride()
-    for i, n in enumerate(size):
+    for i, n in reversed(list(enumerate(size))):
         if i < pad:
             if n < 0:
                 raise RuntimeError(
@@ -298,8 +335,8 @@ def expand(input: Tensor, size: Shape) -> Tensor:
         else:
             strides.append(s[i - pad])
         shape.append(n)
-    out = tuple(shape)
-    return make_view(input, v.expand.spec(("T",), (out,)), (), out, tuple(strides), input._offset)
+    out = tuple(reversed(shape))
+    return make_view(input, v.expand.spec(("T",), (out,)), (), out, tuple(reversed(strides)), input._offset)
 
 
 def _legacy(a) -> str:
@@ -412,22 +449,23 @@ def as_strided(input: Tensor, size: Shape, stride: Shape, storage_offset: int | 
     offset = input._offset if storage_offset is None else storage_offset
     st = input._storage
     need = (offset + 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))) if 0 not in size else 0
-    have = st.n_elements()
+    b = input._aval.dtype.itemsize
+    have = st.n_elements() * st.expr.aval.dtype.itemsize // b
     if need > have:
-        b = input._aval.dtype.itemsize
         raise RuntimeError(
             f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {b} requiring a "
             f"storage size of {need * b} are out of bounds for storage of size {have * b}"
         )
-    spec = AS_STRIDED(input, tuple(size), tuple(stride), offset)
-    made = make_view(input, spec, (), tuple(size), tuple(stride), offset)
-    made._chain = (ViewStep(spec),)
-    if made._grad_fn is not None and input._chain:
-        # the gradient goes through the tensor itself: its memory is that part of the storage that it shows
-        own = v.as_strided.spec(("T",), (input._aval.shape, input.stride(), tuple(size), tuple(stride), offset - input._offset))
-        made._grad_fn = named("AsStridedBackward0", GradFn)(
-            own, (leaf_of(input._aval),), (True,), [input._edge()], (made._aval,), ()
-        )
+    size, stride = tuple(size), tuple(stride)
+    # the values come from the storage; the gradient goes through the tensor, which shows a part of it
+    own = strided_steps((input._aval.shape, input.stride(), input._offset, input._aval.dtype), size, stride, offset, input._aval.dtype)
+    made = make_view(input, own[0].spec, (), size, stride, offset)
+    made._chain = root_steps(input, size, stride, offset)
+    base = input._base
+    if base is not None:
+        made._steps = strided_steps((base._aval.shape, base.stride(), base._offset, base._aval.dtype), size, stride, offset, input._aval.dtype)
+        if _conjugated(input._steps):
+            made._steps = (*made._steps, ViewStep(v.conj.spec(("T",), ())))
     return made
 
 
@@ -475,7 +513,7 @@ def real(input: Tensor) -> Tensor:
     """The real part of a complex tensor (a view), or the tensor itself."""
     if input._aval.category != 3:
         return input
-    return _part(input, v.real, 0)
+    return select(view_as_real(input), -1, 0)
 
 
 @composite("imag(Tensor input)", method=False)
@@ -483,15 +521,7 @@ def imag(input: Tensor) -> Tensor:
     """The imaginary part of a complex tensor. A view."""
     if input._aval.category != 3:
         raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
-    return _part(input, v.imag, 1)
-
-
-def _part(input: Tensor, op, offset: int) -> Tensor:
-    real_dtype = np.dtype(np.float32 if input._aval.dtype == np.complex64 else np.float64)
-    return make_view(
-        input, op.spec(("T",), ()), (), input._aval.shape, tuple(2 * s for s in input.stride()), 2 * input._offset + offset,
-        real_dtype,
-    )  # fmt: skip
+    return select(view_as_real(input), -1, 1)
 
 
 @composite("conj(Tensor input)")
@@ -527,28 +557,46 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     dim = wrap_dim(dim, a.ndim)
     shape, strides = _without(a.shape, dim), _without(s, dim)
     spec = v.select.spec(("T", "i"), (dim,))
+    fn = _parts_function(input, "UnbindBackward0", dim, True)
     out = tuple(
-        make_view(input, spec, (i,), shape, strides, input._offset + i * s[dim], multi=True) for i in range(a.shape[dim])
+        make_view(input, spec, (i,), shape, strides, input._offset + i * s[dim], multi=True, fn=fn, number=i)
+        for i in range(a.shape[dim])
     )
-    return _one_function(out, "UnbindBackward0")
-
-
-def _one_function(out: tuple[Tensor, ...], name: str) -> tuple[Tensor, ...]:
-    """Name the gradient functions of views made together, numbered as outputs of one function."""
-    for i, t in enumerate(out):
-        if t._grad_fn is not None:
-            t._grad_fn.__class__ = named(name, GradFn)
-        t._view_number = i  # type: ignore[attr-defined]
+    if fn is not None:
+        fn.avals = tuple(t._aval for t in out)
     return out
+
+
+class PartsFn(Node):
+    """The history of views made together, which are parts of one tensor: joined, their gradients are its gradient."""
+
+    def __init__(self, edge: tuple, dim: int, new_dim: bool):
+        self.edges = [edge]
+        self.seq = next_sequence()
+        self.dim, self.new_dim = dim, new_dim
+
+    def run(self, grads: list, record: bool) -> list:
+        parts = tuple([TENSORS.zeros(a, record) if g is None else g for g, a in zip(grads, self.avals, strict=True)])
+        spec = v.join_parts.spec((len(parts),), (self.dim, self.new_dim))
+        return [apply(spec, parts) if record else emit(spec, parts)]
+
+
+def _parts_function(input: Tensor, name: str, dim: int, new_dim: bool) -> PartsFn | None:
+    if not (STATE.enabled and input._needs()):
+        return None
+    return named(name, PartsFn)(input._edge(), dim, new_dim)
 
 
 def split_sizes(input: Tensor, sizes: Sequence[int], dim: int, name: str) -> tuple[Tensor, ...]:
     out = []
     start = 0
-    for n in sizes:
-        out.append(slice_dim(input, dim, start, n, multi=True))
+    fn = _parts_function(input, name, dim, False)
+    for i, n in enumerate(sizes):
+        out.append(slice_dim(input, dim, start, n, multi=True, fn=fn, number=i))
         start += n
-    return _one_function(tuple(out), name)
+    if fn is not None:
+        fn.avals = tuple(t._aval for t in out)
+    return tuple(out)
 
 
 @composite("split(Tensor input, int split_size, int dim=0)", method=False)
@@ -765,9 +813,9 @@ def view_as_real_copy(input):
 def _transposed_property(name: str):
     def get(self: Tensor) -> Tensor:
         n = self._aval.ndim
-        if name in ("T", "H") and n != 2 and not (name == "T"):
-            if n == 0:
-                return conj(self)
+        if n == 0 and name != "T":
+            return self
+        if name == "H" and n != 2:
             raise RuntimeError(f"tensor.{name} is only supported on matrices (2-D tensors). Got {n}-D tensor.")
         if name in ("mT", "mH") and n < 2:
             raise RuntimeError(
@@ -796,7 +844,7 @@ Tensor.imag = property(imag, lambda self, value: imag(self).copy_(value))  # typ
 # --- in-place forms: the tensor itself gets the new geometry -------------------------------------------------
 
 
-def _inplace(name: str, f):
+def _inplace(name: str, f, grad_name):
     def method(self: Tensor, *args):
         check_inplace(self, STATE.enabled and self._needs(), name)
         seen = f(self, *args)
@@ -807,7 +855,8 @@ def _inplace(name: str, f):
         if base is not None and step is not None:
             self._steps = (*self._steps, step)
         if grad_fn is not None:
-            self._grad_fn, self._out_nr = grad_fn, 0
+            grad_fn.__class__ = named(grad_name if isinstance(grad_name, str) else grad_name(*args), GradFn)
+            set_history(self, grad_fn, 0)
         self._vc.value += 1
         self._attr_version = self._vc.value
         return self
@@ -816,13 +865,21 @@ def _inplace(name: str, f):
     setattr(Tensor, name, method)
 
 
-_inplace("squeeze_", lambda t, dim=None: squeeze(t) if dim is None else squeeze_dims(t, dim) if isinstance(dim, (tuple, list)) else squeeze_dim(t, dim))
-_inplace("unsqueeze_", unsqueeze)
-_inplace("transpose_", transpose)
-_inplace("swapaxes_", transpose)
-_inplace("swapdims_", transpose)
-_inplace("t_", t)
-_inplace("as_strided_", lambda t, size, stride, storage_offset=None: as_strided(t, tuple(size), tuple(stride), storage_offset))
+_inplace(
+    "squeeze_",
+    lambda t, dim=None: squeeze(t) if dim is None else squeeze_dims(t, dim) if isinstance(dim, (tuple, list)) else squeeze_dim(t, dim),
+    lambda dim=None: f"SqueezeBackward{3 if dim is None else 5 if isinstance(dim, (tuple, list)) else 4}",
+)
+_inplace("unsqueeze_", unsqueeze, "UnsqueezeBackward1")
+_inplace("transpose_", transpose, "TransposeBackward1")
+_inplace("swapaxes_", transpose, "TransposeBackward1")
+_inplace("swapdims_", transpose, "TransposeBackward1")
+_inplace("t_", t, "TBackward1")
+_inplace(
+    "as_strided_",
+    lambda t, size, stride, storage_offset=None: as_strided(t, tuple(size), tuple(stride), storage_offset),
+    "AsStridedBackward1",
+)
 
 
 def size(self: Tensor, dim: int | None = None):

@@ -118,7 +118,7 @@ def backward(
         for t in _as_tuple(inputs):
             node, number = _differentiated(t)._edge()
             if node is None:
-                raise RuntimeError("One of the differentiated Tensors does not require grad")
+                raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
             if t.grad_fn is None:
                 only.add(node)
             else:

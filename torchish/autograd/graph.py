@@ -20,6 +20,12 @@ from torchish.ops.declare import flat_names, saved_inputs, vjp_spec
 
 _sequence = itertools.count()
 
+
+def next_sequence() -> int:
+    """The number of the next function: later ones have larger numbers, and edges lead to smaller ones."""
+    return next(_sequence)
+
+
 SECOND_TIME = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
     "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
@@ -463,7 +469,7 @@ def run_backward(
                 for number in wanted.get(node, ()):
                     captured[node, number] = grads[number]
                 if not (type(node) is AccumulateGrad and restrict and node not in (accumulate_only or ())):
-                    if useful is None or any(c in useful for c, _ in node.edges if c) or type(node) is AccumulateGrad:
+                    if useful is None or any(c in useful for c, _ in node.edges if c) or node in (accumulate_only or ()):
                         run = node.run if not ANOMALY.enabled else _watched(node)
                         out = run(grads, record) if PROFILER is None else PROFILER(node.name(), run, grads, record)
                         if node.post_hooks:

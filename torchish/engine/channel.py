@@ -18,6 +18,7 @@ import socket
 import struct
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
@@ -40,7 +41,7 @@ MAX_MAPS = 256
 _HEADER = struct.Struct("<QIIQ")  # bytes of the body, buffers, whether the body is in a file, bytes of the pickle
 _ALIGN = 64  # what XLA wants of memory that it uses without a copy
 _PADDING = bytes(_ALIGN)
-_maps = 0
+_maps: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 
 
 class Closed(EOFError):
@@ -147,20 +148,12 @@ def _rest(parts: list, n: int) -> list:
     return []
 
 
-class _Map(mmap.mmap):
-    """A mapped message; counts those that are alive."""
-
-    def __del__(self) -> None:
-        global _maps
-        _maps -= 1
-
-
 def _map(fd: int, size: int) -> memoryview:
-    global _maps
-    if _maps < MAX_MAPS:
+    """The file's contents as writable memory."""
+    if len(_maps) < MAX_MAPS:
         try:
-            m = _Map(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
-            _maps += 1
+            m = mmap.mmap(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
+            _maps.add(m)
             return memoryview(m)
         except OSError as e:
             if e.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):

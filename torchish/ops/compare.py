@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops.declare import ARITH, COMPARE, PREDICATE, op
-from torchish.ops.rules import COMPLEX, name_of, refuse, refuse_with
+from torchish.ops.rules import COMPLEX, name_of, partials, refuse, refuse_with
 
 
 def _comparison(name: str, alias: str, doc: str, f, ordered: bool):
@@ -37,16 +37,25 @@ def _real_only(name: str):
     return refuse_with(RuntimeError(f"{name} not implemented for complex tensors."), COMPLEX)
 
 
+def _share(loses, equal):
+    """The gradient's share of an operand: none, half of it, or all (also beside a nan)."""
+    return jnp.where(equal, 0.5, jnp.where(loses, 0, 1))
+
+
+_maximum = partials(lambda x, y, r: _share(x < y, x == y), lambda x, y, r: _share(x > y, x == y))(jnp.maximum)
+_minimum = partials(lambda x, y, r: _share(x > y, x == y), lambda x, y, r: _share(x < y, x == y))(jnp.minimum)
+
+
 @op("maximum(Tensor input, Tensor other)", promote=ARITH, check=_real_only("maximum"))
 def maximum(input, other):
     """The larger of two elements, nan if one is; equal ones share the gradient evenly."""
-    return jnp.maximum(input, other)
+    return _maximum(input, other) if jnp.issubdtype(input.dtype, jnp.floating) else jnp.maximum(input, other)
 
 
 @op("minimum(Tensor input, Tensor other)", promote=ARITH, check=_real_only("minimum"))
 def minimum(input, other):
     """The smaller of two elements, nan if one is; equal ones share the gradient evenly."""
-    return jnp.minimum(input, other)
+    return _minimum(input, other) if jnp.issubdtype(input.dtype, jnp.floating) else jnp.minimum(input, other)
 
 
 @op("fmax(Tensor input, Tensor other)", promote=ARITH, check=_real_only("fmax"))
@@ -70,14 +79,10 @@ def nextafter(input, other):
         from torchish import _dtypes as dt
 
         raise NotImplementedError(f"\"nextafter_cpu\" not implemented for '{name_of(dt.FROM_NP[d])}'")
-    x, y = jnp.broadcast_arrays(input.astype(d), other.astype(d))
-    step = lax.stop_gradient(lax.nextafter(lax.stop_gradient(x), lax.stop_gradient(y)))
-    # The value of `step` with the gradient of `x`; where the two agree there is none.
-    return jnp.where(x != y, _value_of(step, x), step)
+    return _nextafter(input.astype(d), other.astype(d))
 
 
-def _value_of(value, x):
-    return lax.stop_gradient(value) + jnp.where(jnp.isfinite(x), x - lax.stop_gradient(x), 0)
+_nextafter = partials(lambda x, y, result: x != y, None)(lax.nextafter)
 
 
 @op("isclose(Tensor input, Tensor other, Number rtol=1e-05, Number atol=1e-08, bool equal_nan=False)",

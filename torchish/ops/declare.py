@@ -54,6 +54,7 @@ class Op:
         self.indices: frozenset[str] = frozenset(traits["indices"])
         self.check: Callable | None = traits["check"]
         self.refine: Callable | None = None
+        self.deprecated = False  # a signature that PyTorch still takes, but does not list in its error messages
         self.dynamic = tuple(p.name for p in schema.params if p.dynamic)
         raw, apart = traits["raw"], traits["apart"]
         # How each dynamic argument meets promotion: it joins, it is cast to the outcome, or it is left as it is.

@@ -43,18 +43,9 @@ def flipud(input):
     return lax.rev(input, (0,))
 
 
-@op("rot90(Tensor input, int k=1, int[] dims=(0, 1))", out=False, saves=())
+@op("_rot90(Tensor input, int k, int[] dims)", out=False, method=False, function=False, saves=(), grad="Rot90Backward0")
 def rot90(input, k, dims):
-    """The plane of two dimensions turned by 90 degrees `k` times, from the first dimension towards the second."""
-    n = input.ndim
-    if len(dims) != 2:
-        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
-    if n < 2:
-        raise RuntimeError(f"expected total dims >= 2, but got total dims = {n}")
-    a, b = (wrap_dim(d, n) for d in dims)
-    if a == b:
-        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
-    return jnp.rot90(input, k, (a, b))
+    return jnp.rot90(input, k, dims)
 
 
 @op("roll(Tensor input, int[] shifts, int[] dims=())", out=False, saves=())
@@ -181,11 +172,16 @@ def pad_edges(input, pad, mode):
                 raise RuntimeError("Padding value causes wrapping around more than once.")
             if n + low + high < 0:
                 raise RuntimeError("Negative padding value is resulting in an empty dimension")
+
+    def crop(x):
+        return x[tuple(slice(max(-low, 0), n - max(-high, 0)) for (low, high), n in zip(widths, x.shape, strict=True))]
+
+    if mode == "circular":  # what is left after cropping goes round
+        input = crop(input)
     positive = [(max(low, 0), max(high, 0)) for low, high in widths]
     if any(p != (0, 0) for p in positive):
         input = jnp.pad(input, positive, mode=_NP_MODES[mode])
-    crop = tuple(slice(max(-low, 0), n - max(-high, 0)) for (low, high), n in zip(widths, input.shape, strict=True))
-    return input[crop]
+    return input if mode == "circular" else crop(input)
 
 
 @op("_as_strided_scatter(Tensor input, Tensor src, int[] root_strides, int[] size, int[] stride, int storage_offset)", out=False,

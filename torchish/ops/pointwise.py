@@ -114,6 +114,12 @@ def div(input, other):
     return input / other
 
 
+@div.backward
+def _(grad, input, other):
+    # JAX's rule squares the divisor, which overflows earlier
+    return grad / jnp.conj(other), -grad * jnp.conj((input / other) / other)
+
+
 @op(
     "div(Tensor|Number input, Tensor|Number other, *, str? rounding_mode)",
     promote=ARITH, inplace=True, saves=("other",), grad="DivBackward2", aliases=("divide",),
@@ -164,10 +170,13 @@ floor_divide.backward(not_differentiable("floor_divide"))
 
 def _remainder(input, other):
     """What is left of `input` after division by `other`, with the sign of `other` (Python's `%`)."""
-    if jnp.issubdtype(input.dtype, jnp.integer):
-        return jnp.remainder(input, other)
-    rest = jnp.fmod(input, other)
-    return jnp.where((rest != 0) & ((other < 0) != (rest < 0)), rest + other, rest)
+    return jnp.remainder(input, other) if jnp.issubdtype(input.dtype, jnp.integer) else _float_remainder(input, other)
+
+
+@partials(lambda x, y, result: jnp.ones_like(x), lambda x, y, result: -_floor_quotient(x, y))
+def _float_remainder(x, y):
+    rest = jnp.fmod(x, y)
+    return jnp.where((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest)
 
 
 _REMAINDER = dict(promote=ARITH, check=refuse("remainder_cpu", BOOL, COMPLEX))
@@ -270,6 +279,44 @@ def lerp_number(input, end, weight):
 def _(grad, weight):
     w = jnp.conj(weight)
     return grad * (1 - w), grad * w
+
+
+# The old order of the arguments, with the factor in the middle; PyTorch warns and takes it.
+
+
+@op("add(Tensor input, Number alpha, Tensor other)", promote=ARITH, inplace=True, saves=(), apart=("alpha",), check=check_alpha)
+def add_deprecated(input, alpha, other):
+    """`input + alpha * other`."""
+    return input + alpha * other
+
+
+@op("sub(Tensor input, Number alpha, Tensor other)", promote=ARITH, inplace=True, saves=(), apart=("alpha",), check=check_subtraction)
+def sub_deprecated(input, alpha, other):
+    """`input - alpha * other`."""
+    return input - alpha * other
+
+
+@op(
+    "addcmul(Tensor input, Number value, Tensor tensor1, Tensor tensor2)", promote=ARITH, inplace=True, apart=("value",),
+    check=refuse("addcmul_cpu_out", BOOL), saves={"tensor1": ("tensor2",), "tensor2": ("tensor1",)},
+)  # fmt: skip
+def addcmul_deprecated(input, value, tensor1, tensor2):
+    """`input + value * tensor1 * tensor2`."""
+    return input + value * tensor1 * tensor2
+
+
+@op(
+    "addcdiv(Tensor input, Number value, Tensor tensor1, Tensor tensor2)", promote=ARITH, inplace=True, apart=("value",),
+    check=_check_addcdiv, saves={"tensor1": ("tensor2",), "tensor2": ("tensor1", "tensor2")},
+)  # fmt: skip
+def addcdiv_deprecated(input, value, tensor1, tensor2):
+    """`input + value * tensor1 / tensor2`."""
+    return input + value * tensor1 / tensor2
+
+
+DEPRECATED = (add_deprecated, sub_deprecated, addcmul_deprecated, addcdiv_deprecated)
+for _op in DEPRECATED:
+    _op.deprecated = True
 
 
 # --- signs -------------------------------------------------------------------------------------------------

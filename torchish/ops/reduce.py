@@ -10,7 +10,8 @@ import numpy as np
 from jax import lax
 
 from torchish import _dtypes as dt
-from torchish.ops.declare import op, to_dtype
+from torchish.ops.compare import maximum, minimum
+from torchish.ops.declare import REGISTRY, op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.order import positions
 
@@ -212,10 +213,11 @@ def shared_gradient(grad, input, value, axes, keepdim, nan_attains=True):
 
 def _declare_extremum(name: str, largest: bool) -> None:
     """max and min in their three forms, argmax and argmin, amax and amin."""
-    other = {"max": "maximum", "min": "minimum"}[name]
+    of_two = maximum if largest else minimum
+    other = of_two.name
     best = jnp.argmax if largest else jnp.argmin
 
-    @op(f"{name}(Tensor input)", grad=f"{other[:3].capitalize()}Backward1")
+    @op(f"{name}(Tensor input)", grad=f"{name.capitalize()}Backward1", out=False)
     def full(input):
         _refuse(input, f"{name}_all")
         axes = tuple(range(input.ndim))
@@ -226,6 +228,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
     def _(grad, input, result):
         return shared_gradient(grad, input, result, tuple(range(input.ndim)), False)
 
+    REGISTRY[name].append(of_two)  # max(input, other)
     full.__doc__ = f"The {other} of all elements; its gradient is split evenly among equal elements."
 
     @op(f"{name}(Tensor input, int dim, bool keepdim=False)", returns="values indices", grad=f"{name.capitalize()}Backward0")

@@ -88,5 +88,21 @@ def logcumsumexp(input, dim):
         return input
     x = widened(input)
     if is_complex(x):
-        return lax.associative_scan(jnp.logaddexp, x, axis=d)
+        return _complex_logcumsumexp(x, d)
     return lax.cumlogsumexp(x, d).astype(input.dtype)
+
+
+def _complex_logcumsumexp(x, d: int):
+    # One after the other, as PyTorch does: the imaginary part is not wrapped, so it depends on the order.
+    rows = jnp.moveaxis(x, d, 0)
+
+    def join(a, b):
+        low = jnp.where(jnp.real(a) < jnp.real(b), a, b)
+        high = jnp.where(jnp.real(a) < jnp.real(b), b, a)
+        nothing = jnp.isneginf(jnp.real(high))
+        gap = jnp.where(nothing, 0, low - jnp.where(nothing, 0, high))
+        got = jnp.where(nothing, low, jnp.log1p(jnp.exp(gap)) + high)
+        return got, got
+
+    _, rest = lax.scan(join, rows[0], rows[1:])
+    return jnp.moveaxis(jnp.concatenate([rows[:1], rest]), 0, d)

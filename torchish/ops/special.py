@@ -115,6 +115,12 @@ def _entr(x):
 # --- gamma functions ---------------------------------------------------------------------------------------
 
 
+def _zeta_tail(s, q):
+    value = lax.zeta(s, q)
+    # of an enormous s the first term is all there is
+    return jnp.where(jnp.isnan(value) & (q <= 1), lax.pow(q, -s), value)
+
+
 def zeta_value(s, q):
     """Hurwitz' zeta function as PyTorch defines it for all q."""
     pole = (q <= 0) & (q == jnp.floor(q))
@@ -131,7 +137,7 @@ def zeta_value(s, q):
     _, shifted, head = lax.while_loop(
         lambda state: (state[0] < 100_000) & jnp.any(state[1] < 1), add_term, (0, start, jnp.zeros_like(start))
     )
-    value = jnp.where(pole, jnp.inf, jnp.where(outside, jnp.nan, head + lax.zeta(s, shifted)))
+    value = jnp.where(pole, jnp.inf, jnp.where(outside, jnp.nan, _zeta_tail(s, shifted) + head))
     return jnp.where(s == 1, jnp.inf, jnp.where(s < 1, jnp.nan, value))
 
 
@@ -168,11 +174,18 @@ def digamma_value(x):
     """The derivative of lgamma: -inf at 0, nan at the other poles."""
     zero = x == 0
     pole = (x < 0) & (x == jnp.trunc(x))
-    value = lax.digamma(jnp.where(zero | pole, 1, x))
+    value = _precisely(lax.digamma, jnp.where(zero | pole, 1, x))
     return jnp.where(zero, jnp.copysign(jnp.inf, -x), jnp.where(pole, jnp.nan, value))
 
 
-_lgamma = partials(lambda x, result: digamma_value(x))(lax.lgamma)
+def _precisely(f, x):
+    """XLA's float32 gamma functions lose digits near their zeros: compute in float64."""
+    return f(x.astype(jnp.float64)).astype(x.dtype)
+
+
+@partials(lambda x, result: digamma_value(x))
+def _lgamma(x):
+    return _precisely(lax.lgamma, x)
 
 
 @op("lgamma(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.gammaln",), check=_no_complex("lgamma_vml_cpu"))
@@ -218,15 +231,16 @@ def _gamma_slope(sign: int, name: str):
 
 
 def _incomplete(a, x, lower: bool):
-    bad = (a < 0) | (x < 0) | jnp.isnan(a) | jnp.isnan(x)
-    plain = ~bad & (a > 0) & (x > 0) & jnp.isfinite(a) & jnp.isfinite(x)
+    inside = (a > 0) & (x > 0) & jnp.isfinite(a) & jnp.isfinite(x)
     f = lax.igamma if lower else lax.igammac
-    value = f(jnp.where(plain, a, 1), jnp.where(plain, x, 1))
-    at_zero = jnp.where(x == 0, jnp.where(a == 0, jnp.nan, 0), 1)  # of the lower function, where a or x is 0
-    at_zero = jnp.where((a == 0) & (x > 0), 1, at_zero)
-    infinite = jnp.where(jnp.isinf(a), jnp.where(jnp.isinf(x), jnp.nan, 0), 1)
-    edge = jnp.where((a == 0) | (x == 0), at_zero, infinite).astype(value.dtype)
-    return jnp.where(plain, value, jnp.where(bad, jnp.nan, edge if lower else 1 - edge))
+    value = f(jnp.where(inside, a, 1), jnp.where(inside, x, 1))
+    # the lower function at the edges of its domain, in the order in which PyTorch asks
+    edge = jnp.where(jnp.isinf(x), 1.0, jnp.nan)
+    edge = jnp.where(jnp.isinf(a), jnp.where(jnp.isinf(x), jnp.nan, 0.0), edge)
+    edge = jnp.where(x == 0, 0.0, edge)
+    edge = jnp.where(a == 0, jnp.where(x > 0, 1.0, jnp.nan), edge)
+    edge = jnp.where((a < 0) | (x < 0), jnp.nan, edge).astype(value.dtype)
+    return jnp.where(inside, value, edge if lower else 1 - edge)
 
 
 @op("igamma(Tensor input, Tensor other)", promote=FLOAT, inplace=True, aliases=("special.gammainc",),
@@ -279,7 +293,7 @@ zeta.backward(_no_zeta_derivative)
 
 
 def _near_zero(x):
-    return jnp.abs(x) <= jnp.finfo(x.dtype).eps
+    return ~(jnp.abs(x) > jnp.finfo(x.dtype).eps)  # a nan too, as in PyTorch
 
 
 def _i1_slope(x, result):

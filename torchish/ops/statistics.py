@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish.ops.declare import ARITH, op, to_dtype
+from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.reduce import is_complex, restored, type_name, widened
 
@@ -236,15 +236,14 @@ def _(grad, input, result, ord, dim, keepdim):
     return g * _norm_direction(widened(input), norm, ord, axes)
 
 
-@op("dist(Tensor input, Tensor other, float p=2)", promote=ARITH, result="body", out=False)
+@op("dist(Tensor input, Tensor other, float p=2)", out=False)
 def dist(input, other, p):
     """The p-norm of the difference of two broadcast tensors: 0-d, real."""
-    if not jnp.issubdtype(input.dtype, jnp.inexact):
-        raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {type_name(input)}"
-        )
-    off = input - other
-    return p_norm(off, p, tuple(range(off.ndim))).reshape(())
+    kinds = [(dt.FROM_NP[np.dtype(x.dtype)], 2 if x.ndim else 1) for x in (input, other)]
+    common = dt.result_type(kinds)
+    off = input.astype(common.np) - other.astype(common.np)
+    _check_norm(off, p, None, None, None)
+    return p_norm(widened(off), p, tuple(range(off.ndim))).reshape(()).astype(_real(off))
 
 
 @op("renorm(Tensor input, float p, int dim, float maxnorm)", inplace=True)

@@ -54,8 +54,16 @@ def atan(input):
 
 @op("atan2(Tensor input, Tensor other)", promote=FLOAT, inplace=True, aliases=("arctan2",), check=refuse("atan2_cpu", COMPLEX))
 def atan2(input, other):
-    """The angle of the point (other, input), in (-pi, pi]."""
-    return jnp.arctan2(input, other)
+    """The angle of the point (other, input), in (-pi, pi]; its gradient at the origin is 0."""
+    return _atan2(input, other)
+
+
+def _over_square(a, x, y):
+    square = x * x + y * y
+    return jnp.where(square == 0, 0, a / jnp.where(square == 0, 1, square))
+
+
+_atan2 = partials(lambda y, x, result: _over_square(x, x, y), lambda y, x, result: _over_square(-y, x, y))(jnp.arctan2)
 
 
 @op("sinh(Tensor input)", promote=FLOAT, inplace=True)
@@ -151,7 +159,7 @@ def angle(input):
         zero = input == 0
         # a zero keeps the angle that its signs give, without a gradient
         return jnp.where(zero, lax.stop_gradient(jnp.angle(input)), jnp.angle(jnp.where(zero, 1, input)))
-    return jnp.where(jnp.isnan(input), input, jnp.where(input < 0, math.pi, 0.0).astype(input.dtype))
+    return jnp.where(jnp.isnan(input), lax.stop_gradient(input), jnp.where(input < 0, math.pi, 0.0).astype(input.dtype))
 
 
 def _check_parts(first: str, second: str):

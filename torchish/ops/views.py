@@ -178,45 +178,57 @@ def unfold(input, dimension, size, step):
 @_view("as_strided(Tensor input, int[] root_shape, int[] root_strides, int[] size, int[] stride, int storage_offset)")
 def as_strided(input, root_shape, root_strides, size, stride, storage_offset):
     flat = to_memory(input, root_strides)
-    index = np.asarray(storage_offset, np.int64)
+    index = memory_positions(size, stride, storage_offset)
+    inside = (index >= 0) & (index < flat.size)
+    if inside.all():
+        return flat[jnp.asarray(index)]
+    # memory that the input does not show: nothing is known of it, and its gradient goes nowhere
+    return jnp.where(inside, flat[jnp.asarray(np.where(inside, index, 0))], jnp.zeros((), flat.dtype))
+
+
+@_writes(as_strided)
+def _(base, value, root_shape, root_strides, size, stride, storage_offset):
+    flat = to_memory(base, root_strides)
+    index = memory_positions(size, stride, storage_offset).reshape(-1)
+    inside = np.flatnonzero((index >= 0) & (index < flat.size))
+    flat = flat.at[jnp.asarray(index[inside])].set(value.reshape(-1)[jnp.asarray(inside)])
+    return flat[jnp.asarray(memory_positions(base.shape, root_strides, 0))] if base.size else base
+
+
+def memory_positions(size, stride, offset: int) -> np.ndarray:
+    """The place in memory of every element of a strided array."""
+    index = np.asarray(offset, np.int64)
     for n, s in zip(size, stride, strict=True):
         index = index[..., None] + np.arange(n) * s
-    return flat[jnp.asarray(index)]
+    return index
 
 
 def to_memory(root, strides):
-    """The root's elements in memory order, as a flat array (holes, where strides leave any, are zero)."""
+    """The root's elements in memory order, as a flat array (holes, where strides leave any, are zero).
+
+    Elements that share a place are taken as their mean, which sends each an equal part of the gradient.
+    """
     if not root.size:
         return jnp.zeros((1,), root.dtype)
     order = sorted(range(root.ndim), key=lambda i: (-strides[i], i))
     shape = tuple(root.shape[i] for i in order)
     span = 1 + sum((n - 1) * s for n, s in zip(root.shape, strides, strict=True))
-    if span == root.size:
+    if span == root.size and len(set(strides[i] for i in range(root.ndim) if root.shape[i] > 1)) == sum(n > 1 for n in root.shape):
         return lax.transpose(root, order).reshape(-1)
     positions = np.zeros(shape, np.int64)
     for axis, i in enumerate(order):
         positions += (np.arange(root.shape[i]) * strides[i]).reshape((-1,) + (1,) * (len(shape) - axis - 1))
-    return jnp.zeros((span,), root.dtype).at[positions.reshape(-1)].set(lax.transpose(root, order).reshape(-1))
+    positions = positions.reshape(-1)
+    values = lax.transpose(root, order).reshape(-1)
+    counts = np.bincount(positions, minlength=span)
+    if counts.max() > 1 and jnp.issubdtype(root.dtype, jnp.inexact):
+        return jnp.zeros((span,), root.dtype).at[positions].add(values) / np.maximum(counts, 1).astype(root.dtype)
+    return jnp.zeros((span,), root.dtype).at[positions].set(values)
 
 
-@_view("real(Tensor input)")
-def real(input):
-    return jnp.real(input)
-
-
-@_writes(real)
-def _(base, value):
-    return lax.complex(value, jnp.imag(base))
-
-
-@_view("imag(Tensor input)")
-def imag(input):
-    return jnp.imag(input)
-
-
-@_writes(imag)
-def _(base, value):
-    return lax.complex(jnp.real(base), value)
+@op("_join_parts(Tensor[] parts, int dim, bool new_dim)", out=False, method=False, function=False, saves=(), grad="CatBackward0")
+def join_parts(parts, dim, new_dim):
+    return jnp.stack(parts, dim) if new_dim else jnp.concatenate(parts, dim)
 
 
 @_view("conj(Tensor input)")

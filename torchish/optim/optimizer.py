@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.creation import from_host
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import Expr, Spec, aval, emit, emit_multi
+from torchish.engine.expr import Expr, Spec, aval, emit_multi
 from torchish.nn.modules.module import _typename
 from torchish.optim import transforms
 from torchish.utils.hooks import RemovableHandle
@@ -222,8 +221,7 @@ class Optimizer:
         state: defaultdict = defaultdict(dict)
         for k, v in state_dict["state"].items():
             if k in by_number:
-                # The loaded tensors are changed in place later: they must not share memory with the dictionary's.
-                state[by_number[k]] = _own(cast(by_number[k], v, k))
+                state[by_number[k]] = cast(by_number[k], v, k)
             else:
                 state[k] = v
         for group, new in zip(groups, saved, strict=True):
@@ -304,16 +302,6 @@ class Optimizer:
         self.param_groups.append(param_group)
 
 
-def _own(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.clone()
-    if isinstance(value, dict):
-        return {k: _own(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_own(v) for v in value)
-    return value
-
-
 # --- the step as one expression ------------------------------------------------------------------------------
 
 
@@ -374,6 +362,10 @@ class FusedOptimizer(Optimizer):
     def _values(self, group: dict) -> tuple:
         """The hyperparameters of `_numbers`, in order."""
         return tuple([group[k] for k in self._numbers])
+
+    def _flag_values(self, group: dict) -> tuple:
+        """The hyperparameters of `_flags`, in order."""
+        return tuple([group[k] for k in self._flags])
 
     def _hyper(self, numbers: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
         """The transformation's arguments."""
@@ -467,15 +459,15 @@ class FusedOptimizer(Optimizer):
             zeros.append(zero)
             if not zero:
                 inputs.append(v)
-        flags = tuple([group[k] for k in self._flags])
+        flags = self._flag_values(group)
         key = (type(self), len(params), tuple(present), tuple(zeros), flags)
         found = _SPECS.get(key)
         if found is None:
             found = _SPECS[key] = self._make_spec(*key[1:])
         spec, after = found
         results = iter(emit_multi(spec, tuple(inputs)))
-        for p, e in zip(params, results, strict=False) if len(params) > 1 else [(params[0], next(results))]:
-            store(p, e)
+        for p in params:
+            store(p, next(results))
         i = 0
         for name in slots:
             for s, p in zip(states, params, strict=True):
@@ -520,4 +512,4 @@ class FusedOptimizer(Optimizer):
         return Spec(run, f"{name}.step", f"optim.{name}/{n}{present}{zeros}{flags}"), after
 
 
-__all__ = ["FusedOptimizer", "Optimizer", "from_host", "emit", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook", "required"]
+__all__ = ["FusedOptimizer", "Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook", "required"]

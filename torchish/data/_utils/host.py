@@ -31,9 +31,12 @@ def host_view(t: Tensor) -> np.ndarray | None:
     value = _array(st.expr.value)
     if value is None or not chain:
         return value
-    if st.strides is not None or not t._on_buffer():
-        return None
-    return as_strided(value.reshape(-1), t._aval.shape, t.stride(), t._offset)
+    return as_strided(value.reshape(-1), t._aval.shape, t.stride(), t._offset) if _is_plain(t) else None
+
+
+def _is_plain(view: Tensor) -> bool:
+    """Whether a view's strides are those of the array that its storage holds."""
+    return view._storage.strides is None and view._on_buffer()
 
 
 def _array(value) -> np.ndarray | None:
@@ -50,18 +53,23 @@ def stacked(batch: Sequence[Tensor]) -> Tensor | None:
     if type(first) is not Tensor:
         return None
     a = first._aval
-    out = None
+    out = np.empty((len(batch), *a.shape), a.dtype)
+    storage = flat = None  # rows of one tensor, the usual case, find its memory once
     for i, t in enumerate(batch):
         # interned: one object for equal shapes, dtypes and devices
         if type(t) is not Tensor or t._aval is not a or (STATE.enabled and t._needs()):
             return None
+        st = t._storage
+        if st is storage and t._chain and st.buffer is None and t._stamp != st.writes and _is_plain(t):
+            out[i] = as_strided(flat, a.shape, t.stride(), t._offset)
+            continue
         value = host_view(t)
         if value is None:
             return None
-        if out is None:
-            out = np.empty((len(batch), *a.shape), a.dtype)
         out[i] = value
-    return None if out is None else from_host(out)
+        if t._chain and st.buffer is None and st.expr.value is not None:
+            storage, flat = st, _array(st.expr.value).reshape(-1)
+    return from_host(out)
 
 
 def rows(t: Tensor, indices: Sequence[int]) -> Tensor | None:
