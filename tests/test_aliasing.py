@@ -326,6 +326,8 @@ def assign_data(w, a, b, c, d):
     t, other = w.tensor(a), w.tensor(b)
     if t.is_inference() != other.is_inference() or t._is_view():
         raise Skip
+    if t.shape != other.shape and not t.is_leaf:
+        raise Skip  # its history does not fit any more
     t.data = other
 
 

@@ -6,7 +6,7 @@ from torchish.ops import pointwise
 from torchish._tensor import factories, fill, indexing, join, manipulate, scatter, sequences, windows
 from torchish._tensor import fft as _fft, linalg as _linalg, linalg_norms, products
 from torchish._tensor import calculus as _calculus, histogram as _histogram, search as _search
-from torchish._tensor import softmax as _softmax, statistics as _statistics
+from torchish._tensor import statistics as _statistics
 from torchish.ops import calculus, histogram, reduce, scan, search, softmax, sort, statistics
 from torchish.ops import bessel, bitwise, compare, exponential, polynomials, rounding, special, trigonometric
 from torchish._tensor import pointwise as _pointwise

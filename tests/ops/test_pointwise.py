@@ -17,9 +17,11 @@ EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.5, INF, -INF, NAN, 1e-300, 1e300, 10
 DIVISORS = [0.0, 1.0, -1.0, 0.5, -2.0, 3.0, INF, -INF, NAN, -7.3]
 
 UNARY = (
-    "abs acos acosh asin asinh atan atanh ceil cos cosh deg2rad exp exp2 expm1 floor frac log log10 log1p log2 neg rad2deg "
-    "reciprocal relu round rsqrt sigmoid sign sgn sin sinc sinh sqrt square tan tanh trunc angle nan_to_num erf erfc erfinv "
-    "lgamma digamma i0 logit special.ndtr special.ndtri special.log_ndtr special.entr special.i0e special.i1 special.i1e"
+    "abs acos acosh asin asinh atan atanh ceil cos cosh deg2rad exp exp2 expm1 floor frac log log10 log1p log2 neg "
+    "rad2deg "
+    "reciprocal relu round rsqrt sigmoid sign sgn sin sinc sinh sqrt square tan tanh trunc angle nan_to_num erf erfc "
+    "erfinv lgamma digamma i0 logit special.ndtr special.ndtri special.log_ndtr special.entr special.i0e "
+    "special.i1 special.i1e"
 ).split()
 BINARY = (
     "add sub mul div remainder fmod pow hypot maximum minimum fmax fmin copysign nextafter logaddexp logaddexp2 xlogy "
@@ -60,7 +62,9 @@ def test_two_operands_at_the_edges(name):
         np.testing.assert_allclose(g, w, rtol=1e-9, atol=1e-300)
 
 
-@pytest.mark.parametrize("name", ["asin", "exp2", "log2", "log10", "sinc", "sqrt", "tanh", "lgamma", "erfinv", "special.i1e"])
+@pytest.mark.parametrize(
+    "name", ["asin", "exp2", "log2", "log10", "sinc", "sqrt", "tanh", "lgamma", "erfinv", "special.i1e"]
+)
 def test_second_order(name):
     def second(m):
         x = m.tensor([0.2, 0.5, 0.8], dtype=m.float64, requires_grad=True)
@@ -74,7 +78,9 @@ def test_second_order(name):
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, -1, -2, 0.5, -0.5, 2.0, 2.5, 7])
 def test_powers_of_a_number(exponent):
     x = np.array([0.5, 1.0, 2.0, 3.0])
-    for w, g in zip(gradients(torch, lambda t: t**exponent, x), gradients(torchish, lambda t: t**exponent, x), strict=True):
+    for w, g in zip(
+        gradients(torch, lambda t: t**exponent, x), gradients(torchish, lambda t: t**exponent, x), strict=True
+    ):
         np.testing.assert_allclose(g, w, rtol=1e-12)
 
 
@@ -97,14 +103,58 @@ def test_logarithms_of_exact_powers_are_whole(k):
 
 
 INTEGERS = [
-    "i + 300", "u + 300", "u - 5", "-u", "abs(i)", "i * 3037000500 * 3037000500", "i / 2", "i // 2", "i // -2", "i % 3", "i % -3",
-    "i ** 2", "i ** u.long()", "i ** torch.tensor([-1, -2, -1, -3])", "2 ** u.long()", "i << 2", "i << 70", "i >> 1", "i >> 70",
-    "i << -1", "b + b", "b * b", "b + 1", "b ** 2", "torch.square(b)", "torch.clamp(u, 1, 2)", "torch.clamp(i, 0.5)", "~b", "~i",
-    "i & 3", "3 | i", "i ^ u", "torch.gcd(i, u.long())", "torch.lcm(i, u.long())", "torch.div(i, 2, rounding_mode='floor')",
-    "torch.div(i, 2, rounding_mode='trunc')", "torch.fmod(i, 3)", "u == -1", "torch.where(b, i, 2.5)", "torch.where(b, 1, 2)",
-    "torch.float_power(i, 2)", "torch.heaviside(i, i)", "torch.sign(u)", "torch.true_divide(i, 4)", "7 - i", "2 / u", "7 % i.abs()",
-    "torch.isclose(i, i + 1)", "torch.result_type(u, 1.5)", "torch.add(i, i, alpha=2)", "torch.lerp(f, f + 1, 0.75)",
-]  # fmt: skip
+    "i + 300",
+    "u + 300",
+    "u - 5",
+    "-u",
+    "abs(i)",
+    "i * 3037000500 * 3037000500",
+    "i / 2",
+    "i // 2",
+    "i // -2",
+    "i % 3",
+    "i % -3",
+    "i ** 2",
+    "i ** u.long()",
+    "i ** torch.tensor([-1, -2, -1, -3])",
+    "2 ** u.long()",
+    "i << 2",
+    "i << 70",
+    "i >> 1",
+    "i >> 70",
+    "i << -1",
+    "b + b",
+    "b * b",
+    "b + 1",
+    "b ** 2",
+    "torch.square(b)",
+    "torch.clamp(u, 1, 2)",
+    "torch.clamp(i, 0.5)",
+    "~b",
+    "~i",
+    "i & 3",
+    "3 | i",
+    "i ^ u",
+    "torch.gcd(i, u.long())",
+    "torch.lcm(i, u.long())",
+    "torch.div(i, 2, rounding_mode='floor')",
+    "torch.div(i, 2, rounding_mode='trunc')",
+    "torch.fmod(i, 3)",
+    "u == -1",
+    "torch.where(b, i, 2.5)",
+    "torch.where(b, 1, 2)",
+    "torch.float_power(i, 2)",
+    "torch.heaviside(i, i)",
+    "torch.sign(u)",
+    "torch.true_divide(i, 4)",
+    "7 - i",
+    "2 / u",
+    "7 % i.abs()",
+    "torch.isclose(i, i + 1)",
+    "torch.result_type(u, 1.5)",
+    "torch.add(i, i, alpha=2)",
+    "torch.lerp(f, f + 1, 0.75)",
+]
 
 
 def names(m):
@@ -129,17 +179,63 @@ def test_integers(text):
 
 
 REFUSALS = [
-    "b - b", "b - 1", "1 - b", "-b", "torch.add(i, i, alpha=1.5)", "torch.add(i, i, alpha=True)", "torch.add(f, f, alpha=1j)",
-    "b ** b", "i ** -1", "i // 0", "i // (i * 0)", "i % 0", "torch.fmod(i, 0)", "torch.div(i, 0, rounding_mode='trunc')",
-    "torch.div(i, 2, rounding_mode='x')", "b // b", "c % c", "c < c", "torch.maximum(c, c)", "torch.sign(c)", "torch.clamp(c, 0, 1)",
-    "torch.clamp(f)", "torch.floor(c)", "torch.floor(b)", "torch.round(i, decimals=1)", "torch.frac(i)", "torch.abs(b)", "i & f",
-    "~f", "f << 1", "torch.gcd(f, f)", "torch.hypot(i, i)", "torch.nextafter(i, i)", "torch.heaviside(f, f.double())",
-    "torch.addcdiv(i, i, i)", "torch.lerp(f, f.double(), 0.5)", "torch.complex(f, f.double())", "torch.polar(i, i)",
-    "torch.frexp(i)", "torch.isclose(f, f.double())", "torch.isclose(f, f, rtol=-1)", "torch.where(i, f, f)", "torch.relu(b)",
-    "f.clone().float_power_(2)", "torch.erf(c)", "torch.polygamma(-1, f)", "torch.mvlgamma(f, 0)", "torch.positive(b)",
-    "torch.is_nonzero(f)", "torch.add(f, 'a')", "f.add('a')", "torch.maximum(f, 1)", "f + 'a'", "i.add_(1.5)", "b.add_(1)",
+    "b - b",
+    "b - 1",
+    "1 - b",
+    "-b",
+    "torch.add(i, i, alpha=1.5)",
+    "torch.add(i, i, alpha=True)",
+    "torch.add(f, f, alpha=1j)",
+    "b ** b",
+    "i ** -1",
+    "i // 0",
+    "i // (i * 0)",
+    "i % 0",
+    "torch.fmod(i, 0)",
+    "torch.div(i, 0, rounding_mode='trunc')",
+    "torch.div(i, 2, rounding_mode='x')",
+    "b // b",
+    "c % c",
+    "c < c",
+    "torch.maximum(c, c)",
+    "torch.sign(c)",
+    "torch.clamp(c, 0, 1)",
+    "torch.clamp(f)",
+    "torch.floor(c)",
+    "torch.floor(b)",
+    "torch.round(i, decimals=1)",
+    "torch.frac(i)",
+    "torch.abs(b)",
+    "i & f",
+    "~f",
+    "f << 1",
+    "torch.gcd(f, f)",
+    "torch.hypot(i, i)",
+    "torch.nextafter(i, i)",
+    "torch.heaviside(f, f.double())",
+    "torch.addcdiv(i, i, i)",
+    "torch.lerp(f, f.double(), 0.5)",
+    "torch.complex(f, f.double())",
+    "torch.polar(i, i)",
+    "torch.frexp(i)",
+    "torch.isclose(f, f.double())",
+    "torch.isclose(f, f, rtol=-1)",
+    "torch.where(i, f, f)",
+    "torch.relu(b)",
+    "f.clone().float_power_(2)",
+    "torch.erf(c)",
+    "torch.polygamma(-1, f)",
+    "torch.mvlgamma(f, 0)",
+    "torch.positive(b)",
+    "torch.is_nonzero(f)",
+    "torch.add(f, 'a')",
+    "f.add('a')",
+    "torch.maximum(f, 1)",
+    "f + 'a'",
+    "i.add_(1.5)",
+    "b.add_(1)",
     "torch.add(f, torch.ones(3))",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("text", REFUSALS)
@@ -152,18 +248,54 @@ def test_refusals(text):
 
 
 GRAD_FNS = [
-    "x + 1", "1 + x", "x - 1", "1 - x", "x * 2", "2 / x", "x / 2", "x ** 2", "2 ** x", "x ** y", "x ** 2.5", "x % 2", "x % y",
-    "torch.div(x, 2, rounding_mode='floor')", "torch.square(x)", "torch.rsub(x, y)", "torch.maximum(x, y)", "x.clamp(0, 1)",
-    "x.clamp(x, y)", "x.clamp_min(0)", "x.clamp_max(y)", "torch.where(x > 0, x, y)", "x.copysign(2)", "x.fmod(2)", "x.fmod(y)",
-    "torch.xlogy(x, 2)", "torch.xlogy(2, x)", "torch.lerp(x, y, 0.5)", "torch.lerp(x, y, y)", "x.deg2rad()", "x.log1p()",
-    "x.round(decimals=2)", "torch.special.i0e(x)", "torch.special.xlog1py(x, y)", "x.float_power(2)", "abs(x)", "x.relu()",
-]  # fmt: skip
+    "x + 1",
+    "1 + x",
+    "x - 1",
+    "1 - x",
+    "x * 2",
+    "2 / x",
+    "x / 2",
+    "x ** 2",
+    "2 ** x",
+    "x ** y",
+    "x ** 2.5",
+    "x % 2",
+    "x % y",
+    "torch.div(x, 2, rounding_mode='floor')",
+    "torch.square(x)",
+    "torch.rsub(x, y)",
+    "torch.maximum(x, y)",
+    "x.clamp(0, 1)",
+    "x.clamp(x, y)",
+    "x.clamp_min(0)",
+    "x.clamp_max(y)",
+    "torch.where(x > 0, x, y)",
+    "x.copysign(2)",
+    "x.fmod(2)",
+    "x.fmod(y)",
+    "torch.xlogy(x, 2)",
+    "torch.xlogy(2, x)",
+    "torch.lerp(x, y, 0.5)",
+    "torch.lerp(x, y, y)",
+    "x.deg2rad()",
+    "x.log1p()",
+    "x.round(decimals=2)",
+    "torch.special.i0e(x)",
+    "torch.special.xlog1py(x, y)",
+    "x.float_power(2)",
+    "abs(x)",
+    "x.relu()",
+]
 
 
 @pytest.mark.parametrize("text", GRAD_FNS)
 def test_gradient_functions_are_named_and_linked_alike(text):
     def described(m):
-        space = {"torch": m, "x": m.tensor([0.3, 0.6], requires_grad=True), "y": m.tensor([0.5, 0.7], requires_grad=True)}
+        space = {
+            "torch": m,
+            "x": m.tensor([0.3, 0.6], requires_grad=True),
+            "y": m.tensor([0.5, 0.7], requires_grad=True),
+        }
         f = eval(text, space).grad_fn
         return f.name(), [n and n.name().rpartition("::")[2] for n, _ in f.next_functions]
 

@@ -310,6 +310,18 @@ def _chain(specs: tuple[Spec, ...]) -> Spec:
     return made
 
 
+def steps_from_base(v: Tensor) -> tuple[ViewStep, ...]:
+    """The view operations from its base to `v`, as the base is now."""
+    base = v._base
+    assert base is not None
+    if not base._reshaped:
+        return v._steps
+    from torchish._tensor.views import conjugations, strided_steps
+
+    geometry = base._aval.shape, base.stride(), base._offset, base._aval.dtype
+    return strided_steps(geometry, v._aval.shape, v.stride(), v._offset, v._aval.dtype) + conjugations(v._steps)
+
+
 def regenerate_view(v: Tensor) -> None:
     """Give a view whose base was changed in place the gradient function of the base's present value."""
     base = v._base
@@ -319,7 +331,7 @@ def regenerate_view(v: Tensor) -> None:
     v._attr_version = v._vc.value
     if not base._needs():
         return
-    spec, dynamic = chain_spec(v._steps)
+    spec, dynamic = chain_spec(steps_from_base(v))
     set_history(v, view_grad_fn(spec, dynamic, base, "AsStridedBackward0"), 0)
 
 
@@ -495,7 +507,7 @@ def rebase_history(t: Tensor, fn: Node, number: int = 0) -> None:
     if base is None:
         set_history(t, fn, number)
         return
-    spec, dynamic = chain_spec(t._steps)
+    spec, dynamic = chain_spec(steps_from_base(t))
     old = base._edge()
     set_history(base, CopySlices(base._aval, spec, dynamic, fn, old), 0)
     regenerate_view(t)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import apply, cast, cast_expr
 from torchish._tensor.data import checked_ndarray, is_sequence, to_array, warn_once
 from torchish._tensor.dispatch import plain
 from torchish._tensor.errors import type_name
@@ -16,11 +17,8 @@ from torchish._tensor.size import device_of, resolve
 from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import CPU, TRACED, Expr, aval, emit, leaf
-from torchish.engine.program import force, to_device
+from torchish.engine.program import to_device
 from torchish.ops.declare import op
-
-import jax
-import jax.numpy as jnp
 
 _new = object.__new__
 
@@ -39,7 +37,9 @@ def from_host(array: np.ndarray, where: str = CPU, requires_grad: bool = False) 
     return t
 
 
-def tensor(data: Any, *, dtype: dt.dtype | None = None, device=None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: dt.dtype | None = None, device=None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A new leaf tensor with a copy of `data` (nested sequences, numbers, NumPy arrays, tensors)."""
     dtype = _checked_dtype("tensor", dtype)
     if isinstance(data, Tensor):
@@ -89,14 +89,18 @@ def _checked_dtype(function: str, dtype: Any) -> dt.dtype | None:
     raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type_name(dtype)}")
 
 
-def asarray(obj: Any, *, dtype=None, device=None, copy: bool | None = None, requires_grad: bool | None = None) -> Tensor:
+def asarray(
+    obj: Any, *, dtype=None, device=None, copy: bool | None = None, requires_grad: bool | None = None
+) -> Tensor:
     """`obj` as a tensor; `copy` True always copies, False never (ValueError when it would have to)."""
     d = _checked_dtype("asarray", dtype)
     if isinstance(obj, Tensor):
         t = obj
     elif isinstance(obj, np.ndarray):
         t = from_numpy(obj)
-    elif isinstance(obj, (bytes, bytearray, memoryview)) or (hasattr(obj, "__buffer__") and not isinstance(obj, np.generic)):
+    elif isinstance(obj, (bytes, bytearray, memoryview)) or (
+        hasattr(obj, "__buffer__") and not isinstance(obj, np.generic)
+    ):
         t = frombuffer(obj, dtype=d or dt.get_default_dtype())
     elif hasattr(obj, "__dlpack__") and not isinstance(obj, np.generic):
         t = from_dlpack(obj)
@@ -137,16 +141,22 @@ def from_numpy(array: np.ndarray) -> Tensor:
     d = dt.from_np(array.dtype)
     if not array.flags.writeable:
         warnings.warn(
-            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
-            "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or make "
-            "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of this "
+            "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means "
+            "writing "
+            "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or "
+            "make "
+            "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of "
+            "this "
             "program.",
             stacklevel=2,
         )
         array = array.copy()
     item = array.dtype.itemsize
     if any(s % item for s in array.strides):
-        raise ValueError("given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory.")
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate "
+            "the memory."
+        )
     strides = tuple(s // item for s in array.strides)
     shape = array.shape
     if shape and 0 in shape:
@@ -173,22 +183,29 @@ def frombuffer(buffer, *, dtype: dt.dtype, count: int = -1, offset: int = 0, req
     if length == 0 or count == 0:
         raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
     if not 0 <= offset < length:
-        raise ValueError(f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) minus 1")
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) minus 1"
+        )
     if count > 0 and offset + count * size > length:
         raise ValueError(
-            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must not be greater than actual buffer "
+            f"requested buffer length ({count} * {size} bytes) after offset ({offset} bytes) must not be greater "
+            "than actual buffer "
             f"length ({length} bytes)"
         )
     if count < 0 and (length - offset) % size:
         raise ValueError(
-            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of element size ({size})"
+            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of element "
+            f"size ({size})"
         )
     array = np.frombuffer(memory.cast("B"), np.uint8, -1 if count < 0 else count * size, offset).view(d.np)
     if memory.readonly:
         warn_once(
-            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can write to the "
-            "underlying (supposedly non-writable) buffer using the tensor. You may want to copy the buffer to protect its data or "
-            "make it writable before converting it to a tensor. This type of warning will be suppressed for the rest of this program."
+            "The given buffer is not writable, and PyTorch does not support non-writable tensors. This means you can "
+            "write to the "
+            "underlying (supposedly non-writable) buffer using the tensor. You may want to copy the buffer to "
+            "protect its data or "
+            "make it writable before converting it to a tensor. This type of warning will be suppressed for the rest "
+            "of this program."
         )
         array = array.copy()
     t = from_numpy(array)
@@ -239,7 +256,8 @@ class _Capsule:
     def __init__(self, capsule: Any):
         if type(capsule).__name__ != "PyCapsule":
             raise RuntimeError(
-                "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so you might have "
+                "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so "
+                "you might have "
                 "already constructed a tensor from it once."
             )
         self.capsule = capsule
@@ -258,6 +276,7 @@ def to_dlpack(tensor: Tensor):
 
 
 # --- filled ------------------------------------------------------------------------------------------------
+
 
 @op("_full(int[] size, Number fill_value, any dtype, str device)", method=False, function=False, out=False)
 def full_op(fill_value, size, dtype, device):
@@ -319,11 +338,16 @@ def legacy_constructor(cls, args: tuple, kwargs: dict) -> Tensor:
     elif len(args) == 1 and _is_size(args[0]):
         t = filled(tuple(args[0]), 0.0, d, where)
     elif all(isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in args):
-        t = filled(check_size([int(a) for a in args]), 0.0, d, where) if args else from_host(np.zeros((0,), d.np), where)
+        t = (
+            filled(check_size([int(a) for a in args]), 0.0, d, where)
+            if args
+            else from_host(np.zeros((0,), d.np), where)
+        )
     else:
         got = ", ".join(type_name(a) for a in args)
         raise TypeError(
-            f"new(): data must be a sequence (got {type_name(args[0])})" if len(args) == 1
+            f"new(): data must be a sequence (got {type_name(args[0])})"
+            if len(args) == 1
             else f"new() received an invalid combination of arguments - got ({got}), but expected one of:\n * (*, torch.device device = None)\n * (tuple of ints size, *, torch.device device = None)\n * (object data, *, torch.device device = None)\n"
         )
     if issubclass(cls, Tensor) and cls is not Tensor and not hasattr(cls, "_legacy_dtype"):
@@ -363,7 +387,11 @@ def _is_size(x) -> bool:
 
 class _LegacyMeta(type(Tensor)):
     def __instancecheck__(cls, x):
-        return isinstance(x, Tensor) and x._aval.torch_dtype is cls._legacy_dtype and (x._aval.device != CPU) == (cls._legacy_device != CPU)
+        return (
+            isinstance(x, Tensor)
+            and x._aval.torch_dtype is cls._legacy_dtype
+            and (x._aval.device != CPU) == (cls._legacy_device != CPU)
+        )
 
     def __call__(cls, *args, **kwargs):
         return legacy_constructor(cls, args, kwargs)
@@ -379,7 +407,9 @@ def legacy_types(prefix: str = "torch", where: str = CPU) -> dict[str, type]:
     """The classes `FloatTensor`, `LongTensor`… of a device."""
     made = {}
     for d, name in dt.LEGACY_NAMES.items():
-        made[name] = _LegacyMeta(name, (Tensor,), {"__module__": prefix, "_legacy_dtype": d, "_legacy_device": where, "dtype": d})
+        made[name] = _LegacyMeta(
+            name, (Tensor,), {"__module__": prefix, "_legacy_dtype": d, "_legacy_device": where, "dtype": d}
+        )
         if where == CPU:
             _LEGACY_CLASSES[d] = made[name]
     return made

@@ -54,7 +54,8 @@ def to_array(data: Any, dtype: dt.dtype | None) -> np.ndarray:
     d = dtype or infer_dtype(data)
     if isinstance(data[0], np.ndarray) and len(data) > 1:
         warn_once(
-            "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a single "
+            "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list "
+            "to a single "
             "numpy.ndarray with numpy.array() before converting to a tensor.",
             stacklevel=4,
         )
@@ -76,13 +77,15 @@ def checked_ndarray(array: np.ndarray) -> np.ndarray:
     """The array itself when a tensor could share its memory; ValueError or TypeError otherwise."""
     if not array.dtype.isnative:
         raise ValueError(
-            "given numpy array has byte order different from the native byte order. Conversion between byte orders is currently not "
+            "given numpy array has byte order different from the native byte order. Conversion between byte orders "
+            "is currently not "
             "supported."
         )
     dt.from_np(array.dtype)
     if any(s < 0 for s in array.strides):
         raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently "
             "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
         )
     return array

@@ -17,9 +17,7 @@ from torchish._tensor.size import resolve
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 
-OPTIONS = (
-    "dtype? dtype=None, any layout=None, device? device=None, bool? pin_memory=False, bool? requires_grad=False"
-)
+OPTIONS = "dtype? dtype=None, any layout=None, device? device=None, bool? pin_memory=False, bool? requires_grad=False"
 
 
 def layout_is_strided(layout: Any) -> None:
@@ -63,7 +61,17 @@ def _filled_forms(name: str, value: float) -> None:
     formats = name == "empty"
     extra = ", any memory_format=None" if formats else ""
 
-    def new(size, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, memory_format=None):
+    def new(
+        size,
+        *,
+        out=None,
+        dtype=None,
+        layout=None,
+        device=None,
+        pin_memory=False,
+        requires_grad=False,
+        memory_format=None,
+    ):
         layout_is_strided(layout)
         if name == "zeros" and any(s < 0 for s in size):
             raise RuntimeError("zeros: Dimension size must be non-negative.")
@@ -106,7 +114,17 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, pi
 
 
 @composite(f"full_like(Tensor input, Number fill_value, *, {OPTIONS}, any memory_format=None)", method=False)
-def full_like(input, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, memory_format=None):
+def full_like(
+    input,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+    memory_format=None,
+):
     """A tensor of `fill_value`s with the shape, dtype, device and memory order of `input`."""
     where = input._aval.device if device is None else resolve(device)
     d = dtype or input.dtype
@@ -123,7 +141,8 @@ def new_full(input, size, fill_value, *, dtype=None, layout=None, device=None, p
 
 
 @composite(
-    "new_tensor(Tensor input, any data, *, dtype? dtype=None, device? device=None, bool requires_grad=False, any layout=None, "
+    "new_tensor(Tensor input, any data, *, dtype? dtype=None, device? device=None, bool requires_grad=False, any "
+    "layout=None, "
     "bool pin_memory=False)",
     function=False,
 )
@@ -156,9 +175,7 @@ def _strided(size, stride, dtype, where: str, requires_grad: bool) -> Tensor:
         )
     check_size(size)
     if any(s < 0 for s in stride):
-        raise RuntimeError(
-            f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}"
-        )
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(size)} and strides={list(stride)}")
     if tuple(stride) == contiguous_strides(size):
         return filled(size, 0.0, dtype, where, requires_grad)
     span = 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True)) if 0 not in size else 0
@@ -177,14 +194,18 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, pin_mem
 
 
 @composite(f"new_empty_strided(Tensor input, int[] size, int[] stride, *, {OPTIONS})", function=False)
-def new_empty_strided(input, size, stride, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+def new_empty_strided(
+    input, size, stride, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
     """A tensor of unspecified values with the given strides and this tensor's dtype and device."""
     where = input._aval.device if device is None else resolve(device)
     return _strided(size, stride, dtype or input.dtype, where, bool(requires_grad))
 
 
 @composite(f"empty_permuted(int[] size, int[] physical_layout, *, {OPTIONS})", method=False)
-def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+def empty_permuted(
+    size, physical_layout, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
     """A dense tensor of unspecified values whose dimensions lie in memory in the given order, outermost first."""
     n = len(size)
     if len(physical_layout) != n:
@@ -222,6 +243,3 @@ def eye(n, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, 
 def eye_rectangular(n, m, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
     """A matrix (n, m) with ones on the diagonal."""
     return _eye(n, m, out, dtype, device, requires_grad)
-
-
-

@@ -68,7 +68,9 @@ def _check_masked_fill(input: Tensor, mask: Tensor, value: Any) -> tuple[str, An
     kind, value = value_kind(input, value, "masked_fill_")
     if mask._aval.torch_dtype is not dt.bool_:
         name = mask._aval.torch_dtype.name
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {_C_TYPES.get(name, name)}")
+        raise RuntimeError(
+            f"masked_fill_ only supports boolean masks, but got mask with dtype {_C_TYPES.get(name, name)}"
+        )
     if kind == "T" and value._aval.category > max(input._aval.category, 2) and value._aval.device != "traced":
         fitting(value.item(), input._aval.torch_dtype)
     return kind, value

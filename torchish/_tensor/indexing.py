@@ -34,7 +34,8 @@ Indices = dict[int, Tensor]  # index tensors by dimension of the (already sliced
 _INVALID = "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got {})"
 _NO_SEQUENCE = (
     "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
-    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which "
+    "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
+    "which "
     "will result either in an error or a different result"
 )
 _UINT8 = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
@@ -68,7 +69,8 @@ def select_at(t: Tensor, dim: int, i: int, place: int) -> Tensor:
     if not shape:
         if i == 0 and dim == 0:
             raise IndexError(
-                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+                "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+                "convert a "
                 "0-dim tensor to a number"
             )
         raise IndexError(f"index {i} is out of bounds for dimension {place} with size 0")
@@ -109,7 +111,8 @@ def _slice_part(x: Any) -> int:
 
 
 def as_tuple(index: Any) -> tuple:
-    """An index as a tuple of indices: sequences that hold sequences, slices or None count as tuples, as in old NumPy."""
+    """An index as a tuple of indices: sequences that hold sequences, slices or None count as tuples, as in old "
+    "NumPy."""
     if isinstance(index, tuple):
         return tuple(index)
     if isinstance(index, (Tensor, np.ndarray, np.generic)) or not _is_sequence(index):
@@ -261,7 +264,9 @@ def as_positions(t: Tensor, indices: Indices) -> tuple[Tensor | None, ...]:
             broadcast_shapes(shapes)
         except RuntimeError:
             text = ", ".join(str(list(s)) for s in shapes)
-            raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {text}") from None
+            raise IndexError(
+                f"shape mismatch: indexing tensors could not be broadcast together with shapes {text}"
+            ) from None
     if t._aval.device != CPU:
         where = t._aval.device
         listed = [x if x is None or x._aval.device != CPU or where is TRACED else x.to(where) for x in listed]
@@ -275,7 +280,8 @@ def check_mask(mask: Tensor, shape: tuple[int, ...], dim: int) -> None:
     for j, n in enumerate(mask._aval.shape):
         if dim + j >= len(shape) or n != shape[dim + j]:
             raise IndexError(
-                f"The shape of the mask {list(mask._aval.shape)} at index {j} does not match the shape of the indexed tensor "
+                f"The shape of the mask {list(mask._aval.shape)} at index {j} does not match the shape of the "
+                "indexed tensor "
                 f"{list(shape)} at index {dim + j}"
             )
 
@@ -451,9 +457,14 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
     finish: Callable = apply_inplace if inplace else apply
     plain = not isinstance(value, Tensor)
     count = 1 if plain else value._aval.size
-    if inplace and t._strides is not None and any(s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)):
+    if (
+        inplace
+        and t._strides is not None
+        and any(s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True))
+    ):
         warnings.warn(
-            "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before performing this operation. "
+            "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before performing this "
+            "operation. "
             "This also applies to advanced indexing e.g. tensor[indices] = tensor",
             stacklevel=4,
         )
@@ -482,7 +493,8 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
             fits = False
         if not fits:
             raise RuntimeError(
-                f"shape mismatch: value tensor of shape {list(value._aval.shape)} cannot be broadcast to indexing result of "
+                f"shape mismatch: value tensor of shape {list(value._aval.shape)} cannot be broadcast to indexing "
+                "result of "
                 f"shape {list(shape)}"
             )
     if not plain:
@@ -523,7 +535,8 @@ def _check_dtypes(t: Tensor, value: Tensor) -> None:
     a, b = t._aval.torch_dtype, value._aval.torch_dtype
     if a is not b:
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {dt.SCALAR_TYPE_NAMES[a]} for the destination and "
+            f"Index put requires the source and destination dtypes match, got {dt.SCALAR_TYPE_NAMES[a]} for the "
+            "destination and "
             f"{dt.SCALAR_TYPE_NAMES[b]} for the source."
         )
 

@@ -110,9 +110,7 @@ def block_diag(*tensors) -> Tensor:
 def repeat(input: Tensor, repeats: tuple[int, ...]) -> Tensor:
     """The tensor repeated along each dimension (new ones in front)."""
     if len(repeats) < input._aval.ndim:
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     return apply(manipulate.repeat.spec(("T",), (repeats,)), (input,))
 
 
@@ -140,7 +138,9 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None, *, ou
 
 
 @composite("repeat_interleave(Tensor input, Tensor repeats, int? dim=None, *, int? output_size=None)")
-def repeat_interleave_each(input: Tensor, repeats: Tensor, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+def repeat_interleave_each(
+    input: Tensor, repeats: Tensor, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
     """Each element repeated as often as `repeats` says."""
     if dim is None:
         input, dim = flatten(input), 0
@@ -200,7 +200,8 @@ def broadcast_sizes(*shapes) -> Size:
                 continue
             if out[i] != 1:
                 raise RuntimeError(
-                    f"Attempting to broadcast a dimension of length {s[i]} at {i}! Mismatching argument at index {k} had {s}; "
+                    f"Attempting to broadcast a dimension of length {s[i]} at {i}! Mismatching argument at index {k} "
+                    f"had {s}; "
                     f"but expected shape should be broadcastable to {out}"
                 )
             out[i] = s[i]

@@ -153,9 +153,17 @@ def _copies(signature: str, look: Callable, grad: str) -> None:
 
 _copies("unbind_copy(Tensor input, int dim=0)", v.unbind, "UnbindBackward0_copy")
 _copies("split_copy(Tensor input, int split_size, int dim=0)", v.split, "SplitBackward0_copy")
-_copies("split_with_sizes_copy(Tensor input, int[] split_sizes, int dim=0)", v.split_sections, "SplitWithSizesBackward0_copy")
+_copies(
+    "split_with_sizes_copy(Tensor input, int[] split_sizes, int dim=0)",
+    v.split_sections,
+    "SplitWithSizesBackward0_copy",
+)
 _copies("unsafe_split(Tensor input, int split_size, int dim=0)", v.split, "UnsafeSplitBackward0")
-_copies("unsafe_split_with_sizes(Tensor input, int[] split_sizes, int dim=0)", v.split_sections, "UnsafeSplitWithSizesBackward0")
+_copies(
+    "unsafe_split_with_sizes(Tensor input, int[] split_sizes, int dim=0)",
+    v.split_sections,
+    "UnsafeSplitWithSizesBackward0",
+)
 _copies("unsafe_chunk(Tensor input, int chunks, int dim=0)", v.chunk, "UnsafeSplitBackward0")
 
 
@@ -198,13 +206,16 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
 
 
 @composite("as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None)", out=True)
-def as_strided_scatter(input: Tensor, src: Tensor, size: tuple, stride: tuple, storage_offset: int | None = None) -> Tensor:
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: tuple, stride: tuple, storage_offset: int | None = None
+) -> Tensor:
     """A copy with `src` where `as_strided` looks."""
     offset = input._offset if storage_offset is None else storage_offset
     v.as_strided(input._alias(), size, stride, storage_offset)  # its errors
     if src._aval.shape != tuple(size):
         raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = {list(size)}"
+            f"expected src to have a size equal to the slice of self. src size = {list(src.shape)}, slice size = "
+            f"{list(size)}"
         )
     src = src if src._aval.dtype == input._aval.dtype else src.to(input.dtype)
     spec = ops.as_strided_scatter.spec(("T", "T"), (input.stride(), tuple(size), tuple(stride), offset - input._offset))
@@ -251,7 +262,8 @@ def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: floa
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) // 2 > n:
         raise RuntimeError(
-            f"Padding length should be less than or equal to two times the input dimension but got padding length {len(pad)} "
+            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            f"{len(pad)} "
             f"and input of dimension {n}"
         )
     if mode == "constant":
@@ -262,7 +274,8 @@ def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: floa
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if (len(pad), n) not in ((2, 2), (2, 3), (4, 3), (4, 4), (6, 4), (6, 5)):
         raise NotImplementedError(
-            f"Padding size {len(pad)} is not supported for {n}D input tensor.\nSupported combinations for non-constant padding:\n"
+            f"Padding size {len(pad)} is not supported for {n}D input tensor.\nSupported combinations for "
+            "non-constant padding:\n"
             "  - 2D or 3D input: padding size = 2 (pads last dimension)\n"
             "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
             "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
@@ -303,7 +316,9 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
     from torchish.ops.index import unravel
 
-    return tuple(apply(unravel.spec(("T",), (n, k)), (indices,)) for n, k in zip(sizes, contiguous_strides(sizes), strict=True))
+    return tuple(
+        apply(unravel.spec(("T",), (n, k)), (indices,)) for n, k in zip(sizes, contiguous_strides(sizes), strict=True)
+    )
 
 
 # --- element by element in Python ------------------------------------------------------------------------------

@@ -624,7 +624,9 @@ def retain_grad(self: Tensor) -> None:
 
 
 def detach_(self: Tensor) -> Tensor:
-    """Cut this tensor off from the graph that made it."""
+    """Cut this tensor off from the graph that made it (nothing happens in inference mode)."""
+    if STATE.inference:
+        return self
     if self._base is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "

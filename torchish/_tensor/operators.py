@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 
 import numpy as np
 
@@ -11,19 +12,19 @@ from torchish._tensor.pointwise import special_power
 from torchish._tensor.tensor import Tensor
 
 _OPERANDS = (Tensor, numbers.Number, np.generic)
+_USUAL = frozenset((Tensor, float, int, bool))  # known without asking the abstract class
 
 
-def _binary(name: str, function: str, reflected: bool = False) -> None:
+def _binary(name: str, f: Callable, reflected: bool = False) -> None:
     """An operator over a function; `reflected`: with the operands changed round."""
 
     def operator(self, other):
-        if not isinstance(other, _OPERANDS):
+        if type(other) not in _USUAL and not isinstance(other, _OPERANDS):
             if not isinstance(other, np.ndarray):
                 return NotImplemented
             from torchish._tensor.creation import from_numpy
 
             other = from_numpy(other)
-        f = FUNCTIONS[function]
         return f(other, self) if reflected else f(self, other)
 
     operator.__name__ = name
@@ -32,7 +33,7 @@ def _binary(name: str, function: str, reflected: bool = False) -> None:
 
 def _inplace(name: str, method: str) -> None:
     def operator(self, other):
-        if not isinstance(other, _OPERANDS):
+        if type(other) not in _USUAL and not isinstance(other, _OPERANDS):
             return NotImplemented
         return getattr(self, method)(other)
 
@@ -48,7 +49,7 @@ _ARITHMETIC = {
     "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
 }  # fmt: skip
 _COMMUTATIVE = ("add", "mul", "and", "or", "xor")  # PyTorch keeps the tensor first in these
-_COMPARISON = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
+_COMPARISON = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
 def _power(x: Tensor, exponent):
@@ -68,19 +69,18 @@ def install(functions: dict) -> None:
     """Give `Tensor` its operators, over the functions of the torch namespace."""
     FUNCTIONS.update(functions)
     for python, torch in _ARITHMETIC.items():
-        _binary(f"__{python}__", torch)
-        _binary(f"__r{python}__", torch, reflected=python not in _COMMUTATIVE)
+        _binary(f"__{python}__", functions[torch])
+        _binary(f"__r{python}__", functions[torch], reflected=python not in _COMMUTATIVE)
         _inplace(f"__i{python}__", torch + "_")
     # 3 - x and 1 / x are operations of their own, with gradient functions of their own
-    _binary("__rsub__", "rsub")
-    FUNCTIONS["_reciprocal_times"] = lambda x, number: FUNCTIONS["mul"](FUNCTIONS["reciprocal"](x), number)
-    _binary("__rtruediv__", "_reciprocal_times")
-    FUNCTIONS["_power"] = _power
-    _binary("__pow__", "_power")
+    _binary("__rsub__", functions["rsub"])
+    mul, reciprocal = functions["mul"], functions["reciprocal"]
+    _binary("__rtruediv__", lambda x, number: mul(reciprocal(x), number))
+    _binary("__pow__", _power)
     for alias, name in (("__div__", "__truediv__"), ("__rdiv__", "__rtruediv__"), ("__idiv__", "__itruediv__")):
         setattr(Tensor, alias, getattr(Tensor, name))
-    for python, torch in _COMPARISON.items():
-        _binary(f"__{python}__", torch)
+    for name in _COMPARISON:
+        _binary(f"__{name}__", functions[name])
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
     Tensor.__neg__ = lambda self: FUNCTIONS["neg"](self)  # type: ignore[attr-defined]
     Tensor.__pos__ = lambda self: FUNCTIONS["positive"](self)  # type: ignore[attr-defined]

@@ -51,8 +51,8 @@ for _op in (p.floor_divide, p.remainder, p.remainder_number, p.remainder_of_numb
 def _warn_deprecated(name: str, old: str, new: str):
     def warn(values: list) -> None:
         warnings.warn(
-            f"This overload of {name} is deprecated:\n\t{name}({old})\nConsider using one of the following signatures instead:"
-            f"\n\t{name}({new})",
+            f"This overload of {name} is deprecated:\n\t{name}({old})\n"
+            f"Consider using one of the following signatures instead:\n\t{name}({new})",
             stacklevel=5,
         )
 
@@ -273,7 +273,9 @@ def result_type(tensor1, tensor2) -> dt.dtype:
     """The dtype that an arithmetic operation on the two gives."""
     return dt.result_type(
         [
-            (x._aval.torch_dtype, 2 if x._aval.ndim else 1) if isinstance(x, Tensor) else (dt.number_dtype(_KINDS[type(x)]), 0)
+            (x._aval.torch_dtype, 2 if x._aval.ndim else 1)
+            if isinstance(x, Tensor)
+            else (dt.number_dtype(_KINDS[type(x)]), 0)
             for x in (tensor1, tensor2)
         ]
     )
@@ -337,5 +339,3 @@ def is_same_size(input: Tensor, other: Tensor) -> bool:
 def numel(input: Tensor) -> int:
     """The number of elements."""
     return input._aval.size
-
-

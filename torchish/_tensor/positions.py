@@ -51,7 +51,9 @@ def known_range(e: Expr, depth: int = 16) -> Range | None:
             return None
         return min(p[0] for p in parts), max(p[1] for p in parts)  # type: ignore[index]
     if name == "_cast":
-        return known_range(e.inputs[0], depth - 1) if e.inputs[0].aval.category < 2 and e.aval.dtype.itemsize > 1 else None
+        return (
+            known_range(e.inputs[0], depth - 1) if e.inputs[0].aval.category < 2 and e.aval.dtype.itemsize > 1 else None
+        )
     if is_projection(spec) and name == "projection1":
         e = e.inputs[0]
         if e.spec is None or e.spec.name not in _POSITIONS:

@@ -1,4 +1,5 @@
-"""The functions that read or write at positions along a dimension: arguments checked, positions in range, then one operation."""
+"""The functions that read or write at positions along a dimension: arguments checked, positions in range, then one "
+"operation."""
 
 from __future__ import annotations
 
@@ -40,7 +41,10 @@ def _both_forms(signature: str, prepare: Callable) -> None:
     def f_(*args, **kwargs):
         return apply_inplace(*prepare(*args, **kwargs))
 
-    f.__doc__, f_.__doc__ = prepare.__doc__, f"In place: {(prepare.__doc__ or '')[:1].lower()}{(prepare.__doc__ or '')[1:]}"
+    f.__doc__, f_.__doc__ = (
+        prepare.__doc__,
+        f"In place: {(prepare.__doc__ or '')[:1].lower()}{(prepare.__doc__ or '')[1:]}",
+    )
     composite(signature, out=True)(f)
     composite(f"{name}_({rest}", function=False)(f_)
 
@@ -80,7 +84,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         for d, (k, n) in enumerate(zip(_wide(index), _wide(input), strict=True)):
             if d != dim and k > n:
                 raise RuntimeError(
-                    f"Size does not match at dimension {d} expected index {list(index.shape)} to be no larger than self "
+                    f"Size does not match at dimension {d} expected index {list(index.shape)} to be no larger than "
+                    "self "
                     f"{list(input.shape)} apart from dimension {dim}"
                 )
         _along_range(index, _wide(input)[dim], dim)
@@ -141,7 +146,10 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 def _flat_range(index: Tensor, n: int) -> None:
     check_positions(
-        index, n, lambda i: IndexError(f"out of range: tried to access index {i} on a tensor of {n} elements."), negative=True
+        index,
+        n,
+        lambda i: IndexError(f"out of range: tried to access index {i} on a tensor of {n} elements."),
+        negative=True,
     )
 
 
@@ -183,12 +191,14 @@ def _check_scatter(input: Tensor, dim: int, index: Tensor, src: Any, name: str =
         covered = all(k <= n for k, n in zip(i, _wide(src), strict=True))
         if not (fits and covered):
             raise RuntimeError(
-                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim} and "
+                f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from "
+                f"dimension {dim} and "
                 f"to be no larger size than src {list(src.shape)}"
             )
     elif not fits:
         raise RuntimeError(
-            f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension {dim}"
+            f"Expected index {list(index.shape)} to be no larger than self {list(input.shape)} apart from dimension "
+            f"{dim}"
         )
     _along_range(index, s[dim], dim)
     return dim
@@ -205,7 +215,8 @@ def _scatter_src(input: Tensor, dim: int, index: Tensor, src: Tensor, *, reduce:
     _check_reduce(reduce)
     if reduce is not None:
         warn_once(
-            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future PyTorch "
+            "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future "
+            "PyTorch "
             "release. Use torch.scatter_reduce instead for more reduction options.",
             stacklevel=6,
         )
@@ -259,7 +270,8 @@ def _check_rows(input: Tensor, dim: int, index: Tensor, source: Tensor, name: st
         raise RuntimeError(f"{name}(): Indexing dim {dim} is out of bounds of the source tensor with dim {s.ndim}")
     if i.size != _wide(source)[dim]:
         raise RuntimeError(
-            f"{name}(): Number of indices ({i.size}) should be equal to source.size(dim): ({_wide(source)[dim]}), for dim: {dim}"
+            f"{name}(): Number of indices ({i.size}) should be equal to source.size(dim): ({_wide(source)[dim]}), "
+            f"for dim: {dim}"
         )
     a, b = list(_wide(input)), list(_wide(source))
     if a[:dim] + a[dim + 1 :] != b[:dim] + b[dim + 1 :]:
@@ -303,14 +315,16 @@ def _index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor):
         raise IndexError(f"index_copy_(): When source is scalar, index should have one element (got {i.size})")
     if s.ndim != a.ndim and s.ndim and a.ndim:
         raise IndexError(
-            "index_copy_(): When source and destination are not scalars, their dimensionality must match. Source dimensionality "
+            "index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
+            "dimensionality "
             f"({s.ndim}), destination dimensionality ({a.ndim})"
         )
     if i.torch_dtype is not dt.int64:
         raise RuntimeError(f"index_copy_(): Expected a long tensor for index, but got {name_of(index)}")
     if s.torch_dtype is not a.torch_dtype:
         raise RuntimeError(
-            f"index_copy_(): self and source expected to have the same dtype, but got (self) {name_of(input)} and (source) "
+            f"index_copy_(): self and source expected to have the same dtype, but got (self) {name_of(input)} and "
+            "(source) "
             f"{name_of(source)}"
         )
     own, given = list(a.shape), list(s.shape)
@@ -372,7 +386,8 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False)
         raise RuntimeError(f"put_(): Expected a long tensor for index, but got {name_of(index)}")
     if source._aval.torch_dtype is not input._aval.torch_dtype:
         raise RuntimeError(
-            f"put_(): self and source expected to have the same dtype, but got self.dtype = {name_of(input)} and source.dtype = "
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = {name_of(input)} and "
+            "source.dtype = "
             f"{name_of(source)}"
         )
     if source._aval.size != index._aval.size:
@@ -391,7 +406,8 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False)
 def _check_masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> None:
     if input._aval.torch_dtype is not source._aval.torch_dtype:
         raise RuntimeError(
-            f"masked_scatter: expected self and source to have same dtypes but got{name_of(input)} and {name_of(source)}"
+            f"masked_scatter: expected self and source to have same dtypes but got{name_of(input)} and "
+            f"{name_of(source)}"
         )
     if mask._aval.torch_dtype is not dt.bool_:
         raise RuntimeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {name_of(mask)}")
@@ -418,7 +434,8 @@ def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     if mask._aval.ndim > input._aval.ndim:
         raise RuntimeError(
             f"expand(CPUBoolType{{{list(mask.shape)}}}, size={list(input.shape)}): the number of sizes provided "
-            f"({input._aval.ndim}) must be greater or equal to the number of dimensions in the tensor ({mask._aval.ndim})"
+            f"({input._aval.ndim}) must be greater or equal to the number of dimensions in the tensor "
+            f"({mask._aval.ndim})"
         )
     _check_masked_scatter(input, mask, source)
     return apply_inplace(ix.masked_scatter.spec(("T", "T", "T"), ()), (input, mask, source))

@@ -1,4 +1,5 @@
-"""Sequences of numbers: `arange`, `range`, `linspace`, `logspace`, to the last bit as PyTorch's CPU kernels make them."""
+"""Sequences of numbers: `arange`, `range`, `linspace`, `logspace`, to the last bit as PyTorch's CPU kernels make "
+"them."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from torchish import _dtypes as dt
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import composite
 from torchish._tensor.factories import OPTIONS, factory_dtype, into
+from torchish._tensor.indexing import fitting
 from torchish._tensor.size import resolve
 from torchish._tensor.tensor import Tensor
 
@@ -53,7 +55,8 @@ def _vector_bytes() -> int:
 
 
 def _arange_values(start: Any, step: Any, n: int, d: dt.dtype) -> np.ndarray:
-    """start + i * step as PyTorch's kernel computes it: in blocks of two vectors, each counted from its first element."""
+    """start + i * step as PyTorch's kernel computes it: in blocks of two vectors, each counted from its first "
+    "element."""
     if d.category == 1:
         with np.errstate(all="ignore"):
             return (np.int64(int(start)) + np.arange(n, dtype=np.int64) * np.int64(int(step))).astype(d.np)
@@ -103,8 +106,10 @@ def _arange(start, end, step, dtype, out, device, requires_grad) -> Tensor:
         raise RuntimeError("invalid size, possible overflow?")
     if out is not None and out._aval.size not in (0, n):
         warnings.warn(
-            f"The number of elements in the out tensor of shape {list(out.shape)} is {out.numel()} which does not match the "
-            f"computed number of elements {n}. Note that this may occur as a result of rounding error. The out tensor will be "
+            f"The number of elements in the out tensor of shape {list(out.shape)} is {out.numel()} which does not "
+            "match the "
+            f"computed number of elements {n}. Note that this may occur as a result of rounding error. The out "
+            "tensor will be "
             f"resized to a tensor of shape ({n},).",
             stacklevel=5,
         )
@@ -118,16 +123,21 @@ def arange(end, *, out=None, dtype=None, layout=None, device=None, pin_memory=Fa
 
 
 @composite(f"arange(Number start, Number end, Number step=1, *, Tensor? out=None, {OPTIONS})", method=False)
-def arange_from(start, end, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+def arange_from(
+    start, end, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
     """start, start + step, … up to but without `end`."""
     return _arange(start, end, step, dtype, out, device, requires_grad)
 
 
 @composite(f"range(Number start, Number end, Number step=1, *, Tensor? out=None, {OPTIONS})", method=False)
-def range_(start, end, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+def range_(
+    start, end, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
     """start, start + step, … up to and with `end` (deprecated by PyTorch)."""
     warnings.warn(
-        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's "
+        "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
+        "Python's "
         "range builtin. Instead, use torch.arange, which produces values in [start, end).",
         stacklevel=4,
     )
@@ -184,7 +194,7 @@ def _as(x: Any, d: dt.dtype):
     """A Python number in dtype `d` (integers wrap)."""
     with np.errstate(all="ignore"):
         if d.category == 1:
-            return np.array(int(x)).astype(d.np)[()]
+            return np.array(int(fitting(x, d))).astype(d.np)[()]
         if d.category < 3 and isinstance(x, complex):
             x = x.real
         return np.array(x).astype(d.np)[()]
@@ -206,7 +216,8 @@ def _space_dtype(name: str, start: Any, end: Any, dtype: dt.dtype | None, out: T
         if asked is not None and not asked.is_complex:
             kind = "c10::complex<double>" if default is dt.complex128 else "c10::complex<float>"
             raise RuntimeError(
-                f"torch.{name}(): inferred dtype {kind} can't be safely cast to passed dtype {dt.SCALAR_TYPE_NAMES[asked]}"
+                f"torch.{name}(): inferred dtype {kind} can't be safely cast to passed dtype "
+                f"{dt.SCALAR_TYPE_NAMES[asked]}"
             )
     d = factory_dtype(dtype, out, default)
     if d is dt.bool_:
@@ -231,7 +242,9 @@ def _each_kind(signature: str):
 
 
 @_each_kind("linspace({a} start, {b} end, int steps, *, Tensor? out=None, {options})")
-def linspace(start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+def linspace(
+    start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+):
     """`steps` numbers evenly from `start` to `end`, both included."""
     start, end = _bounds("linspace", start, end)
     _check_steps(steps)

@@ -14,9 +14,10 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor import printing
 from torchish._tensor.size import Size, device, device_of
-from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
+from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import AccumulateGrad, Node
+from torchish.engine import program
 from torchish.engine.expr import CPU, TRACED, Aval, Expr, emit, leaf
 from torchish.engine.program import force, force_jax, to_device
 from torchish.ops.views import write_spec
@@ -59,6 +60,7 @@ class Tensor:
     _grad: Tensor | None = None
     _base: Tensor | None = None  # the tensor that this is a (differentiable) view of
     _steps: tuple[ViewStep, ...] = ()  # from `_base` to this tensor
+    _reshaped = False  # whether the geometry was changed in place, so that steps of views from here no longer hold
     _attr_version = 0  # the version at which a view's `_grad_fn` was right
     _creation: str | None = None  # why a view must not be changed in place: "multi", "no_grad", "inference"
     _accumulator: Any = None  # weak reference to the leaf's AccumulateGrad
@@ -111,6 +113,7 @@ class Tensor:
         """Take over another tensor's storage, geometry and history (in-place shape changes, `set_`)."""
         for name in ("_storage", "_aval", "_vc", "_chain", "_strides", "_offset", "_cached", "_stamp"):
             setattr(self, name, getattr(other, name))
+        self._reshaped = True
 
     # --- values -----------------------------------------------------------------------------------------------
 
@@ -126,8 +129,13 @@ class Tensor:
             return st.expr
         if self._stamp != st.writes:
             e = st.expr
-            for step in self._chain:
-                e = emit(step.spec, (e, *step.dynamic))
+            if program.REMOTE is not None and e.value is not None and st.strides is None and self._on_buffer():
+                # in a forked process a part of an array is cut out here: only what is needed travels to be computed with
+                flat = np.asarray(e.value).reshape(-1)
+                e = leaf(as_strided(flat, self._aval.shape, self.stride(), self._offset), e.aval.device)
+            else:
+                for step in self._chain:
+                    e = emit(step.spec, (e, *step.dynamic))
             self._cached, self._stamp = e, st.writes
         return self._cached  # type: ignore[return-value]
 

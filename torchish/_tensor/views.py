@@ -47,11 +47,12 @@ def root_steps(t: Tensor, size: Shape, stride: Shape, start: int) -> tuple[ViewS
     """The views that lead from the root of the storage of `t` to a geometry over its memory, in the dtype of `t`."""
     st = t._storage
     steps = strided_steps((st.shape, st.root_strides(), 0, st.expr.aval.dtype), size, stride, start, t._aval.dtype)
-    return (*steps, ViewStep(v.conj.spec(("T",), ()))) if _conjugated(t._chain) else steps
+    return steps + conjugations(t._chain)
 
 
-def _conjugated(steps: tuple[ViewStep, ...]) -> bool:
-    return sum(s.spec.name == "conj" for s in steps) % 2 == 1
+def conjugations(steps: tuple[ViewStep, ...]) -> tuple[ViewStep, ...]:
+    """What remains of the conjugations among some views: one, or none."""
+    return (ViewStep(v.conj.spec(("T",), ())),) if sum(s.spec.name == "conj" for s in steps) % 2 else ()
 
 
 def memory_span(shape: Shape, strides: Shape) -> int:
@@ -250,7 +251,7 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     dim = wrap_dim(dim, a.ndim)
     n = a.shape[dim]
     if not -n <= start <= n:
-        raise IndexError(f"start out of range (expected to be in range of [-{n}, {n}], but got {start})")
+        raise IndexError(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
     start += n if start < 0 else 0
     if start > n - length:
         raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
@@ -288,7 +289,10 @@ def _transposed(input: Tensor, spec, i: int, j: int) -> Tensor:
     if shape:
         shape[i], shape[j] = shape[j], shape[i]
         s[i], s[j] = s[j], s[i]
-    return make_view(input, spec, (), tuple(shape), tuple(s), input._offset)
+    made = make_view(input, spec, (), tuple(shape), tuple(s), input._offset)
+    if spec.op is v.alias and made._grad_fn is not None:
+        made._grad_fn.__class__ = named("TransposeBackward0", GradFn)
+    return made
 
 
 @composite("t(Tensor input)")
@@ -307,7 +311,7 @@ def expand(input: Tensor, size: Shape) -> Tensor:
     pad = len(size) - a.ndim
     if pad < 0:
         raise RuntimeError(
-            f"expand(torch.{_legacy(a)}{{{list(a.shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) "
+            f"expand({_legacy(a)}{{{list(a.shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) "
             f"must be greater or equal to the number of dimensions in the tensor ({a.ndim})"
         )
     shape: list = []
@@ -340,7 +344,8 @@ def expand(input: Tensor, size: Shape) -> Tensor:
 
 
 def _legacy(a) -> str:
-    return dt.LEGACY_NAMES[a.torch_dtype]
+    name = dt.LEGACY_NAMES[a.torch_dtype]
+    return f"CPU{name.replace('Tensor', 'Type')}" if a.category == 3 else f"torch.{name}"
 
 
 @composite("expand_as(Tensor input, Tensor other)", function=False)
@@ -463,9 +468,8 @@ def as_strided(input: Tensor, size: Shape, stride: Shape, storage_offset: int | 
     made._chain = root_steps(input, size, stride, offset)
     base = input._base
     if base is not None:
-        made._steps = strided_steps((base._aval.shape, base.stride(), base._offset, base._aval.dtype), size, stride, offset, input._aval.dtype)
-        if _conjugated(input._steps):
-            made._steps = (*made._steps, ViewStep(v.conj.spec(("T",), ())))
+        geometry = base._aval.shape, base.stride(), base._offset, base._aval.dtype
+        made._steps = strided_steps(geometry, size, stride, offset, input._aval.dtype) + conjugations(input._steps)
     return made
 
 
@@ -854,6 +858,7 @@ def _inplace(name: str, f, grad_name):
         self._cached, self._stamp = seen._cached, seen._stamp
         if base is not None and step is not None:
             self._steps = (*self._steps, step)
+        self._reshaped = True
         if grad_fn is not None:
             grad_fn.__class__ = named(grad_name if isinstance(grad_name, str) else grad_name(*args), GradFn)
             set_history(self, grad_fn, 0)

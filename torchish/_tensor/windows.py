@@ -24,9 +24,16 @@ def _window(name: str, window_length: int, dtype: dt.dtype | None, device: Any, 
             values: Callable[[int, Callable], np.ndarray]) -> Tensor:  # fmt: skip
     d = dtype or dt.get_default_dtype()
     if d.category < 2 or d.category == 3:
-        names = {dt.int64: "long int", dt.int32: "int", dt.int16: "short int", dt.int8: "signed char", dt.uint8: "unsigned char"}
+        names = {
+            dt.int64: "long int",
+            dt.int32: "int",
+            dt.int16: "short int",
+            dt.int8: "signed char",
+            dt.uint8: "unsigned char",
+        }
         raise RuntimeError(
-            f"{name} expects floating point dtypes, got: TensorOptions(dtype={names.get(d, d.name)}, device=cpu, layout=Strided "
+            f"{name} expects floating point dtypes, got: TensorOptions(dtype={names.get(d, d.name)}, device=cpu, "
+            "layout=Strided "
             "(default), requires_grad=false (default), pinned_memory=false, memory_format=(nullopt))"
         )
     if window_length < 0:
@@ -47,7 +54,9 @@ def _steps_in(d: dt.dtype) -> Callable:
 def _declare(name: str, parameters: tuple[tuple[str, float], ...], values: Callable) -> None:
     """The overloads of a window: its length, then `periodic`, then its own parameters one after another."""
 
-    def f(window_length, periodic=True, *own, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
+    def f(
+        window_length, periodic=True, *own, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
+    ):
         given = [v if i >= len(own) else own[i] for i, (_, v) in enumerate(parameters)]
         return _window(name, window_length, dtype, device, requires_grad, periodic, lambda n, r: values(n, r, *given))
 
@@ -62,22 +71,20 @@ def _declare(name: str, parameters: tuple[tuple[str, float], ...], values: Calla
 
 def _hamming(n: int, r: Callable, alpha: float = 0.54, beta: float = 0.46) -> np.ndarray:
     k = r(np.arange(n))
-    t = k.dtype.type
-    return r(r(r(np.cos(r(k * t(math.pi * 2.0 / (n - 1))))) * t(-beta)) + t(alpha))
+    return r(r(r(np.cos(r(k * r(math.pi * 2.0 / (n - 1))))) * r(-beta)) + r(alpha))
 
 
 def _blackman(n: int, r: Callable) -> np.ndarray:
     k = r(np.arange(n))
-    t = k.dtype.type
-    k = r(k * t(math.pi / (n - 1)))
-    return r(r(r(r(np.cos(r(k * t(4)))) * t(0.08)) - r(r(np.cos(r(k * t(2)))) * t(0.5))) + t(0.42))
+    k = r(k * r(math.pi / (n - 1)))
+    return r(r(r(r(np.cos(r(k * r(4)))) * r(0.08)) - r(r(np.cos(r(k * r(2)))) * r(0.5))) + r(0.42))
 
 
 def _bartlett(n: int, r: Callable) -> np.ndarray:
     k = r(np.arange(n))
-    k = r(k * k.dtype.type(2.0 / (n - 1)))
+    k = r(k * r(2.0 / (n - 1)))
     middle = ((n - 1) >> 1) + 1
-    return np.where(np.arange(n) < middle, k, r(k.dtype.type(2) - k))
+    return np.where(np.arange(n) < middle, k, r(r(2) - k))
 
 
 def _kaiser(n: int, r: Callable, beta: float = 12.0) -> np.ndarray:
@@ -107,8 +114,11 @@ def _checked(name: str, M: int, dtype: dt.dtype | None, layout: Any) -> dt.dtype
     return d
 
 
-def _signal(name: str, body: Callable, check: Callable | None = None, one: bool = False, defaults: dict | None = None) -> Callable:
-    """A function of `torch.signal.windows`; `body(M, sym, d, **own)` gives the values, `one` says that M = 1 gives 1."""
+def _signal(
+    name: str, body: Callable, check: Callable | None = None, one: bool = False, defaults: dict | None = None
+) -> Callable:
+    """A function of `torch.signal.windows`; `body(M, sym, d, **own)` gives the values, `one` says that M = 1 gives "
+    "1."""
     own = defaults or {}
 
     def window(M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False, **given):
@@ -207,7 +217,10 @@ def _of_coefficients(*a: float) -> Callable:
 
 _signal("general_cosine", _general_cosine, one=True, defaults={"a": _REQUIRED})
 _signal(
-    "general_hamming", lambda M, sym, d, alpha: _general_cosine(M, sym, d, [alpha, 1 - alpha]), one=True, defaults={"alpha": 0.54}
+    "general_hamming",
+    lambda M, sym, d, alpha: _general_cosine(M, sym, d, [alpha, 1 - alpha]),
+    one=True,
+    defaults={"alpha": 0.54},
 )
 _signal("hamming", _of_coefficients(0.54, 0.46), one=True)
 _signal("hann", _of_coefficients(0.5, 0.5), one=True)

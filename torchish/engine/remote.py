@@ -4,9 +4,8 @@ A process that uses JAX has threads; a fork of it has their locks but not them, 
 there hangs. Loading data in forked workers is what people do, though, and their transforms compute. So after a fork
 from a process whose JAX is in use, programs are run by an evaluator: a fresh process, connected by a socket.
 
-A *zygote* makes the evaluators. It is a new Python that has imported torchish and forks one evaluator for each process
-that asks; as it never uses JAX itself, JAX works in them. It is started by the first process that needs it, is shared by
-all, and ends with the last of them. Nobody needs it, nobody pays: at a fork all that happens is a pair of sockets.
+A *zygote* makes the evaluators (see `evaluator`). It is started by the first process that needs it, is shared by all,
+and ends with the last of them. Nobody needs it, nobody pays: at a fork all that happens is a pair of sockets.
 
     door    a socket pair that forked processes inherit; who wants an evaluator sends a socket through it
     state   a file in memory with locks: byte 0 is held while starting a zygote, byte 1 by the zygote all its life
@@ -18,15 +17,11 @@ import fcntl
 import importlib
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import traceback
-import warnings
 import weakref
-from typing import Any
 
 import jax
 import numpy as np
@@ -212,17 +207,17 @@ class _Client:
             self.seen[e] = 0  # once may be the only time
             return value
         if token:
-            return _Kept(token)
+            return Kept(token)
         self.tokens += 1
         self.seen[e] = self.tokens
         weakref.finalize(e, self.dropped_append, self.tokens)
-        return _Kept(self.tokens, value)
+        return Kept(self.tokens, value)
 
     def dropped_append(self, token: int) -> None:
         self.dropped.append(token)
 
 
-class _Kept:
+class Kept:
     """An input that the evaluator keeps; `value` when it does not have it yet."""
 
     def __init__(self, token: int, value: np.ndarray | None = None) -> None:
@@ -270,7 +265,7 @@ def _start_zygote() -> bool:
             f"fcntl.lockf({_state}, fcntl.LOCK_EX, 1, 1)\n"
             f"os.close({signalled})\n"
             f"sys.path[:] = {path!r}\n"
-            "from torchish.engine.remote import serve\n"
+            "from torchish.engine.evaluator import serve\n"
             f"serve({door})\n"
         )
         environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
@@ -330,107 +325,3 @@ channel.REDUCERS[Spec] = _reduce_spec
 
 def _portable(a: Aval | AvalTuple):
     return a if type(a) is Aval else (a.avals, a.device)
-
-
-# --- the zygote and its evaluators -------------------------------------------------------------------------
-
-
-def serve(door_fd: int) -> None:
-    """The zygote: fork an evaluator for each socket that comes through the door; return when all are gone."""
-    warnings.simplefilter("ignore")  # of forking: this process has no threads
-    import torchish  # noqa: F401
-
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # evaluators are nobody's to wait for
-    with socket.socket(fileno=door_fd) as door:
-        while True:
-            data, fds, _, _ = socket.recv_fds(door, 1, 1)
-            if not data:
-                return
-            for fd in fds:
-                if os.fork() == 0:
-                    try:
-                        door.close()
-                        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                        _Evaluator(fd).work()
-                    finally:
-                        os._exit(0)
-                os.close(fd)
-
-
-class _Evaluator:
-    """Runs programs for one forked process, in the order in which they come."""
-
-    def __init__(self, fd: int) -> None:
-        self.channel = Channel(socket.socket(fileno=fd))
-        self.channel.sock.send(b"!")
-        self.specs: dict[int, Spec] = {}
-        self.plans: dict[int, tuple] = {}
-        self.kept: dict[int, Expr] = {}
-
-    def work(self) -> None:
-        while True:
-            request = None
-            try:
-                request = self.channel.receive()
-                answer = (None, self.answer(*request))
-            except Closed:
-                return
-            except Exception as error:  # whatever it is, the one who asked raises it
-                answer = (error, None)
-            del request
-            try:
-                self.channel.send(answer)
-            except Closed:
-                return
-            except Exception:  # an error that cannot be pickled
-                self.channel.send((RuntimeError("".join(traceback.format_exception(answer[0]))), None))
-
-    def answer(self, number: int, plan, arguments: list, numbers: tuple, dropped: list[int]) -> list:
-        for token in dropped:
-            self.kept.pop(token, None)
-        if plan is not None:
-            specs, steps, outputs = plan
-            self.specs.update(specs)
-            steps = [
-                (self.specs[uid], inputs, a if type(a) is Aval else AvalTuple(*a)) for uid, inputs, a in steps
-            ]
-            self.plans[number] = (steps, frozenset(outputs))
-        steps, outputs = self.plans[number]
-        leaves = [self._leaf(a) for a in arguments]
-        floats, ints, complexes = (iter(n) for n in numbers)
-        take = {"float": lambda: next(floats), "int": lambda: next(ints), "bool": lambda: bool(next(ints)), "complex": lambda: next(complexes)}
-        nodes: list[Expr] = []
-        with program.LOCK:
-            for i, (spec, inputs, a) in enumerate(steps):
-                got = tuple(
-                    [take[x]() if type(x) is str else nodes[x] if x >= 0 else leaves[~x] for x in inputs]
-                )
-                e = Expr(spec, got, a)
-                e.mark = int(i in outputs)
-                for x in got:
-                    if type(x) is Expr:
-                        x.uses += 1
-                nodes.append(e)
-            program._run(nodes, CPU)
-        return [_host(nodes[i].value) for i in sorted(outputs)]
-
-    def _leaf(self, given) -> Expr:
-        if type(given) is not _Kept:
-            return _leaf(given)
-        if given.value is not None:
-            self.kept[given.token] = _leaf(given.value)
-        return self.kept[given.token]
-
-
-def _leaf(value) -> Expr:
-    from torchish.engine.expr import aval, leaf
-
-    if type(value) is tuple:
-        return Expr(None, (), AvalTuple(tuple(aval(v.shape, v.dtype) for v in value), CPU), value)
-    return leaf(value)
-
-
-def _host(value):
-    return tuple(np.asarray(v) for v in value) if type(value) is tuple else np.asarray(value)
-
-

@@ -20,7 +20,7 @@ def _collect() -> None:
     found = dict(_namespace.functions("nn.functional"))
     for module in (_activation, _attention, _dropout, _loss, _normalization, _pooling, _sparse, _vision):
         for name, value in vars(module).items():
-            own = getattr(value, "__module__", None) == module.__name__ and callable(value)
+            own = callable(value) and getattr(value, "__module__", None) in (module.__name__, __name__)
             if own and not name.startswith("_") and name not in _INTERNAL and name not in found:
                 value.__module__ = __name__
                 found[name] = value

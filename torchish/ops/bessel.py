@@ -70,10 +70,17 @@ def _j(x, order: int):
     low, near, far = _split(jnp.abs(x), 5.0)
     z = near * near
     if order == 0:
-        inside = (z - 5.78318596294678452118e00) * (z - 3.04712623436620863991e01) * _ratio(cephes.J0_RP, cephes.J0_RQ, z)
+        inside = (
+            (z - 5.78318596294678452118e00) * (z - 3.04712623436620863991e01) * _ratio(cephes.J0_RP, cephes.J0_RQ, z)
+        )
         inside = jnp.where(near < 1e-5, 1 - z / 4, inside)
     else:
-        inside = _ratio(cephes.J1_RP, cephes.J1_RQ, z) * near * (z - 1.46819706421238932572e01) * (z - 4.92184563216946036703e01)
+        inside = (
+            _ratio(cephes.J1_RP, cephes.J1_RQ, z)
+            * near
+            * (z - 1.46819706421238932572e01)
+            * (z - 4.92184563216946036703e01)
+        )
     p, q, phase = _asymptotic(far, order)
     outside = (p * jnp.cos(phase) - q * jnp.sin(phase)) * _SQRT_2_OVER_PI / jnp.sqrt(far)
     value = jnp.where(low, inside, outside)
@@ -108,7 +115,9 @@ def _k(x, order: int, scaled: bool):
     else:
         inside = jnp.log(0.5 * near) * i1_value(near) + _chebyshev(cephes.K1_A, t) / near
         outside = _chebyshev(cephes.K1_B, 8 / far - 2) / jnp.sqrt(far)
-    value = jnp.where(low, inside * jnp.exp(near), outside) if scaled else jnp.where(low, inside, jnp.exp(-far) * outside)
+    value = (
+        jnp.where(low, inside * jnp.exp(near), outside) if scaled else jnp.where(low, inside, jnp.exp(-far) * outside)
+    )
     return _from_zero(x, value, jnp.inf)
 
 

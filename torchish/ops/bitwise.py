@@ -24,7 +24,13 @@ def _bitwise(name: str, kernel: str, doc: str, f) -> list:
     ]  # fmt: skip
 
 
-@op("bitwise_not(Tensor input)", promote=ARITH, inplace=True, differentiable=False, check=refuse("bitwise_not_cpu", FLOATING, COMPLEX))
+@op(
+    "bitwise_not(Tensor input)",
+    promote=ARITH,
+    inplace=True,
+    differentiable=False,
+    check=refuse("bitwise_not_cpu", FLOATING, COMPLEX),
+)
 def bitwise_not(input):
     """The complement of each bit; the logical not of bools."""
     return ~input

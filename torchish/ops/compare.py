@@ -96,7 +96,9 @@ def isclose(input, other, rtol, atol, equal_nan):
         input, other = input.astype(jnp.uint8), other.astype(jnp.uint8)
     wide = jnp.float32 if input.dtype.itemsize < 8 else jnp.float64
     real = wide if not jnp.issubdtype(input.dtype, jnp.inexact) else jnp.real(input).dtype
-    allowed = atol.astype(real) + jnp.abs(rtol.astype(real) * (other if jnp.issubdtype(other.dtype, jnp.inexact) else other.astype(real)))
+    allowed = atol.astype(real) + jnp.abs(
+        rtol.astype(real) * (other if jnp.issubdtype(other.dtype, jnp.inexact) else other.astype(real))
+    )
     actual = jnp.abs(input - other)
     return close | (jnp.isfinite(actual) & (actual <= allowed))
 
@@ -143,7 +145,9 @@ def isneginf(input):
 @op("isreal(Tensor input)", promote=PREDICATE, differentiable=False, out=False)
 def isreal(input):
     """Whether elements have no imaginary part."""
-    return jnp.imag(input) == 0 if jnp.issubdtype(input.dtype, jnp.complexfloating) else jnp.ones(input.shape, jnp.bool_)
+    return (
+        jnp.imag(input) == 0 if jnp.issubdtype(input.dtype, jnp.complexfloating) else jnp.ones(input.shape, jnp.bool_)
+    )
 
 
 # --- logic -------------------------------------------------------------------------------------------------
@@ -171,5 +175,3 @@ def logical_or(input, other):
 def logical_xor(input, other):
     """Whether exactly one of two elements is nonzero."""
     return (input != 0) ^ (other != 0)
-
-

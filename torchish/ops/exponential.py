@@ -33,7 +33,9 @@ def _complex_power(x, y):
     # XLA's complex power is nan at base 0.
     zero = x == 0
     p = jnp.exp(y * jnp.log(jnp.where(zero, 1, x)))
-    at_zero = jnp.where(y == 0, 1, jnp.where(jnp.real(y) > 0, 0, jnp.where(jnp.imag(y) == 0, complex("inf"), complex("nan+nanj"))))
+    at_zero = jnp.where(
+        y == 0, 1, jnp.where(jnp.real(y) > 0, 0, jnp.where(jnp.imag(y) == 0, complex("inf"), complex("nan+nanj")))
+    )
     return jnp.where(zero, at_zero.astype(p.dtype), p)
 
 
@@ -42,9 +44,18 @@ def _float_power(x, y):
     return _complex_power(x, y) if _is_complex(x) else lax.pow(x, y)
 
 
+def _by_squaring(x, y):
+    # jnp.power looks at the lowest 6 bits of an integer exponent; overflow must wrap for all of them
+    def advance(state):
+        square, rest, product = state
+        return square * square, rest >> 1, jnp.where(rest & 1 == 1, product * square, product)
+
+    return lax.while_loop(lambda state: jnp.any(state[1] > 0), advance, (x, y, jnp.ones_like(x)))[2]
+
+
 def integer_power(x, y):
     """`x ** y` of integers; negative exponents give the truncated quotient 1 / x ** -y."""
-    p = jnp.power(x, jnp.maximum(y, 0))
+    p = _by_squaring(x, jnp.maximum(y, 0))
     if jnp.issubdtype(y.dtype, jnp.unsignedinteger):
         return p
     odd = (y & 1) == 1
@@ -78,10 +89,25 @@ SPECIAL_EXPONENTS = {
 }
 
 
-@op("_pow_special(Tensor input, float exponent)", promote=ARITH, function=False, method=False, out=False, grad="PowBackward0")
+@op(
+    "_pow_special(Tensor input, float exponent)",
+    promote=ARITH,
+    function=False,
+    method=False,
+    out=False,
+    grad="PowBackward0",
+)
 def pow_special(input, exponent):
     """`input ** exponent` for one of the special exponents."""
     return SPECIAL_EXPONENTS[exponent](input)
+
+
+@pow_special.backward
+def _(grad, input, exponent):
+    if exponent == 0:
+        return jnp.zeros_like(grad)
+    lower = SPECIAL_EXPONENTS.get(exponent - 1, lambda x: _float_power(x, jnp.asarray(exponent - 1, x.dtype)))
+    return grad * jnp.conj(exponent * lower(input))
 
 
 @op("square(Tensor input)", promote=ARITH, inplace=True, grad="PowBackward0")
@@ -286,8 +312,12 @@ def _xlog1py_body(input, other):
 
 _XLOG1PY = dict(promote=FLOAT, check=refuse("xlog1py_cpu", COMPLEX), method=False)
 xlog1py = op("special.xlog1py(Tensor input, Tensor other)", **_XLOG1PY)(_xlog1py_body)
-xlog1py_of_number = op("special.xlog1py(Number self, Tensor other)", grad="SpecialXlog1PyBackward1", **_XLOG1PY)(_xlog1py_body)
-xlog1py_number = op("special.xlog1py(Tensor input, Number other)", grad="SpecialXlog1PyBackward2", **_XLOG1PY)(_xlog1py_body)
+xlog1py_of_number = op("special.xlog1py(Number self, Tensor other)", grad="SpecialXlog1PyBackward1", **_XLOG1PY)(
+    _xlog1py_body
+)
+xlog1py_number = op("special.xlog1py(Tensor input, Number other)", grad="SpecialXlog1PyBackward2", **_XLOG1PY)(
+    _xlog1py_body
+)
 
 
 @op("sigmoid(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.expit",))

@@ -15,12 +15,28 @@ def _filled(input, value):
     return jnp.broadcast_to(to_dtype(value, input.dtype), input.shape)
 
 
-@op("_fill_(Tensor input, Tensor|Number value)", out=False, method=False, function=False, saves=(), grad=_fill_name(2), layout="pointwise")
+@op(
+    "_fill_(Tensor input, Tensor|Number value)",
+    out=False,
+    method=False,
+    function=False,
+    saves=(),
+    grad=_fill_name(2),
+    layout="pointwise",
+)
 def fill_inplace(input, value):
     return _filled(input, value)
 
 
-@op("_fill(Tensor input, Tensor|Number value)", out=False, method=False, function=False, saves=(), grad=_fill_name(0), layout="pointwise")
+@op(
+    "_fill(Tensor input, Tensor|Number value)",
+    out=False,
+    method=False,
+    function=False,
+    saves=(),
+    grad=_fill_name(0),
+    layout="pointwise",
+)
 def fill(input, value):
     return _filled(input, value)
 

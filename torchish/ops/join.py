@@ -46,7 +46,8 @@ def cat(tensors, dim):
         for d, (a, b) in enumerate(zip(first.shape, t.shape, strict=True)):
             if d != dim and a != b:
                 raise RuntimeError(
-                    f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size {b} for tensor number "
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {a} but got size {b} for "
+                    "tensor number "
                     f"{i} in the list."
                 )
     return _concatenate([t for _, t in parts], dim)
@@ -62,7 +63,8 @@ def stack(tensors, dim):
     for i, t in enumerate(tensors):
         if t.shape != first.shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(t.shape)} at entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and "
+                f"{list(t.shape)} at entry {i}"
             )
     dtype = common_dtype(tensors)
     return _concatenate([lax.expand_dims(to_dtype(t, dtype), (dim,)) for t in tensors], dim)

@@ -162,7 +162,7 @@ _pinv_jvp(_pinv)
 _pinv_jvp(_pinv_hermitian)
 
 
-@op("_linalg_pinv(Tensor A, Tensor cut, bool hermitian)", grad="LinalgPinvBackward0", saves=("A",), **_hidden)
+@op("_linalg_pinv(Tensor A, Tensor cut, bool hermitian)", grad="LinalgPinvBackward0", **_hidden)
 def pinv(A, cut, hermitian):
     """The pseudo-inverse; singular values up to `cut` count as zero."""
     if not A.size:

@@ -137,7 +137,8 @@ def constant_pad_nd(input, value, pad):
             raise RuntimeError("narrow(): length must be non-negative.")
         if input.shape[-1 - i] + low + high < 0:
             raise RuntimeError(
-                f"The input size {input.shape[-1 - i]}, plus negative padding {low} and {high} resulted in a negative output "
+                f"The input size {input.shape[-1 - i]}, plus negative padding {low} and {high} resulted in a "
+                "negative output "
                 f"size, which is invalid. Check dimension {input.ndim - 1 - i} of your input."
             )
         widths[-1 - i] = (low, high, 0)
@@ -164,7 +165,8 @@ def pad_edges(input, pad, mode):
         if (low > 0 or high > 0) and mode == "reflect" and (low >= n or high >= n):
             i = input.ndim - 1 - d
             raise RuntimeError(
-                f"Argument #{4 + 2 * i}: Padding size should be less than the corresponding input dimension, but got: padding "
+                f"Argument #{4 + 2 * i}: Padding size should be less than the corresponding input dimension, but "
+                "got: padding "
                 f"({low}, {high}) at dimension {d} of input {list(input.shape)}"
             )
         if mode == "circular":

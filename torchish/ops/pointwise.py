@@ -8,7 +8,16 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops.declare import ARITH, FLOAT, PREDICATE, op
 from torchish.ops.rules import (
-    BOOL, COMPLEX, FLOATING, INTEGER, Given, both, partials, refuse, refuse_with, same_dtype,
+    BOOL,
+    COMPLEX,
+    FLOATING,
+    INTEGER,
+    Given,
+    both,
+    partials,
+    refuse,
+    refuse_with,
+    same_dtype,
 )  # fmt: skip
 
 _EACH_OTHER = {"input": ("other",), "other": ("input",)}
@@ -74,15 +83,17 @@ def _rsub(input, other, alpha):
 
 _RSUB = dict(promote=ARITH, saves=(), omit=("alpha",), check=check_subtraction, method=False, out=False)
 rsub = op("rsub(Tensor input, Tensor other, *, Number alpha=1)", **_RSUB)(_rsub)
-rsub_number = op("rsub(Tensor input, Number other, Number alpha=1)", grad="RsubBackward1", apart=("alpha",), **_RSUB)(_rsub)
+rsub_number = op("rsub(Tensor input, Number other, Number alpha=1)", grad="RsubBackward1", apart=("alpha",), **_RSUB)(
+    _rsub
+)
 
 
 @op(
     "neg(Tensor input)", promote=ARITH, inplace=True, saves=(), aliases=("negative",),
     check=refuse_with(
         RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
-            "`~` or `logical_not()` operator instead."
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
         ),
         BOOL,
     ),
@@ -182,7 +193,11 @@ def _float_remainder(x, y):
 _REMAINDER = dict(promote=ARITH, check=refuse("remainder_cpu", BOOL, COMPLEX))
 _BOTH_FOR_OTHER = {"input": ("other",), "other": ("other",)}
 remainder = op(
-    "remainder(Tensor input, Tensor other)", inplace=True, grad="RemainderBackward1", saves=_BOTH_FOR_OTHER, **_REMAINDER
+    "remainder(Tensor input, Tensor other)",
+    inplace=True,
+    grad="RemainderBackward1",
+    saves=_BOTH_FOR_OTHER,
+    **_REMAINDER,
 )(_remainder)
 remainder_number = op("remainder(Tensor input, Number other)", inplace=True, saves=(), **_REMAINDER)(_remainder)
 remainder_of_number = op(
@@ -225,8 +240,8 @@ def addcmul(input, tensor1, tensor2, value):
 def _check_addcdiv(common: dt.dtype, given: Given) -> None:
     if given["tensor1"][1].category < FLOATING and given["tensor2"][1].category < FLOATING:
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true "
-            "division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform "
+            "a true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
             "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
             "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value "
             "* tensor1 / tensor2), for all dtypes."
@@ -284,20 +299,35 @@ def _(grad, weight):
 # The old order of the arguments, with the factor in the middle; PyTorch warns and takes it.
 
 
-@op("add(Tensor input, Number alpha, Tensor other)", promote=ARITH, inplace=True, saves=(), apart=("alpha",), check=check_alpha)
+@op(
+    "add(Tensor input, Number alpha, Tensor other)",
+    promote=ARITH,
+    inplace=True,
+    saves=(),
+    apart=("alpha",),
+    check=check_alpha,
+)
 def add_deprecated(input, alpha, other):
     """`input + alpha * other`."""
     return input + alpha * other
 
 
-@op("sub(Tensor input, Number alpha, Tensor other)", promote=ARITH, inplace=True, saves=(), apart=("alpha",), check=check_subtraction)
+@op(
+    "sub(Tensor input, Number alpha, Tensor other)",
+    promote=ARITH,
+    inplace=True,
+    saves=(),
+    apart=("alpha",),
+    check=check_subtraction,
+)
 def sub_deprecated(input, alpha, other):
     """`input - alpha * other`."""
     return input - alpha * other
 
 
 @op(
-    "addcmul(Tensor input, Number value, Tensor tensor1, Tensor tensor2)", promote=ARITH, inplace=True, apart=("value",),
+    "addcmul(Tensor input, Number value, Tensor tensor1, Tensor tensor2)",
+    promote=ARITH, inplace=True, apart=("value",),
     check=refuse("addcmul_cpu_out", BOOL), saves={"tensor1": ("tensor2",), "tensor2": ("tensor1",)},
 )  # fmt: skip
 def addcmul_deprecated(input, value, tensor1, tensor2):
@@ -306,7 +336,8 @@ def addcmul_deprecated(input, value, tensor1, tensor2):
 
 
 @op(
-    "addcdiv(Tensor input, Number value, Tensor tensor1, Tensor tensor2)", promote=ARITH, inplace=True, apart=("value",),
+    "addcdiv(Tensor input, Number value, Tensor tensor1, Tensor tensor2)",
+    promote=ARITH, inplace=True, apart=("value",),
     check=_check_addcdiv, saves={"tensor1": ("tensor2",), "tensor2": ("tensor1", "tensor2")},
 )  # fmt: skip
 def addcdiv_deprecated(input, value, tensor1, tensor2):
@@ -322,7 +353,14 @@ for _op in DEPRECATED:
 # --- signs -------------------------------------------------------------------------------------------------
 
 
-@op("abs(Tensor input)", promote=ARITH, result="real", inplace=True, aliases=("absolute",), check=refuse("abs_cpu", BOOL))
+@op(
+    "abs(Tensor input)",
+    promote=ARITH,
+    result="real",
+    inplace=True,
+    aliases=("absolute",),
+    check=refuse("abs_cpu", BOOL),
+)
 def abs(input):
     """The absolute value; the modulus of complex numbers. Its gradient at 0 is 0."""
     return jnp.abs(input) if jnp.issubdtype(input.dtype, jnp.complexfloating) else _real_abs(input)
@@ -449,7 +487,11 @@ clamp_max = op("clamp_max(Tensor input, Tensor max)", grad="ClampMaxBackward1", 
 clamp_max_number = op("clamp_max(Tensor input, Number max)", **_ONE_SIDED)(_clamp_max)
 
 
-@op("nan_to_num(Tensor input, Number? nan=None, Number? posinf=None, Number? neginf=None)", layout="pointwise", inplace=True)
+@op(
+    "nan_to_num(Tensor input, Number? nan=None, Number? posinf=None, Number? neginf=None)",
+    layout="pointwise",
+    inplace=True,
+)
 def nan_to_num(input, nan, posinf, neginf):
     """Replace nan (by 0) and the infinities (by the dtype's limits)."""
     if not jnp.issubdtype(input.dtype, jnp.inexact):
@@ -477,7 +519,8 @@ def _check_where(common: dt.dtype, given: Given) -> None:
     condition = given["condition"][1]
     if condition is not dt.bool_ and condition is not dt.uint8:
         raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {dt.SCALAR_TYPE_NAMES[condition]}"
+            "where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{dt.SCALAR_TYPE_NAMES[condition]}"
         )
 
 
@@ -510,4 +553,3 @@ def _(grad, result):
 @partials(lambda x, result: jnp.where(result <= 0, 0, 1))
 def _relu(x):
     return jnp.where(x < 0, 0, x)
-

@@ -16,7 +16,7 @@ def _degree(n):
 
 
 def _recurrence(x, n, first, step: Callable):
-    """The polynomial of degree n, from those of degree 0 (which is 1) and 1, and `step(k, p(k), p(k - 1))` = p(k + 1)."""
+    """The polynomial of degree n, from those of degrees 0 (1) and 1, and `step(k, p(k), p(k - 1))` = p(k + 1)."""
     top = jnp.max(n, initial=0)
 
     def unfinished(state):
@@ -52,7 +52,7 @@ def _family(name: str, f: Callable, doc: str) -> list:
 
 
 def _chebyshev(y, n, first, at_one, at_minus_one, direct, above: int):
-    """A Chebyshev polynomial at y: its values at +-1, a trigonometric form inside for degrees above some, else steps."""
+    """A Chebyshev polynomial at y: given values at +-1, a trigonometric form inside for high degrees, else steps."""
     even = n % 2 == 0
     inside = (n > above) & (jnp.abs(y) < 1)
     value = _recurrence(y, jnp.where(inside, 0, n), first, lambda k, q, p: (y + y) * q - p)

@@ -108,5 +108,6 @@ def same_dtype(first: str, *others: str) -> Check:
 def _c_name(d: dt.dtype) -> str:
     short = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int",
              "int8": "signed char", "uint8": "unsigned char", "bool": "bool", "float16": "c10::Half",
-             "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}  # fmt: skip
+             "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
+             "complex128": "c10::complex<double>"}  # fmt: skip
     return short.get(d.name, d.name)

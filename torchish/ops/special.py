@@ -32,7 +32,13 @@ def erfc(input):
     return lax.erfc(input)
 
 
-@op("erfinv(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.erfinv",), check=_no_complex("erfinv_vml_cpu"))
+@op(
+    "erfinv(Tensor input)",
+    promote=FLOAT,
+    inplace=True,
+    aliases=("special.erfinv",),
+    check=_no_complex("erfinv_vml_cpu"),
+)
 def erfinv(input):
     """The inverse of the error function."""
     return _erfinv(input)
@@ -188,19 +194,31 @@ def _lgamma(x):
     return _precisely(lax.lgamma, x)
 
 
-@op("lgamma(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.gammaln",), check=_no_complex("lgamma_vml_cpu"))
+@op(
+    "lgamma(Tensor input)",
+    promote=FLOAT,
+    inplace=True,
+    aliases=("special.gammaln",),
+    check=_no_complex("lgamma_vml_cpu"),
+)
 def lgamma(input):
     """The logarithm of the absolute value of the gamma function."""
     return _lgamma(input)
 
 
-@op("digamma(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.digamma", "special.psi"), check=_no_complex("digamma"))
+@op(
+    "digamma(Tensor input)",
+    promote=FLOAT,
+    inplace=True,
+    aliases=("special.digamma", "special.psi"),
+    check=_no_complex("digamma"),
+)
 def digamma(input):
     """The logarithmic derivative of the gamma function."""
     return digamma_value(input)
 
 
-@op("_polygamma(Tensor input, int n)", promote=FLOAT, inplace=True, method=False, function=False, grad="PolygammaBackward0",
+@op("_polygamma(Tensor input, int n)", promote=FLOAT, method=False, function=False, grad="PolygammaBackward0",
     check=_no_complex("polygamma"))  # fmt: skip
 def polygamma(input, n):
     """The n-th derivative of digamma."""

@@ -52,7 +52,13 @@ def atan(input):
     return jnp.arctan(input)
 
 
-@op("atan2(Tensor input, Tensor other)", promote=FLOAT, inplace=True, aliases=("arctan2",), check=refuse("atan2_cpu", COMPLEX))
+@op(
+    "atan2(Tensor input, Tensor other)",
+    promote=FLOAT,
+    inplace=True,
+    aliases=("arctan2",),
+    check=refuse("atan2_cpu", COMPLEX),
+)
 def atan2(input, other):
     """The angle of the point (other, input), in (-pi, pi]; its gradient at the origin is 0."""
     return _atan2(input, other)
@@ -178,7 +184,14 @@ def _check_parts(first: str, second: str):
     return check
 
 
-@op("complex(Tensor real, Tensor imag)", promote=FLOAT, result="body", method=False, saves=(), check=_check_parts("real", "imag"))
+@op(
+    "complex(Tensor real, Tensor imag)",
+    promote=FLOAT,
+    result="body",
+    method=False,
+    saves=(),
+    check=_check_parts("real", "imag"),
+)
 def complex(real, imag):
     """Complex numbers from their parts, of one dtype."""
     return lax.complex(*jnp.broadcast_arrays(real, imag))

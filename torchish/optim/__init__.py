@@ -1,13 +1,32 @@
 """`torch.optim`: optimizers and learning-rate schedulers; `transforms` has the optimizers as Optax transformations."""
 
-from torchish.optim import transforms
+from torchish.optim import lr_scheduler, swa_utils, transforms
 from torchish.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam, SparseAdam
 from torchish.optim.adaptive import ASGD, Adadelta, Adafactor, Adagrad, Muon, RMSprop, Rprop
 from torchish.optim.lbfgs import LBFGS
+from torchish.optim.optax_bridge import from_optax
 from torchish.optim.optimizer import Optimizer
 from torchish.optim.sgd import SGD
 
 __all__ = [
     "ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Muon", "NAdam", "Optimizer", "RAdam",
-    "RMSprop", "Rprop", "SGD", "SparseAdam", "transforms",
+    "RMSprop", "Rprop", "SGD", "SparseAdam", "from_optax", "lr_scheduler", "swa_utils", "transforms",
 ]  # fmt: skip
+
+
+def _name_as_pytorch() -> None:
+    """Give the classes the module names that PyTorch shows, such as `torch.optim.sgd.SGD`."""
+    names = {"NAdam": "nadam", "RAdam": "radam", "AdamW": "adamw", "Adamax": "adamax", "SparseAdam": "sparse_adam", "Muon": "_muon"}
+    names |= {n: n.lower() for n in ("ASGD", "Adadelta", "Adagrad", "RMSprop", "Rprop")} | {"Adafactor": "_adafactor"}
+    for module in (lr_scheduler, swa_utils):
+        for cls in vars(module).values():
+            if isinstance(cls, type) and cls.__module__ == module.__name__:
+                cls.__module__ = cls.__module__.replace("torchish", "torch", 1)
+    for name in __all__:
+        cls = globals()[name]
+        if isinstance(cls, type):
+            short = names.get(name)
+            cls.__module__ = f"torch.optim.{short}" if short else cls.__module__.replace("torchish", "torch", 1)
+
+
+_name_as_pytorch()

@@ -8,6 +8,7 @@ from typing import Any
 import torchish as torch
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import enable_grad, no_grad
+from torchish.optim.lbfgs_history import History
 from torchish.optim.optimizer import Optimizer
 
 
@@ -107,6 +108,7 @@ class LBFGS(Optimizer):
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         self._params = self.param_groups[0]["params"]
+        self._history: History | None = None
 
     def _gather_flat_grad(self) -> Tensor:
         views = []
@@ -134,30 +136,24 @@ class LBFGS(Optimizer):
     def _direction(self, state: dict, flat_grad: Tensor, history_size: int) -> Tensor:
         """The next direction, from the history of steps and changes of the gradient."""
         if state["n_iter"] == 1:
-            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
+            self._history = History(flat_grad, history_size)
             return flat_grad.neg()
-        y = flat_grad.sub(state["prev_flat_grad"])
-        s = state["d"].mul(state["t"])
-        ys = y.dot(s)
-        dirs, steps, ro = state["old_dirs"], state["old_stps"], state["ro"]
-        if ys > 1e-10:
-            if len(dirs) == history_size:
-                for history in (dirs, steps, ro):
-                    history.pop(0)
-            dirs.append(y)
-            steps.append(s)
-            ro.append(1.0 / ys)
-            state["H_diag"] = ys / y.dot(y)
-        n = len(dirs)
-        al = state.setdefault("al", [None] * history_size)
-        q = flat_grad.neg()
-        for i in range(n - 1, -1, -1):
-            al[i] = steps[i].dot(q) * ro[i]
-            q = q - al[i] * dirs[i]
-        r = q * state["H_diag"]
-        for i in range(n):
-            r = r + steps[i] * (al[i] - dirs[i].dot(r) * ro[i])
-        return r
+        if self._history is None:  # after a state dictionary was loaded
+            old = [state.get(k) for k in ("old_dirs", "old_stps", "ro", "H_diag")]
+            self._history = History(flat_grad, history_size, *old[:3], diagonal=float(old[3]))
+        return self._history.direction(flat_grad, state["prev_flat_grad"], state["d"], state["t"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state in PyTorch's form: the history as lists of tensors."""
+        state = self.state[self._params[0]]
+        if self._history is not None and "n_iter" in state:
+            state["old_dirs"], state["old_stps"], state["ro"] = self._history.lists()
+            state["H_diag"] = Tensor._wrap(self._history.diagonal)
+        return super().state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._history = None
 
     @no_grad()
     def step(self, closure: Callable) -> Any:  # type: ignore[override]

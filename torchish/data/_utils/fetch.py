@@ -6,9 +6,9 @@ from typing import Any
 
 from torchish._tensor.tensor import Tensor
 from torchish.data._utils import collate, host
-from torchish.data.dataset import Subset, TensorDataset, items_of
-from torchish.engine.expr import CPU
-from torchish.engine.program import force
+from torchish.data.dataset import Subset, TensorDataset
+from torchish.engine import program
+from torchish.engine.expr import CPU, LOCAL
 
 
 class _BaseDatasetFetcher:
@@ -38,7 +38,7 @@ class _IterableDatasetFetcher(_BaseDatasetFetcher):
         data: list = []
         for _ in possibly_batched_index:
             try:
-                data.append(next(self.dataset_iter))
+                data.append(computed(next(self.dataset_iter)))
             except StopIteration:
                 self.ended = True
                 break
@@ -61,7 +61,43 @@ class _MapDatasetFetcher(_BaseDatasetFetcher):
             batch = _batch_of_rows(self.dataset, possibly_batched_index)
             if batch is not None:
                 return batch
-        return self.collate_fn(items_of(self.dataset, possibly_batched_index))
+        return self.collate_fn(_samples(self.dataset, possibly_batched_index))
+
+
+def _samples(dataset, indices) -> list:
+    while type(dataset) is Subset:
+        of = dataset.indices
+        indices = [of[i] for i in indices]
+        dataset = dataset.dataset
+    if callable(getattr(dataset, "__getitems__", None)):
+        return [computed(x) for x in dataset.__getitems__(indices)]
+    return [computed(dataset[i]) for i in indices]
+
+
+def computed(sample: Any) -> Any:
+    """The sample itself, the values of its tensors computed.
+
+    Left pending, a batch would be one program that depends on what each of its samples happened to go through (a
+    flip or none, one size or another), and hardly any two batches would be alike. By themselves, samples are.
+    """
+    if LOCAL.pending:
+        if program.REMOTE is not None:
+            program.evaluate_all()  # a worker has nothing else pending: all of a sample's tensors in one go
+        else:
+            _compute(sample)
+    return sample
+
+
+def _compute(x: Any) -> None:
+    if isinstance(x, Tensor):
+        if x._aval.device == CPU and host.host_view(x) is None:
+            program.force(x._read())
+    elif isinstance(x, tuple | list):
+        for y in x:
+            _compute(y)
+    elif isinstance(x, dict):
+        for y in x.values():
+            _compute(y)
 
 
 def _has_rows(dataset) -> bool:
@@ -85,7 +121,7 @@ def _batch_of_rows(dataset, indices) -> list[Tensor] | None:
             if t._aval.device == CPU:
                 e = t._storage.expr
                 if e.value is None and t._storage.buffer is None:
-                    force(e)  # once for the whole dataset, not with each batch
+                    program.force(e)  # once for the whole dataset, not with each batch
             made = host.rows(t, indices)
             if made is None:
                 return None

@@ -1,0 +1,237 @@
+"""Reductions, sorting, searching and statistics: what PyTorch's sample inputs do not cover.
+
+Ties, nan, signed zeros, gradients of both orders, argument forms, gradient functions, warnings and errors.
+"""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+import torchish  # noqa: E402
+
+NAN, INF = float("nan"), float("inf")
+
+
+def outcome(lib, f, *arrays, grad=True):
+    """What `f(lib, *tensors)` gives: values, strides, names and warnings, or the error."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tensors = [lib.tensor(a, requires_grad=grad and np.asarray(a).dtype.kind == "f") for a in arrays]
+        try:
+            got = f(lib, *tensors)
+        except Exception as error:  # noqa: BLE001 - the error is what is compared
+            return type(error).__name__, re.sub(r"\s+", " ", str(error)), []
+        parts = []
+        for t in got if isinstance(got, (tuple, list)) else [got]:
+            name = t.grad_fn.name() if t.grad_fn is not None else None
+            parts.append((str(t.dtype), tuple(t.shape), name, t.detach().numpy()))
+        texts = [re.sub(r" \(Triggered.*", "", str(w.message)) for w in caught]
+    return type(got).__name__, parts, texts
+
+
+def agree(f, *arrays, grad=True, tol=1e-6):
+    want, have = outcome(torch, f, *arrays, grad=grad), outcome(torchish, f, *arrays, grad=grad)
+    assert have[0] == want[0], (have, want)
+    assert have[2] == want[2]
+    if isinstance(want[1], str):
+        assert have[1] == want[1]
+        return
+    assert len(have[1]) == len(want[1])
+    for h, w in zip(have[1], want[1], strict=True):
+        assert h[:3] == w[:3]
+        np.testing.assert_allclose(h[3], w[3], rtol=tol, atol=tol)
+
+
+def gradients(lib, f, x, order):
+    """First, or first and second, gradients of a fixed linear form of `f`'s results."""
+    t = lib.tensor(x, requires_grad=True)
+    got = f(lib, t)
+    total = 0
+    for part in got if isinstance(got, (tuple, list)) else [got]:
+        if part.requires_grad:
+            weights = lib.tensor(np.cos(np.arange(part.numel(), dtype=np.float64)).reshape(tuple(part.shape)))
+            total = total + (part * weights).sum()
+    (g,) = lib.autograd.grad(total, t, create_graph=order > 1)
+    if order == 1 or not g.requires_grad:
+        return g.detach().numpy()
+    (h,) = lib.autograd.grad((g * g).sum(), t, allow_unused=True)
+    return np.zeros_like(x) if h is None else h.detach().numpy()
+
+
+SMOOTH = np.array([[0.3, -1.2, 2.0, 0.7], [1.5, 0.1, -0.4, 2.2], [-0.6, 0.9, 1.1, -2.5]])
+TIED = np.array([[1.0, 3.0, 3.0, 0.0], [0.0, 0.0, 2.0, 2.0], [1.0, 1.0, 1.0, 1.0]])
+ZEROS = np.zeros((2, 3))
+
+DIFFERENTIABLE = {
+    "sum": lambda L, x: x.sum(),
+    "sum_dims": lambda L, x: x.sum((0, 1), keepdim=True),
+    "nansum": lambda L, x: x.nansum(1),
+    "mean": lambda L, x: x.mean(-1),
+    "prod": lambda L, x: x.prod(),
+    "prod_dim": lambda L, x: x.prod(1),
+    "max": lambda L, x: x.max(),
+    "max_dim": lambda L, x: x.max(1),
+    "min_dim": lambda L, x: x.min(0, keepdim=True),
+    "amax": lambda L, x: x.amax((0, 1)),
+    "amin": lambda L, x: x.amin(1),
+    "aminmax": lambda L, x: L.aminmax(x, dim=1),
+    "median": lambda L, x: x.median(),
+    "median_dim": lambda L, x: x.median(1),
+    "nanmedian": lambda L, x: x.nanmedian(1, True),
+    "mode": lambda L, x: x.mode(1),
+    "sort": lambda L, x: x.sort(1, descending=True, stable=True) if False else L.sort(x, stable=True, dim=1, descending=True),
+    "topk": lambda L, x: L.sort(x, stable=True)[0][..., -2:],
+    "std": lambda L, x: x.std(1),
+    "var": lambda L, x: x.var((0, 1), correction=0),
+    "std_mean": lambda L, x: L.std_mean(x, 1),
+    "var_mean": lambda L, x: L.var_mean(x),
+    "norm": lambda L, x: x.norm(),
+    "norm1": lambda L, x: x.norm(1, 1),
+    "norm3": lambda L, x: x.norm(3, 1),
+    "norm1.5": lambda L, x: x.norm(1.5, 1),
+    "norm.5": lambda L, x: x.norm(0.5, 0),
+    "norm_inf": lambda L, x: x.norm(INF, 1),
+    "norm_minus_inf": lambda L, x: x.norm(-INF, 1),
+    "softmax": lambda L, x: x.softmax(1),
+    "log_softmax": lambda L, x: x.log_softmax(0),
+    "logsumexp": lambda L, x: x.logsumexp(1),
+    "cumsum": lambda L, x: x.cumsum(1),
+    "cumprod": lambda L, x: x.cumprod(1),
+    "cummax": lambda L, x: x.cummax(1),
+    "cummin": lambda L, x: x.cummin(0),
+    "logcumsumexp": lambda L, x: x.logcumsumexp(1),
+    "renorm": lambda L, x: x.renorm(2, 0, 1.0),
+    "dist": lambda L, x: L.dist(x, x * 0.5, 3),
+    "quantile": lambda L, x: L.quantile(x, 0.4, 1),
+    "diff": lambda L, x: x.diff(n=2),
+    "gradient": lambda L, x: L.gradient(x, spacing=0.5),
+    "trapezoid": lambda L, x: L.trapezoid(x, dx=0.5),
+    "cov": lambda L, x: x.cov(),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+@pytest.mark.parametrize("data", ["smooth", "tied", "zeros"])
+def test_values_and_gradients(name, data):
+    x = {"smooth": SMOOTH, "tied": TIED, "zeros": ZEROS}[data]
+    f = DIFFERENTIABLE[name]
+    agree(f, x)
+    for order in (1, 2):
+        if order == 2 and data != "smooth":
+            continue  # PyTorch's second derivatives at ties and zeros are no contract
+        want, have = gradients(torch, f, x, order), gradients(torchish, f, x, order)
+        np.testing.assert_allclose(have, want, rtol=1e-7, atol=1e-9)
+
+
+WITH_NAN = np.array([[1.0, NAN, 0.0, NAN, -0.0], [2.0, 2.0, -INF, INF, 1.0]])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda L, x: L.sort(x, stable=True),
+        lambda L, x: L.sort(x, stable=True, descending=True),
+        lambda L, x: x.max(1),
+        lambda L, x: x.min(1),
+        lambda L, x: x.argmax(1),
+        lambda L, x: x.argmin(),
+        lambda L, x: x.median(1),
+        lambda L, x: x.nanmedian(1),
+        lambda L, x: x.nanmedian(),
+        lambda L, x: x.kthvalue(3, 1)[0],
+        lambda L, x: x.cummax(1),
+        lambda L, x: x.cummin(1),
+        lambda L, x: x.topk(3, largest=False)[0],
+        lambda L, x: x.topk(3)[0],
+        lambda L, x: x.logsumexp(1),
+        lambda L, x: x.logcumsumexp(1),
+        lambda L, x: x.nansum(1),
+        lambda L, x: x.nanmean(1),
+        lambda L, x: L.aminmax(x, dim=0),
+        lambda L, x: L.quantile(x, 0.5, 1),
+        lambda L, x: L.nanquantile(x[:, :2], 0.5, 1),
+        lambda L, x: x.unique(return_inverse=True, return_counts=True),
+        lambda L, x: x.unique_consecutive(),
+        lambda L, x: L.count_nonzero(x, 1),
+        lambda L, x: x.all(1),
+        lambda L, x: L.searchsorted(L.tensor([0.0, 1.0, NAN]).double(), x),
+        lambda L, x: L.isin(x, L.tensor([NAN, 0.0])),
+    ],
+)
+def test_nan_and_infinity(f):
+    agree(f, WITH_NAN, grad=False)
+
+
+@pytest.mark.parametrize("name", ["all", "any", "sum", "prod", "argmax", "max", "min", "median", "sort", "cumsum", "unique", "mode"])
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32, np.int64, np.float16])
+def test_dtypes(name, dtype):
+    agree(lambda L, x: getattr(L, name)(x), np.array([3, 0, 2, 0, 1, 2], dtype), grad=False)
+
+
+@pytest.mark.parametrize("size", [(0,), (0, 3), (3, 0)])
+@pytest.mark.parametrize(
+    "call",
+    ["x.sum()", "x.sum(0)", "x.mean()", "x.prod(0)", "x.max()", "x.max(0)", "x.argmax()", "x.argmin(0)", "x.amax()", "x.amin(0)",
+     "L.aminmax(x)", "L.aminmax(x, dim=0)", "x.median()", "x.median(0)", "x.mode(0)", "x.std()", "x.var(0)", "x.sort()[0]", "x.topk(1)",
+     "x.kthvalue(1)", "x.cumsum(0)", "x.cummax(0)", "x.logsumexp(0)", "x.softmax(0)", "x.norm()", "x.norm(INF)", "x.norm(-1, 0)",
+     "x.all()", "x.any(0)", "x.unique()", "x.unique(dim=0)", "x.nonzero()", "L.histc(x, 3)", "L.quantile(x, 0.5)", "x.diff()",
+     "L.trapezoid(x)", "L.bincount(x.long())", "x.logcumsumexp(0)", "L.std_mean(x)", "x.count_nonzero(0)"],
+)  # fmt: skip
+def test_empty(call, size):
+    agree(lambda L, x: eval(call, {"L": L, "x": x, "INF": INF}), np.zeros(size), grad=False)
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["x.sum(2)", "x.sum((0, 0))", "x.max(-3)", "x.mean(dtype=L.int64)", "L.arange(3).mean()", "L.arange(3).std()", "x.topk(9)",
+     "x.kthvalue(0)", "L.quantile(x, 1.5)", "L.quantile(x, L.tensor([2.0]).double())", "L.quantile(x, 0.5, interpolation='x')",
+     "x.norm(p='x')", "x.renorm(0, 0, 1)", "L.linalg.vector_norm(L.arange(3))", "L.histc(x, 0)", "L.histc(x, 3, 2, 1)",
+     "L.bincount(L.tensor([-1]))", "L.bincount(x)", "L.searchsorted(L.zeros(2, 3), L.zeros(1))", "L.bucketize(x, x)",
+     "L.cov(L.zeros(2, 2, 2))", "L.cov(x, fweights=L.ones(4))", "L.gradient(x, edge_order=3)", "L.gradient(x, spacing=[1.0])",
+     "x.diff(n=-1)", "L.unique(L.zeros(3, 0), dim=0)", "x.argmax(5)", "x.bool().argmax()", "L.zeros(2, dtype=L.complex64).max()",
+     "L.zeros(2, dtype=L.complex64).sort()", "L.zeros(2, dtype=L.bool).topk(1)", "x.cumsum(2)", "x.softmax(2)",
+     "L.arange(3).softmax(0)", "L.histogram(x, 0)", "L.histogramdd(x, [2, 2])"],
+)  # fmt: skip
+def test_errors(call):
+    agree(lambda L, x: eval(call, {"L": L, "x": x}), SMOOTH, grad=False)
+
+
+def test_warnings_point_at_the_caller():
+    with pytest.warns(UserWarning, match="degrees of freedom is <= 0") as caught:
+        torchish.tensor([1.0]).std()
+    assert caught[0].filename == __file__
+
+
+def test_unique_is_not_differentiable():
+    x = torchish.tensor([1.0, 1.0, 2.0], requires_grad=True)
+    assert x.unique().grad_fn.name() == "Unique2Backward0"
+    with pytest.raises(RuntimeError, match="the derivative for '_unique2' is not implemented"):
+        x.unique().sum().backward()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "float16", "uint8"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_order_on_random_rows(dtype, axis):
+    """Stable sorting, selection and medians, over value ranges that make ties."""
+    rng = np.random.default_rng(5)
+    for scale in (3, 100):
+        x = (rng.standard_normal((37, 41)) * scale).astype(np.float64 if dtype != "uint8" else np.float64)
+        x = np.abs(x).astype(dtype) if dtype == "uint8" else np.round(x).astype(dtype)
+        agree(lambda L, t: L.sort(t, stable=True, dim=axis), x, grad=False)
+        agree(lambda L, t: L.sort(t, stable=True, dim=axis, descending=True), x, grad=False)
+        agree(lambda L, t: t.median(axis), x, grad=False)
+        for k in (1, 3, 12):
+            agree(lambda L, t, k=k: t.topk(k, axis)[0], x, grad=False)
+            agree(lambda L, t, k=k: t.topk(k, axis, largest=False)[0], x, grad=False)
+            agree(lambda L, t, k=k: t.kthvalue(k, axis)[0], x, grad=False)
+
+
+def test_float64_sort_orders_low_bits():
+    x = 1.0 + np.random.default_rng(0).permutation(5000) * 2.0**-50
+    x = np.concatenate([x, -x])
+    values, order = torchish.tensor(x).sort()
+    np.testing.assert_array_equal(values.numpy(), np.sort(x))
+    np.testing.assert_array_equal(order.numpy(), np.argsort(x, kind="stable"))
