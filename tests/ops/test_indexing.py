@@ -2,6 +2,7 @@
 
 import random
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -93,6 +94,14 @@ def outcome(f):
             return "error", type(e), str(e)
 
 
+def read(build, lib, x):
+    return x[build(lib)]
+
+
+def write(build, lib, x, value):
+    x[build(lib)] = value
+
+
 def same_error(a, b):
     assert a[0] == b[0], (a, b)
     if a[0] == "error":
@@ -135,7 +144,7 @@ def test_reading(block):
         got = []
         for lib in (torch, torchish):
             x = bases(lib, shape, seed, layout).requires_grad_(True)
-            got.append((outcome(lambda x=x, i=build(lib): x[i]), x))
+            got.append((outcome(partial(read, build, lib, x)), x))
         (a, x), (b, y) = got
         if same_error(a, b):
             continue
@@ -159,7 +168,7 @@ def test_views_alias(block):
         got = []
         for lib in (torch, torchish):
             x = bases(lib, shape, seed, layout)
-            kind, v = outcome(lambda x=x, i=build(lib): x[i])[:2]
+            kind, v = outcome(partial(read, build, lib, x))[:2]
             if kind == "value":
                 v += 100
             got.append(x.numpy().copy())
@@ -175,7 +184,7 @@ def test_writing(block, what):
         for lib in (torch, torchish):
             leaf = bases(lib, shape, seed, layout).requires_grad_(True)
             x = leaf * 1 if layout != "sliced" else leaf.clone()
-            target = outcome(lambda x=x, i=build(lib): x[i])
+            target = outcome(partial(read, build, lib, x))
             value = None
             if target[0] == "value":
                 size = tuple(target[1].shape)
@@ -192,11 +201,7 @@ def test_writing(block, what):
                     values = np.random.default_rng(5).standard_normal(size)
                     value = lib.tensor(values).requires_grad_(True)
             del target
-            end = (
-                outcome(lambda x=x, i=build(lib), value=value: x.__setitem__(i, value))
-                if value is not None
-                else ("none",)
-            )
+            end = outcome(partial(write, build, lib, x, value)) if value is not None else ("none",)
             got.append((end, x, leaf, value))
         (a, x, p, u), (b, y, q, v) = got
         context = (seed, layout, shape, entries, what)
@@ -221,7 +226,7 @@ def test_errors(block):
         results = []
         for lib in (torch, torchish):
             x = bases(lib, shape, seed, "contiguous")
-            results.append(outcome(lambda x=x, i=build(lib): x[i]))
+            results.append(outcome(partial(read, build, lib, x)))
         if not same_error(*results):
             assert np.array_equal(results[0][1].numpy(), results[1][1].numpy()), (seed, shape, entries)
 

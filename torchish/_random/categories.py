@@ -28,9 +28,10 @@ def multinomial(
     shape = (*weights.shape[:-1], num_samples)
     if 0 in shape:
         return np.empty(shape, np.int64)
-    _check_weights(weights)
     if replacement and num_samples > 1:
+        _check_entries(weights)
         return _look_up(generator, weights, num_samples).reshape(shape)
+    _check_weights(weights)
     race = _divide(weights, exponential(generator, weights.shape, weights.dtype))
     if num_samples == 1:
         return np.argmax(race, axis=-1, keepdims=True)
@@ -72,6 +73,17 @@ def _check(weights: np.ndarray, num_samples: int, replacement: bool) -> None:
         raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
     if weights.shape[-1] > _MAX_CATEGORIES:
         raise RuntimeError("number of categories cannot exceed 2^24")
+
+
+def _check_entries(weights: np.ndarray) -> None:
+    """What the kernel for several draws with replacement refuses, row by row."""
+    for row in np.atleast_2d(weights):
+        bad = row[~((row >= 0) & (row < np.inf))]
+        if bad.size:
+            what = "= infinity or NaN" if bad[0] >= 0 else "< 0"  # NaN fails the first comparison already
+            raise RuntimeError(f"invalid multinomial distribution (encountering probability entry {what})")
+        if not np.any(row > 0):
+            raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
 
 
 def _check_weights(weights: np.ndarray) -> None:

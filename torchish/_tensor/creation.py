@@ -16,6 +16,7 @@ from torchish._tensor.errors import type_name
 from torchish._tensor.size import device_of, resolve
 from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
 from torchish._tensor.tensor import Tensor
+from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import CPU, TRACED, Expr, aval, emit, leaf
 from torchish.engine.program import to_device
 from torchish.ops.declare import op
@@ -168,6 +169,8 @@ def from_numpy(array: np.ndarray) -> Tensor:
     st.adopt(array, strides)
     t._storage, t._aval, t._vc = st, st.expr.aval, VersionCounter()
     t._strides = dense
+    if STATE.inference:
+        t._inference = True
     return t
 
 
@@ -348,7 +351,9 @@ def legacy_constructor(cls, args: tuple, kwargs: dict) -> Tensor:
         raise TypeError(
             f"new(): data must be a sequence (got {type_name(args[0])})"
             if len(args) == 1
-            else f"new() received an invalid combination of arguments - got ({got}), but expected one of:\n * (*, torch.device device = None)\n * (tuple of ints size, *, torch.device device = None)\n * (object data, *, torch.device device = None)\n"
+            else f"new() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+            " * (*, torch.device device = None)\n * (tuple of ints size, *, torch.device device = None)\n"
+            " * (object data, *, torch.device device = None)\n"
         )
     if issubclass(cls, Tensor) and cls is not Tensor and not hasattr(cls, "_legacy_dtype"):
         t.__class__ = cls

@@ -335,7 +335,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
             return plan(args, kwargs)
         return general(args, kwargs, key)
 
-    def general(args: tuple, kwargs: dict, key: tuple):
+    def general(args: tuple, kwargs: dict, key: tuple | None = None):
         out = None
         if has_out and "out" in kwargs:
             kwargs = dict(kwargs)
@@ -349,7 +349,8 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
                 with _NoHistory():
                     result = o.run(values)
                 return apply_out(display, result, out, tuple(values))
-            _remember(cache, key, o, args, kwargs, apply)
+            if key is not None:
+                _remember(cache, key, o, args, kwargs, apply, general)
             return o.run(values)
         tf = _torch_function(args, kwargs)
         if tf is not None:
@@ -387,7 +388,7 @@ _FITS: dict[str, Callable[[type], bool]] = {
 }
 
 
-def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, run: Callable) -> None:
+def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, run: Callable, general: Callable) -> None:
     """Keep a fast plan for calls with arguments of these exact types, where the types alone decide what they mean."""
     params = o.schema.params
     n = len(args)
@@ -405,9 +406,16 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
     if any(k not in index or index[k] < n for k in kwargs):
         return
     given = {i: type(x) for i, x in enumerate(args)} | {index[k]: type(v) for k, v in kwargs.items()}
+    sizes = []  # where a tuple was given: it must hold plain integers in later calls too
     for i, t in given.items():
         p = params[i]
         if t is type(None) and p.type.endswith("?"):
+            continue
+        if t is tuple and p.type.startswith("int[]"):
+            x = args[i] if i < n else kwargs[p.name]
+            if any(type(v) is not int for v in x):
+                return
+            sizes.append((i, p.name))
             continue
         fits = _FITS.get(p.type.removesuffix("?"))
         if fits is None or not fits(t):
@@ -441,7 +449,7 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
                 values = fill(args, kwargs)
                 return f(*values[:positional], **dict(zip(names, values[positional:], strict=True)))
 
-        cache[key] = plan
+        cache[key] = _checked(plan, sizes, n, general)
         return
     op_ = o.op
     absent = {i for i in o.dynamic if given.get(i, type(params[i].default)) is type(None) or (i not in given and i in op_.omit)}
@@ -467,7 +475,22 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
         def plan(args, kwargs):
             return o.finish(inner(args, kwargs))
 
-    cache[key] = plan
+    cache[key] = _checked(plan, sizes, n, general)
+
+
+def _checked(plan: Callable, sizes: list, n: int, general: Callable) -> Callable:
+    """`plan`, for calls whose tuples hold plain integers only; others take the general way."""
+    if not sizes:
+        return plan
+
+    def checked(args, kwargs):
+        for i, name in sizes:
+            for v in args[i] if i < n else kwargs[name]:
+                if type(v) is not int:
+                    return general(args, kwargs)
+        return plan(args, kwargs)
+
+    return checked
 
 
 def _sizes_only(params: tuple[Param, ...], args: tuple) -> bool:
@@ -506,12 +529,16 @@ def make_inplace(public: str, overloads: list[Overload]) -> Callable:
         plan = cache.get(key)
         if plan is not None:
             return plan(args, kwargs)
+        return general(args, kwargs, key)
+
+    def general(args: tuple, kwargs: dict, key: tuple | None = None):
         for o in usable:
             try:
                 values = bind(o.schema, args, kwargs, o.converters)
             except NoMatch:
                 continue
-            _remember(cache, key, o, args, kwargs, apply_inplace)
+            if key is not None:
+                _remember(cache, key, o, args, kwargs, apply_inplace, general)
             spec, flat = o.prepare(values)
             return apply_inplace(spec, flat)
         raise invalid_arguments(display, usable, args, kwargs, True)

@@ -37,6 +37,10 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     if method:
         args = args[1:]
     overloads = [o for o in overloads if o.op is None or not o.op.deprecated]
+    of_numbers = [o for o in overloads if o.schema.params and o.schema.params[0].type == "Number"]
+    if of_numbers and len(of_numbers) < len(overloads):  # PyTorch lists them second
+        others = [o for o in overloads if o not in of_numbers]
+        overloads = [others[0], *of_numbers, *others[1:]]
     # PyTorch explains what is wrong with the one signature that takes this many arguments
     plausible = overloads if len(overloads) == 1 else [o for o in overloads if _takes(o, len(args) + len(kwargs), method)]
     if len(plausible) == 1:

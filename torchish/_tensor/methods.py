@@ -18,7 +18,7 @@ from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import expand, infer_size
-from torchish.autograd.grad_mode import STATE
+from torchish.autograd.grad_mode import STATE, is_grad_enabled
 from torchish.autograd.graph import GradFn, LeafHooks
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
 from torchish.engine.program import force, to_device
@@ -345,8 +345,9 @@ def resize_(self: Tensor, *sizes, memory_format=None) -> Tensor:
     shape = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else tuple(sizes)
     if self._needs():
         raise RuntimeError("cannot resize variables that require grad")
-    resize(self, shape)
-    self._vc.value += 1
+    if shape != self._aval.shape:
+        resize(self, shape)
+        self._vc.value += 1
     return self
 
 
@@ -379,7 +380,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     """The tensor as a NumPy array that shares its memory. `force` detaches and copies to the host first."""
     if force:
         return numpy(self.detach().cpu().resolve_conj())
-    if self._needs():
+    if self._needs() and is_grad_enabled():
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
     a = self._aval
     if a.device not in (CPU, "traced"):
@@ -439,7 +440,7 @@ class UntypedStorage:
         self._keep = keep
 
     def data_ptr(self) -> int:
-        return 0 if not self._storage.n_elements() else id(self._storage) * 64
+        return self._storage.address() if self._storage.n_elements() else 0
 
     def nbytes(self) -> int:
         return self._storage.n_elements() * self._storage.expr.aval.dtype.itemsize
@@ -529,7 +530,7 @@ def data_ptr(self: Tensor) -> int:
     """A number that is equal for tensors that start at the same element of the same memory."""
     if not self._aval.size:
         return 0
-    return id(self._storage) * 64 + self._offset * self._aval.dtype.itemsize
+    return self._storage.address() + self._offset * self._aval.dtype.itemsize
 
 
 Tensor.untyped_storage, Tensor.storage, Tensor._typed_storage, Tensor.data_ptr = untyped_storage, storage, storage, data_ptr  # type: ignore[attr-defined]

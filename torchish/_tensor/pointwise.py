@@ -137,7 +137,9 @@ def _wide(x, d: dt.dtype):
     return x.to(d) if isinstance(x, Tensor) else complex(x) if d is dt.complex128 else float(x)
 
 
-@composite("float_power(Tensor|Number input, Tensor|Number exponent)", out=True)
+@composite("float_power(Number self, Tensor exponent)", out=True, method=False)
+@composite("float_power(Tensor input, Number exponent)", out=True)
+@composite("float_power(Tensor input, Tensor exponent)", out=True)
 def float_power(input, exponent) -> Tensor:
     """`input ** exponent` in double precision."""
     d = _power_dtype(input, exponent)

@@ -1,10 +1,10 @@
 """Checking that index tensors stay in range, at the call, as PyTorch does on the CPU.
 
 That needs the positions' values. An index whose values are on the host, or that is made of such (labels, `arange`, a
-batch put together by the loader), costs a look. A pending index whose range follows from the operation that makes
-it (`argmax` along a dimension of the right size) is not computed for the check. Any other pending index is computed: an error
-at the call is worth more than one program for the whole step. On accelerators, and inside jax transforms, nothing is
-checked: positions are clamped there (PyTorch stops the device).
+batch put together by the loader), costs a look. A pending index whose range follows from the operation that makes it
+(`argmax` along a dimension of the right size) is not computed for the check. Any other pending index is computed: an
+error at the call is worth more than one program for the whole step. On accelerators, and inside jax transforms,
+nothing is checked: positions are clamped there (PyTorch stops the device).
 """
 
 from __future__ import annotations

@@ -68,8 +68,10 @@ def _arange_values(start: Any, step: Any, n: int, d: dt.dtype) -> np.ndarray:
     whole = n - n % (2 * width)
     if whole:
         base = values[:whole:width].astype(d.np).astype(work)
-        lanes = np.arange(width).astype(work)
-        out[:whole] = _fma(lanes[None, :], k, base[:, None], work).astype(d.np).reshape(-1)
+        lanes = np.arange(width).astype(work)[None, :]
+        # bfloat16's vectors are filled without fused multiply-adds
+        filled = base[:, None] + lanes * k if d is dt.bfloat16 else _fma(lanes, k, base[:, None], work)
+        out[:whole] = filled.astype(d.np).reshape(-1)
     return out
 
 

@@ -25,7 +25,7 @@ def _spread(name: str, op, input: Tensor, dim, correction, keepdim: bool):
             count *= n
         else:
             outputs *= n
-    if outputs and count - correction <= 0:
+    if (count if outputs else 0) - correction <= 0:
         warn_user(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
             "(input numel divided by output numel).",

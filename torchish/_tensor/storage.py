@@ -7,6 +7,7 @@ snapshot of it and writes go into it.
 
 from __future__ import annotations
 
+import weakref
 from sys import getrefcount
 
 import numpy as np
@@ -34,6 +35,13 @@ def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
+_MADE: weakref.WeakValueDictionary[int, Storage] = weakref.WeakValueDictionary()  # by the memory made for `numpy()`
+
+
+def _pointer(array) -> int:
+    return array.__array_interface__["data"][0]
+
+
 class Storage:
     """What aliasing tensors share.
 
@@ -42,7 +50,7 @@ class Storage:
     NumPy memory while it is shared.
     """
 
-    __slots__ = ("expr", "writes", "strides", "buffer", "array", "owner", "own", "device", "__weakref__")
+    __slots__ = ("expr", "writes", "strides", "buffer", "array", "owner", "own", "device", "fixed", "__weakref__")
 
     def __init__(self, expr: Expr, strides: tuple[int, ...] | None = None):
         self.expr = expr
@@ -52,6 +60,7 @@ class Storage:
         self.array: np.ndarray | None = None  # the root's view of `buffer`
         self.owner: np.ndarray | None = None  # the array that owns the memory, and how many references to it are ours
         self.own = 0
+        self.fixed: int | None = None  # the address, once somebody has asked for it
         self.device = expr.aval.device
 
     @property
@@ -82,6 +91,7 @@ class Storage:
             memory = np.empty(self.n_elements(), value.dtype)
             self._hold(memory, memory, self.shape, self.root_strides())
             self.array[...] = value  # type: ignore[index]
+            _MADE[_pointer(memory)] = self
         return self.buffer  # type: ignore[return-value]
 
     def adopt(self, array: np.ndarray, strides: tuple[int, ...]) -> None:
@@ -104,6 +114,19 @@ class Storage:
         self.array = as_strided(self.buffer, shape, strides, 0)
         self.owner = owner
         self.own = getrefcount(owner) - before
+
+    def address(self) -> int:
+        """A number for where the memory starts; storages on the same NumPy memory agree about it."""
+        if self.fixed is None:
+            if self.buffer is None:
+                self.fixed = id(self) * 64
+            else:
+                start = _pointer(self.buffer)
+                maker = _MADE.get(_pointer(self.owner))
+                if maker is not None and maker is not self and maker.owner is self.owner:
+                    start += maker.address() - _pointer(maker.buffer)
+                self.fixed = start
+        return self.fixed
 
     def is_shared(self) -> bool:
         """Whether some NumPy array still aliases this storage; when none does, sharing ends here."""

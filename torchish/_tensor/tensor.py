@@ -107,6 +107,8 @@ class Tensor:
         t._strides = self._strides
         t._offset = self._offset
         t._cached, t._stamp = self._cached, self._stamp
+        if self._inference:
+            t._inference = True
         return t
 
     def _become(self, other: Tensor) -> None:

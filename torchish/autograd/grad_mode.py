@@ -9,16 +9,24 @@ from typing import Any
 
 
 class _State(threading.local):
-    enabled = True
+    enabled = True  # whether operations are recorded: grad mode, and no inference mode
     inference = False
+    asked = False  # grad mode as it is set inside inference mode, where it has no effect
 
 
 STATE = _State()
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are recorded for differentiation in this thread."""
-    return STATE.enabled
+    """Whether grad mode is on in this thread."""
+    return STATE.asked if STATE.inference else STATE.enabled
+
+
+def _set_grad_enabled(value: bool) -> None:
+    if STATE.inference:
+        STATE.asked = value
+    else:
+        STATE.enabled = value
 
 
 def is_inference_mode_enabled() -> bool:
@@ -70,11 +78,11 @@ class no_grad(_Mode):
         return self if function is None else self(function)
 
     def __enter__(self):
-        self._previous = STATE.enabled
-        STATE.enabled = False
+        self._previous = is_grad_enabled()
+        _set_grad_enabled(False)
 
     def __exit__(self, *exc):
-        STATE.enabled = self._previous
+        _set_grad_enabled(self._previous)
 
 
 class enable_grad(_Mode):
@@ -87,11 +95,11 @@ class enable_grad(_Mode):
         return self if function is None else self(function)
 
     def __enter__(self):
-        self._previous = STATE.enabled
-        STATE.enabled = True
+        self._previous = is_grad_enabled()
+        _set_grad_enabled(True)
 
     def __exit__(self, *exc):
-        STATE.enabled = self._previous
+        _set_grad_enabled(self._previous)
 
 
 class set_grad_enabled(_Mode):
@@ -100,19 +108,19 @@ class set_grad_enabled(_Mode):
     __module__ = "torch"
 
     def __init__(self, mode: bool):
-        self._previous = STATE.enabled
+        self._previous = is_grad_enabled()
         self.mode = mode
-        STATE.enabled = bool(mode)
+        _set_grad_enabled(bool(mode))
 
     def __call__(self, function):
-        STATE.enabled = self._previous
+        _set_grad_enabled(self._previous)
         return super().__call__(function)
 
     def __enter__(self):
-        STATE.enabled = bool(self.mode)
+        _set_grad_enabled(bool(self.mode))
 
     def __exit__(self, *exc):
-        STATE.enabled = self._previous
+        _set_grad_enabled(self._previous)
 
     def _clone(self):
         return type(self)(self.mode)
@@ -135,15 +143,13 @@ class inference_mode(_Mode):
         return self(mode)
 
     def __enter__(self):
-        self._previous = STATE.enabled, STATE.inference
+        self._previous = STATE.enabled, STATE.inference, STATE.asked
         STATE.inference = self.mode
-        if self.mode:
-            STATE.enabled = False
-        else:
-            STATE.enabled = True
+        STATE.enabled = not self.mode
+        STATE.asked = False
 
     def __exit__(self, *exc):
-        STATE.enabled, STATE.inference = self._previous
+        STATE.enabled, STATE.inference, STATE.asked = self._previous
 
     def _clone(self):
         return type(self)(self.mode)

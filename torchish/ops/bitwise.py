@@ -15,13 +15,15 @@ def _bitwise(name: str, kernel: str, doc: str, f) -> list:
         return f(input, other)
 
     body.__doc__ = doc
-    return [
-        op(
-            f"{name}({operands})", promote=ARITH, inplace=operands[0] == "T", method=operands[0] == "T",
-            differentiable=False, check=refuse(kernel, FLOATING, COMPLEX),
-        )(body)
-        for operands in _OPERANDS
-    ]  # fmt: skip
+    made = []
+    for operands in _OPERANDS:
+        tensor = operands.startswith("Tensor")
+        declare = op(
+            f"{name}({operands})", promote=ARITH, inplace=tensor, method=tensor, out=tensor, differentiable=False,
+            check=refuse(kernel, FLOATING, COMPLEX),
+        )  # fmt: skip
+        made.append(declare(body))
+    return made
 
 
 @op(

@@ -41,8 +41,15 @@ def fill(input, value):
     return _filled(input, value)
 
 
-@op("_assign(Tensor input, Tensor|Number value)", out=False, method=False, function=False, saves=(), grad="FillBackward3",
-    layout="pointwise")  # fmt: skip
+@op(
+    "_assign(Tensor input, Tensor|Number value)",
+    out=False,
+    method=False,
+    function=False,
+    saves=(),
+    grad="FillBackward3",
+    layout="pointwise",
+)
 def assign(input, value):
     """`x[...] = number`: PyTorch makes the number a tensor first, which the gradient function's name shows."""
     return _filled(input, value)

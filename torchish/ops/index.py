@@ -23,14 +23,27 @@ def _accumulate(ref, values):
     return ref.max(values, mode=IN_BOUNDS) if values.dtype == jnp.bool_ else ref.add(values, mode=IN_BOUNDS)
 
 
-@op("_index(Tensor input, Tensor?[] indices)", out=False, method=False, function=False, saves=("indices",), indices=("indices",),
-    grad="IndexBackward0")  # fmt: skip
+@op(
+    "_index(Tensor input, Tensor?[] indices)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("indices",),
+    indices=("indices",),
+    grad="IndexBackward0",
+)
 def index(input, indices):
     return input.at[_key(indices)].get(mode=IN_BOUNDS)
 
 
-@op("_index_put(Tensor input, Tensor?[] indices, Tensor|Number values, bool accumulate)", out=False, method=False,
-    function=False, grad="IndexPutBackward0", indices=("indices",))  # fmt: skip
+@op(
+    "_index_put(Tensor input, Tensor?[] indices, Tensor|Number values, bool accumulate)",
+    out=False,
+    method=False,
+    function=False,
+    grad="IndexPutBackward0",
+    indices=("indices",),
+)
 def index_put(input, indices, values, accumulate):
     values = to_dtype(values, input.dtype)
     ref = input.at[_key(indices)]
@@ -43,8 +56,15 @@ def _(grad, indices, accumulate):
     return grad if accumulate else where.set(0, mode=IN_BOUNDS), None, where.get(mode=IN_BOUNDS)
 
 
-@op("_mask_put(Tensor input, Tensor mask, Tensor|Number values, int dim)", out=False, method=False, function=False,
-    saves=("mask",), grad="IndexPutBackward0", indices=("mask",))  # fmt: skip
+@op(
+    "_mask_put(Tensor input, Tensor mask, Tensor|Number values, int dim)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("mask",),
+    grad="IndexPutBackward0",
+    indices=("mask",),
+)
 def mask_put(input, mask, values, dim):
     """`input[mask] = values` for values that do not depend on how many elements the mask picks."""
     after = input.ndim - dim - mask.ndim
@@ -55,14 +75,29 @@ def mask_put(input, mask, values, dim):
     return jnp.where(mask.reshape(mask.shape + (1,) * after), values, input)
 
 
-@op("_masked_fill(Tensor input, Tensor mask, Tensor|Number value)", out=False, method=False, function=False, saves=("mask",),
-    indices=("mask",), layout="pointwise", grad=lambda spec, flat: "MaskedFillBackward" + ("1" if spec.kinds[2] == "T" else "0"))  # fmt: skip
+@op(
+    "_masked_fill(Tensor input, Tensor mask, Tensor|Number value)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("mask",),
+    indices=("mask",),
+    layout="pointwise",
+    grad=lambda spec, flat: "MaskedFillBackward" + ("1" if spec.kinds[2] == "T" else "0"),
+)
 def masked_fill(input, mask, value):
     return jnp.where(mask, to_dtype(value, input.dtype), input)
 
 
-@op("_masked_scatter(Tensor input, Tensor mask, Tensor source)", out=False, method=False, function=False, saves=("mask",),
-    grad="MaskedScatterBackward0", indices=("mask",))  # fmt: skip
+@op(
+    "_masked_scatter(Tensor input, Tensor mask, Tensor source)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("mask",),
+    grad="MaskedScatterBackward0",
+    indices=("mask",),
+)
 def masked_scatter(input, mask, source):
     shape = jnp.broadcast_shapes(input.shape, mask.shape)
     input, mask = jnp.broadcast_to(input, shape), jnp.broadcast_to(mask, shape)
@@ -80,8 +115,15 @@ def _along(dim: int, positions) -> tuple:
     return (slice(None),) * dim + (positions,)
 
 
-@op("_index_select(Tensor input, Tensor index, int dim)", out=False, method=False, function=False, saves=("index",),
-    grad="IndexSelectBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_index_select(Tensor input, Tensor index, int dim)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("index",),
+    grad="IndexSelectBackward0",
+    indices=("index",),
+)
 def index_select(input, index, dim):
     if input.ndim == 0:
         return input.reshape(1)[at_least_1d(index)].reshape(())
@@ -92,16 +134,29 @@ def _rows(input, dim, index):
     return at_least_1d(input).at[_along(dim, at_least_1d(index))]
 
 
-@op("_index_add(Tensor input, Tensor index, Tensor source, Number alpha, int dim)", out=False, method=False, function=False,
-    saves=("index",), grad="IndexAddBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_index_add(Tensor input, Tensor index, Tensor source, Number alpha, int dim)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("index",),
+    grad="IndexAddBackward0",
+    indices=("index",),
+)
 def index_add(input, index, source, alpha, dim):
     if input.dtype != jnp.bool_:
         source = source * to_dtype(alpha, input.dtype)
     return _accumulate(_rows(input, dim, index), at_least_1d(source)).reshape(input.shape)
 
 
-@op("_index_copy(Tensor input, Tensor index, Tensor source, int dim)", out=False, method=False, function=False,
-    grad="IndexCopyBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_index_copy(Tensor input, Tensor index, Tensor source, int dim)",
+    out=False,
+    method=False,
+    function=False,
+    grad="IndexCopyBackward0",
+    indices=("index",),
+)
 def index_copy(input, index, source, dim):
     source = at_least_1d(source)
     return _rows(input, dim, index).set(source, mode=IN_BOUNDS).reshape(input.shape)
@@ -113,8 +168,14 @@ def _(grad, index, dim):
     return _rows(grad, dim, index).set(0, mode=IN_BOUNDS).reshape(grad.shape), None, g
 
 
-@op("_index_fill(Tensor input, Tensor index, Tensor|Number value, int dim)", out=False, method=False, function=False,
-    indices=("index",), grad=lambda spec, flat: "IndexFillBackward" + ("1" if spec.kinds[2] == "T" else "0"))  # fmt: skip
+@op(
+    "_index_fill(Tensor input, Tensor index, Tensor|Number value, int dim)",
+    out=False,
+    method=False,
+    function=False,
+    indices=("index",),
+    grad=lambda spec, flat: "IndexFillBackward" + ("1" if spec.kinds[2] == "T" else "0"),
+)
 def index_fill(input, index, value, dim):
     return _rows(input, dim, index).set(to_dtype(value, input.dtype), mode=IN_BOUNDS).reshape(input.shape)
 
@@ -125,14 +186,27 @@ def _(grad, index, dim):
     return jnp.where(filled, 0, grad), None, jnp.where(filled, grad, 0).sum()
 
 
-@op("_take(Tensor input, Tensor index)", out=False, method=False, function=False, saves=("index",), grad="TakeBackward0",
-    indices=("index",))  # fmt: skip
+@op(
+    "_take(Tensor input, Tensor index)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("index",),
+    grad="TakeBackward0",
+    indices=("index",),
+)
 def take(input, index):
     return input.reshape(-1).at[index].get(mode=IN_BOUNDS)
 
 
-@op("_put(Tensor input, Tensor index, Tensor source, bool accumulate)", out=False, method=False, function=False,
-    grad="PutBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_put(Tensor input, Tensor index, Tensor source, bool accumulate)",
+    out=False,
+    method=False,
+    function=False,
+    grad="PutBackward0",
+    indices=("index",),
+)
 def put(input, index, source, accumulate):
     """`source` has the shape of `index`."""
     ref, values = input.reshape(-1).at[index.reshape(-1)], source.reshape(-1)
@@ -147,8 +221,15 @@ def _(grad, index, accumulate):
     return g, None, ref.get(mode=IN_BOUNDS).reshape(index.shape)
 
 
-@op("_gather(Tensor input, Tensor index, int dim)", out=False, method=False, function=False, saves=("index",),
-    grad="GatherBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_gather(Tensor input, Tensor index, int dim)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("index",),
+    grad="GatherBackward0",
+    indices=("index",),
+)
 def gather(input, index, dim):
     return gathered(input, index, dim)
 
@@ -174,8 +255,15 @@ def unravel(input, size, stride):
     return (input // stride) % size
 
 
-@op("_masked_select(Tensor input, Tensor index)", out=False, method=False, function=False, saves=("index",),
-    grad="MaskedSelectBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_masked_select(Tensor input, Tensor index)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("index",),
+    grad="MaskedSelectBackward0",
+    indices=("index",),
+)
 def masked_select(input, index):
     """What a mask picks, given as flat positions."""
     return input.reshape(-1).at[index].get(mode=IN_BOUNDS)

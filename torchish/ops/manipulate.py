@@ -120,8 +120,14 @@ def trace(input):
 # --- padding -------------------------------------------------------------------------------------------------
 
 
-@op("_constant_pad_nd(Tensor input, Number value, int[] pad)", out=False, method=False, function=False, saves=(),
-    grad="ConstantPadNdBackward0")  # fmt: skip
+@op(
+    "_constant_pad_nd(Tensor input, Number value, int[] pad)",
+    out=False,
+    method=False,
+    function=False,
+    saves=(),
+    grad="ConstantPadNdBackward0",
+)
 def constant_pad_nd(input, value, pad):
     if len(pad) % 2:
         raise RuntimeError(f"Length of pad must be even but instead it equals {len(pad)}")
@@ -186,8 +192,13 @@ def pad_edges(input, pad, mode):
     return input if mode == "circular" else crop(input)
 
 
-@op("_as_strided_scatter(Tensor input, Tensor src, int[] root_strides, int[] size, int[] stride, int storage_offset)", out=False,
-    method=False, function=False, grad="AsStridedScatterBackward0")  # fmt: skip
+@op(
+    "_as_strided_scatter(Tensor input, Tensor src, int[] root_strides, int[] size, int[] stride, int storage_offset)",
+    out=False,
+    method=False,
+    function=False,
+    grad="AsStridedScatterBackward0",
+)
 def as_strided_scatter(input, src, root_strides, size, stride, storage_offset):
     spec = views.as_strided.spec(("T",), (input.shape, root_strides, size, stride, storage_offset))
     return views.write_spec(spec).run(input, src)

@@ -239,12 +239,12 @@ def addcmul(input, tensor1, tensor2, value):
 
 def _check_addcdiv(common: dt.dtype, given: Given) -> None:
     if given["tensor1"][1].category < FLOATING and given["tensor2"][1].category < FLOATING:
-        raise RuntimeError(
+        raise RuntimeError(  # two spaces after "future": so does PyTorch
             "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform "
-            "a true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
-            "torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / "
-            "tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value "
-            "* tensor1 / tensor2), for all dtypes."
+            "a true division of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input "
+            "+ value * torch.trunc(tensor1 / tensor2)).to(input.dtype) for integer inputs and as (input + value "
+            "* tensor1 / tensor2) for float inputs. The future addcdiv behavior is just the latter "
+            "implementation: (input + value * tensor1 / tensor2), for all dtypes."
         )
 
 

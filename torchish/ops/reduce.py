@@ -164,10 +164,10 @@ def _refuse(input, kernel: str) -> None:
         raise NotImplementedError(f'"{kernel}" not implemented for \'{type_name(input)}\'')
 
 
-def _refuse_empty(input, axes, name: str) -> None:
+def _refuse_empty(input, dim, axes, name: str) -> None:
     """PyTorch's errors for extrema of nothing."""
     if input.size == 0:
-        if len(axes) == input.ndim:
+        if not dim:
             raise RuntimeError(
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
                 "with the 'dim' argument."
@@ -221,7 +221,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
     def full(input):
         _refuse(input, f"{name}_all")
         axes = tuple(range(input.ndim))
-        _refuse_empty(input, axes, name)
+        _refuse_empty(input, (), axes, name)
         return extremum(input, axes, False, largest)
 
     @full.backward
@@ -265,7 +265,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
     def a_form(input, dim, keepdim):
         _refuse(input, f"{name}_values_cpu")
         axes = wrap_dims(dim, input.ndim)
-        _refuse_empty(input, axes, f"a{name}")
+        _refuse_empty(input, dim, axes, f"a{name}")
         return extremum(input, axes, keepdim, largest)
 
     @a_form.backward
@@ -308,7 +308,7 @@ _declare_extremum("min", False)
 @op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False)", returns="min max")
 def aminmax(input, dim, keepdim):
     """Both extrema, of all elements or along a dimension; nan when there is one."""
-    _refuse(input, "aminmax_cpu" if dim is not None else "aminmax_cpu")
+    _refuse(input, "aminmax_cpu")
     if dim is None:
         if input.size == 0:
             raise RuntimeError(

@@ -38,8 +38,15 @@ def _scatter_name(spec, flat) -> str:
     return "ScatterBackward0" if spec.kinds[2] == "T" else "ScatterBackward1"
 
 
-@op("_scatter(Tensor input, Tensor index, Tensor|Number src, int dim, str? reduce)", out=False, method=False, function=False,
-    saves=("index",), grad=_scatter_name, indices=("index",))  # fmt: skip
+@op(
+    "_scatter(Tensor input, Tensor index, Tensor|Number src, int dim, str? reduce)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("index",),
+    grad=_scatter_name,
+    indices=("index",),
+)
 def scatter(input, index, src, dim, reduce):
     if not index.size:
         return input
@@ -66,8 +73,15 @@ def _add(ref, values):
     return ref.max(values, mode=IN_BOUNDS) if values.dtype == jnp.bool_ else ref.add(values, mode=IN_BOUNDS)
 
 
-@op("_scatter_add(Tensor input, Tensor index, Tensor src, int dim)", out=False, method=False, function=False, saves=("index",),
-    grad="ScatterAddBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_scatter_add(Tensor input, Tensor index, Tensor src, int dim)",
+    out=False,
+    method=False,
+    function=False,
+    saves=("index",),
+    grad="ScatterAddBackward0",
+    indices=("index",),
+)
 def scatter_add(input, index, src, dim):
     if not index.size:
         return input
@@ -160,8 +174,14 @@ def _reduce_grads(places, pick, grad, input, values, result, reduce: str, includ
     return masked(jnp.where(at_self, share, 0)), jnp.where(at_src, pick(share), 0)
 
 
-@op("_scatter_reduce(Tensor input, Tensor index, Tensor src, int dim, str reduce, bool include_self)", out=False, method=False,
-    function=False, grad="ScatterReduceBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_scatter_reduce(Tensor input, Tensor index, Tensor src, int dim, str reduce, bool include_self)",
+    out=False,
+    method=False,
+    function=False,
+    grad="ScatterReduceBackward0",
+    indices=("index",),
+)
 def scatter_reduce(input, index, src, dim, reduce, include_self):
     if not index.size:
         return input
@@ -182,8 +202,14 @@ def _(grad, input, index, src, result, dim, reduce, include_self):
     return g_self.reshape(input.shape), None, _padded(g_src, src, index)
 
 
-@op("_index_reduce(Tensor input, Tensor index, Tensor source, int dim, str reduce, bool include_self)", out=False, method=False,
-    function=False, grad="IndexReduceBackward0", indices=("index",))  # fmt: skip
+@op(
+    "_index_reduce(Tensor input, Tensor index, Tensor source, int dim, str reduce, bool include_self)",
+    out=False,
+    method=False,
+    function=False,
+    grad="IndexReduceBackward0",
+    indices=("index",),
+)
 def index_reduce(input, index, source, dim, reduce, include_self):
     if not index.size:
         return input

@@ -121,13 +121,8 @@ def _real(x) -> np.dtype:
 # --- norms -------------------------------------------------------------------------------------------------
 
 
-def _magnitude(x):
-    """|x|, with gradient 0 at 0 (the derivative rules below never differentiate it)."""
-    return jnp.abs(x)
-
-
 def _norm_value(x, p: float, axes: tuple[int, ...], keepdim: bool):
-    size = _magnitude(x)
+    size = jnp.abs(x)
     if p == 0:
         return jnp.sum(x != 0, axes, keepdims=keepdim).astype(size.dtype)
     if p == math.inf:
@@ -143,10 +138,6 @@ def _norm_value(x, p: float, axes: tuple[int, ...], keepdim: bool):
     return jnp.sum(size**q, axes, keepdims=keepdim) ** (1 / q)
 
 
-def _sign(x):
-    return jnp.sign(x)
-
-
 def _norm_direction(x, norm, p: float, axes: tuple[int, ...]):
     """The derivative of a norm (its reduced axes kept) by `x`, in PyTorch's convention: 0 at 0, shared among maxima."""
     none = norm == 0
@@ -154,19 +145,19 @@ def _norm_direction(x, norm, p: float, axes: tuple[int, ...]):
     if p == 0:
         return jnp.zeros_like(x)
     if p == 1:
-        return _sign(x)
+        return jnp.sign(x)
     if p == 2:
         return jnp.where(none, 0, x / safe)
     size = jnp.where(x == 0, 1, jnp.abs(jnp.where(x == 0, 1, x)))
     if math.isinf(p):
         magnitude = jnp.abs(jax.lax.stop_gradient(x))
         at = (magnitude == norm) | jnp.isnan(magnitude)
-        return _sign(x) * at / jnp.sum(at, axes, keepdims=True).astype(norm.dtype)
+        return jnp.sign(x) * at / jnp.sum(at, axes, keepdims=True).astype(norm.dtype)
     q = np.asarray(p, norm.dtype)
     if p < 1:
-        return jnp.where(x == 0, 0, _sign(x) * size ** (q - 1)) * norm ** (1 - q)
+        return jnp.where(x == 0, 0, jnp.sign(x) * size ** (q - 1)) * norm ** (1 - q)
     if p < 2:
-        return jnp.where(none | (x == 0), 0, _sign(x) * size ** (q - 1) / safe ** (q - 1))
+        return jnp.where(none | (x == 0), 0, jnp.sign(x) * size ** (q - 1) / safe ** (q - 1))
     return jnp.where(none | (x == 0), 0, x * size ** (q - 2) / safe ** (q - 1))
 
 
@@ -212,7 +203,7 @@ def _check_norm(input, p: float, axes, dim, dtype) -> None:
         for d, a in zip(dim, axes, strict=True):
             if input.shape[a] == 0:
                 raise RuntimeError(
-                    f"linalg.vector_norm cannot compute the {text} norm on the dimension {d} because this dimension is "
+                    f"linalg.vector_norm cannot compute the {text} norm on the dimension {d}because this dimension is "
                     "empty and the operation does not have an identity"
                 )
 

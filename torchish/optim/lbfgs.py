@@ -8,6 +8,7 @@ from typing import Any
 import torchish as torch
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import enable_grad, no_grad
+from torchish.engine.program import evaluate_all
 from torchish.optim.lbfgs_history import History
 from torchish.optim.optimizer import Optimizer
 
@@ -19,7 +20,7 @@ def _cubic_interpolate(x1, f1, g1, x2, f2, g2, bounds=None):
     square = d1**2 - g1 * g2
     if square < 0:
         return (low + high) / 2.0
-    d2 = square.sqrt() if isinstance(square, Tensor) else square**0.5
+    d2 = square**0.5
     if x1 <= x2:
         best = x2 - (x2 - x1) * ((g2 + d2 - d1) / (g2 - g1 + 2 * d2))
     else:
@@ -29,11 +30,9 @@ def _cubic_interpolate(x1, f1, g1, x2, f2, g2, bounds=None):
 
 def _strong_wolfe(evaluate, x, t, d, f, g, gtd, c1=1e-4, c2=0.9, tolerance_change=1e-9, max_ls=25):
     """A step length along `d` that meets the strong Wolfe conditions: loss, gradient, length, evaluations."""
-    d_norm = d.abs().max()
-    g = g.clone()
-    f_new, g_new = evaluate(x, t, d)
+    d_norm = d.abs().max().item()
+    f_new, g_new, gtd_new = evaluate(x, t, d)
     evaluations = 1
-    gtd_new = g_new.dot(d)
     t_prev, f_prev, g_prev, gtd_prev = 0, f, g, gtd
     done = False
     iteration = 0
@@ -41,7 +40,7 @@ def _strong_wolfe(evaluate, x, t, d, f, g, gtd, c1=1e-4, c2=0.9, tolerance_chang
     while iteration < max_ls:
         if f_new > (f + c1 * t * gtd) or (iteration > 1 and f_new >= f_prev) or (not abs(gtd_new) <= -c2 * gtd and gtd_new >= 0):
             bracket, bracket_f = [t_prev, t], [f_prev, f_new]
-            bracket_g, bracket_gtd = [g_prev, g_new.clone()], [gtd_prev, gtd_new]
+            bracket_g, bracket_gtd = [g_prev, g_new], [gtd_prev, gtd_new]
             break
         if abs(gtd_new) <= -c2 * gtd:
             bracket, bracket_f, bracket_g = [t], [f_new], [g_new]
@@ -50,10 +49,9 @@ def _strong_wolfe(evaluate, x, t, d, f, g, gtd, c1=1e-4, c2=0.9, tolerance_chang
         shortest, longest = t + 0.01 * (t - t_prev), t * 10
         previous = t
         t = _cubic_interpolate(t_prev, f_prev, gtd_prev, t, f_new, gtd_new, bounds=(shortest, longest))
-        t_prev, f_prev, g_prev, gtd_prev = previous, f_new, g_new.clone(), gtd_new
-        f_new, g_new = evaluate(x, t, d)
+        t_prev, f_prev, g_prev, gtd_prev = previous, f_new, g_new, gtd_new
+        f_new, g_new, gtd_new = evaluate(x, t, d)
         evaluations += 1
-        gtd_new = g_new.dot(d)
         iteration += 1
     if iteration == max_ls:
         bracket, bracket_f, bracket_g = [0, t], [f, f_new], [g, g_new]
@@ -73,12 +71,11 @@ def _strong_wolfe(evaluate, x, t, d, f, g, gtd, c1=1e-4, c2=0.9, tolerance_chang
                 stuck = True
         else:
             stuck = False
-        f_new, g_new = evaluate(x, t, d)
+        f_new, g_new, gtd_new = evaluate(x, t, d)
         evaluations += 1
-        gtd_new = g_new.dot(d)
         iteration += 1
         if f_new > (f + c1 * t * gtd) or f_new >= bracket_f[low]:
-            bracket[high], bracket_f[high], bracket_g[high], bracket_gtd[high] = t, f_new, g_new.clone(), gtd_new
+            bracket[high], bracket_f[high], bracket_g[high], bracket_gtd[high] = t, f_new, g_new, gtd_new
             low, high = (0, 1) if bracket_f[0] <= bracket_f[1] else (1, 0)
         else:
             if abs(gtd_new) <= -c2 * gtd:
@@ -86,7 +83,7 @@ def _strong_wolfe(evaluate, x, t, d, f, g, gtd, c1=1e-4, c2=0.9, tolerance_chang
             elif gtd_new * (bracket[high] - bracket[low]) >= 0:
                 for values in (bracket, bracket_f, bracket_g, bracket_gtd):
                     values[high] = values[low]
-            bracket[low], bracket_f[low], bracket_g[low], bracket_gtd[low] = t, f_new, g_new.clone(), gtd_new
+            bracket[low], bracket_f[low], bracket_g[low], bracket_gtd[low] = t, f_new, g_new, gtd_new
     return bracket_f[low], bracket_g[low], bracket[low], evaluations
 
 
@@ -117,21 +114,27 @@ class LBFGS(Optimizer):
             views.append(torch.view_as_real(v).reshape(-1) if v.is_complex() else v)
         return torch.cat(views, 0)
 
-    def _add_grad(self, step_size: Any, update: Tensor) -> None:
+    def _add_grad(self, step_size: float, update: Tensor) -> None:
         offset = 0
         for p in self._params:
             q = torch.view_as_real(p) if p.is_complex() else p
             n = q.numel()
-            q.add_(update[offset : offset + n].view_as(q), alpha=float(step_size))
+            q.add_(update[offset : offset + n].view_as(q), alpha=step_size)
             offset += n
 
-    def _directional_evaluate(self, closure: Callable, x: list[Tensor], t: Any, d: Tensor) -> tuple[float, Tensor]:
-        self._add_grad(t, d)
-        loss = float(closure())
+    def _evaluate(self, closure: Callable) -> tuple[float, Tensor]:
+        """The loss and the flat gradient, computed by one program that is the same each time."""
+        loss = closure()
         flat = self._gather_flat_grad()
+        evaluate_all()
+        return loss.item() if isinstance(loss, Tensor) else float(loss), flat
+
+    def _directional_evaluate(self, closure: Callable, x: list[Tensor], t: float, d: Tensor) -> tuple[float, Tensor, float]:
+        self._add_grad(t, d)
+        loss, flat = self._evaluate(closure)
         for p, saved in zip(self._params, x, strict=True):
             p.copy_(saved)
-        return loss, flat
+        return loss, flat, flat.dot(d).item()
 
     def _direction(self, state: dict, flat_grad: Tensor, history_size: int) -> Tensor:
         """The next direction, from the history of steps and changes of the gradient."""
@@ -168,10 +171,9 @@ class LBFGS(Optimizer):
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
         first_loss = closure()
-        loss = float(first_loss)
+        loss, flat_grad = self._evaluate(lambda: first_loss)
         evaluations = 1
         state["func_evals"] += 1
-        flat_grad = self._gather_flat_grad()
         if flat_grad.abs().max() <= tolerance_grad:
             return first_loss
         n_iter = 0
@@ -179,10 +181,10 @@ class LBFGS(Optimizer):
             n_iter += 1
             state["n_iter"] += 1
             d = state["d"] = self._direction(state, flat_grad, group["history_size"])
-            state["prev_flat_grad"] = flat_grad.clone()
+            state["prev_flat_grad"] = flat_grad
             previous_loss = state["prev_loss"] = loss
-            t = state["t"] = min(1.0, 1.0 / flat_grad.abs().sum()) * lr if state["n_iter"] == 1 else lr
-            gtd = flat_grad.dot(d)
+            t = state["t"] = min(1.0, 1.0 / flat_grad.abs().sum().item()) * lr if state["n_iter"] == 1 else lr
+            gtd = flat_grad.dot(d).item()
             if gtd > -tolerance_change:
                 break
             new_evaluations = 0
@@ -204,8 +206,7 @@ class LBFGS(Optimizer):
                 self._add_grad(t, d)
                 converged = False
                 if n_iter != max_iter:
-                    loss = float(closure())
-                    flat_grad = self._gather_flat_grad()
+                    loss, flat_grad = self._evaluate(closure)
                     converged = flat_grad.abs().max() <= tolerance_grad
                     new_evaluations = 1
             evaluations += new_evaluations

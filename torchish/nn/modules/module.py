@@ -278,10 +278,14 @@ class Module:
 
     def __call__(self, *args, **kwargs):
         d = self.__dict__
-        compiled = d.get("_compiled_call_impl")
-        if compiled is not None:
-            return compiled(*args, **kwargs)
-        return self._call_impl(*args, **kwargs)
+        if d.get("_compiled_call_impl") is not None:
+            return d["_compiled_call_impl"](*args, **kwargs)
+        if (
+            d["_backward_hooks"] or d["_backward_pre_hooks"] or d["_forward_hooks"] or d["_forward_pre_hooks"]
+            or _global_forward_hooks or _global_forward_pre_hooks or _global_backward_hooks or _global_backward_pre_hooks
+        ):  # fmt: skip
+            return self._call_with_hooks(args, kwargs)
+        return self.forward(*args, **kwargs)
 
     def _call_impl(self, *args, **kwargs):
         d = self.__dict__
