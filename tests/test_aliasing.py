@@ -513,7 +513,7 @@ def same_values(x, y) -> bool:
 def check_states(ref, our, trail):
     for i, (x, y) in enumerate(zip(ref.pool, our.pool, strict=True)):
         p, q = state(x, torch), state(y, torchish)
-        assert p == q, f"tensor {i} after {trail}:\n" + "\n".join(f"  {k}: torch {p[k]}, torchish {q[k]}" for k in p if p[k] != q[k])
+        assert p == q, f"tensor {i} after {trail}:\n" + "\n".join(f"  {k}: torch {p.get(k)}, torchish {q.get(k)}" for k in {**p, **q} if p.get(k) != q.get(k))
     p, q = sharing(ref.pool), sharing(our.pool)
     assert p == q, f"sharing after {trail}: torch {p}, torchish {q}"
 

@@ -159,7 +159,7 @@ def test_dead_work_is_never_run():
     before = program.STATS.nodes
     y = x + 1
     for _ in range(10):
-        y * 3  # noqa: B018 - the result is dropped on purpose
+        y * 3
     assert y.tolist() == [2.0, 2.0, 2.0]
     assert program.STATS.nodes - before == 1
 

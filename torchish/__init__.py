@@ -45,8 +45,8 @@ namespace.install_methods()
 operators.install(_functions)
 
 # These come after the namespace that they use.
-from torchish import _settings, _tensor_str, autograd, random, return_types, utils, version  # noqa: E402
-from torchish._settings import *  # noqa: E402, F403
+from torchish import _settings, _tensor_str, autograd, random, return_types, utils, version
+from torchish._settings import *
 
 Tensor.__module__ = "torch"
 

@@ -109,7 +109,7 @@ def set_default_dtype(d) -> None:
     """Make `d` (float16, bfloat16, float32 or float64) the dtype of Python floats."""
     global _default
     if not isinstance(d, dtype):
-        raise TypeError(f"invalid dtype object: only floating-point types are supported as the default type")
+        raise TypeError("invalid dtype object: only floating-point types are supported as the default type")
     if not d.is_floating_point:
         raise TypeError("only floating-point types are supported as the default type")
     _default = d

@@ -32,7 +32,8 @@ def make(name: str, fields: tuple[str, ...]) -> type:
         body: dict = {
             "__slots__": (), "__module__": "torch.return_types", "__repr__": _repr, "__reduce__": _reduce,
             "_fields": fields, "__match_args__": fields,
-            "_make": classmethod(lambda cls, items: cls(items)), "_asdict": lambda self: dict(zip(self._fields, self, strict=True)),
+            "_make": classmethod(lambda cls, items: cls(items)),
+            "_asdict": lambda self: dict(zip(self._fields, self, strict=True)),
             "n_fields": n, "n_sequence_fields": n, "n_unnamed_fields": 0,
         }  # fmt: skip
         for i, f in enumerate(fields):

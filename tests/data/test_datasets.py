@@ -146,8 +146,9 @@ def test_as_pytorch(f):
 
 
 def test_one_module_under_two_names():
-    import torchish.data.sampler
     import torchish.utils.data.sampler
+
+    import torchish.data.sampler
 
     assert torchish.utils.data is torchish.data
     assert torchish.utils.data.sampler is torchish.data.sampler
@@ -155,4 +156,4 @@ def test_one_module_under_two_names():
 
 def test_a_name_that_is_missing():
     with pytest.raises(AttributeError, match="module 'torch.utils.data' has no attribute 'Foo'"):
-        torchish.data.Foo  # noqa: B018
+        torchish.data.Foo

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-import torchish  # noqa: E402
+import torchish
 
 ROUNDS = 60
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-import torchish  # noqa: E402
+import torchish
 
 NAN, INF = float("nan"), float("inf")
 
@@ -22,7 +22,7 @@ def outcome(lib, f, *arrays, grad=True):
         tensors = [lib.tensor(a, requires_grad=grad and np.asarray(a).dtype.kind == "f") for a in arrays]
         try:
             got = f(lib, *tensors)
-        except Exception as error:  # noqa: BLE001 - the error is what is compared
+        except Exception as error:
             return type(error).__name__, re.sub(r"\s+", " ", str(error)), []
         parts = []
         for t in got if isinstance(got, (tuple, list)) else [got]:
@@ -60,7 +60,7 @@ def gradients(lib, f, x, order):
     if not g.requires_grad:  # linear
         return np.zeros_like(x)
     (h,) = lib.autograd.grad((g * g).sum(), t, allow_unused=True)
-    return np.zeros_like(x) if h is None else h.detach().numpy()
+    return np.zeros_like(x) if h is None else h.detach().numpy(force=True)
 
 
 SMOOTH = np.array([[0.3, -1.2, 2.0, 0.7], [1.5, 0.1, -0.4, 2.2], [-0.6, 0.9, 1.1, -2.5]])
@@ -128,6 +128,30 @@ def test_values_and_gradients(name, data):
         np.testing.assert_allclose(have, want, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "name", ["max", "max_dim", "amax", "aminmax", "median", "std", "norm", "norm_inf", "norm3", "cummax", "prod_dim"]
+)
+@pytest.mark.parametrize("data", ["tied", "zeros"])
+def test_jax_differentiates_by_the_same_conventions(name, data):
+    """Under `jax.grad` the pure functions themselves are differentiated: ties and zeros must come out as in PyTorch."""
+    import jax
+
+    x = {"tied": TIED, "zeros": ZEROS}[data]
+    f = DIFFERENTIABLE[name]
+
+    def total(t):
+        got = f(torchish, t)
+        parts = [p for p in (got if isinstance(got, (tuple, list)) else [got]) if p.is_floating_point()]
+        return sum((p * torchish.tensor(np.cos(np.arange(p.numel())).reshape(tuple(p.shape)))).sum() for p in parts)
+
+    with jax.enable_x64(True):
+        leaves, tree = jax.tree_util.tree_flatten(torchish.tensor(x))
+        have = jax.grad(lambda v: jax.tree_util.tree_leaves(total(jax.tree_util.tree_unflatten(tree, [v])))[0])(
+            leaves[0]
+        )
+    np.testing.assert_allclose(np.asarray(have), gradients(torch, f, x, 1), rtol=1e-7, atol=1e-9)
+
+
 WITH_NAN = np.array([[1.0, NAN, 0.0, NAN, -0.0], [2.0, 2.0, -INF, INF, 1.0]])
 
 
@@ -176,27 +200,94 @@ def test_dtypes(name, dtype):
 @pytest.mark.parametrize("size", [(0,), (0, 3)])
 @pytest.mark.parametrize(
     "call",
-    ["x.sum()", "x.sum(0)", "x.mean()", "x.prod(0)", "x.max()", "x.max(0)", "x.argmax()", "x.argmin(0)", "x.amax()", "x.amin(0)",
-     "L.aminmax(x)", "L.aminmax(x, dim=0)", "x.median()", "x.median(0)", "x.mode(0)", "x.std()", "x.var(0)", "x.sort()[0]", "x.topk(1)",
-     "x.kthvalue(1)", "x.cumsum(0)", "x.cummax(0)", "x.logsumexp(0)", "x.softmax(0)", "x.norm()", "x.norm(INF)", "x.norm(-1, 0)",
-     "x.all()", "x.any(0)", "x.unique()", "x.unique(dim=0)", "x.nonzero()", "L.histc(x, 3)", "L.quantile(x, 0.5)", "x.diff()",
-     "L.trapezoid(x)", "L.bincount(x.long())", "x.logcumsumexp(0)", "L.std_mean(x)", "x.count_nonzero(0)"],
-)  # fmt: skip
+    [
+        "x.sum()",
+        "x.sum(0)",
+        "x.mean()",
+        "x.prod(0)",
+        "x.max()",
+        "x.max(0)",
+        "x.argmax()",
+        "x.argmin(0)",
+        "x.amax()",
+        "x.amin(0)",
+        "L.aminmax(x)",
+        "L.aminmax(x, dim=0)",
+        "x.median()",
+        "x.median(0)",
+        "x.mode(0)",
+        "x.std()",
+        "x.var(0)",
+        "x.sort()[0]",
+        "x.topk(1)",
+        "x.kthvalue(1)",
+        "x.cumsum(0)",
+        "x.cummax(0)",
+        "x.logsumexp(0)",
+        "x.softmax(0)",
+        "x.norm()",
+        "x.norm(INF)",
+        "x.norm(-1, 0)",
+        "x.all()",
+        "x.any(0)",
+        "x.unique()",
+        "x.unique(dim=0)",
+        "x.nonzero()",
+        "L.histc(x, 3)",
+        "L.quantile(x, 0.5)",
+        "x.diff()",
+        "L.trapezoid(x)",
+        "L.bincount(x.long())",
+        "x.logcumsumexp(0)",
+        "L.std_mean(x)",
+        "x.count_nonzero(0)",
+    ],
+)
 def test_empty(call, size):
     agree(lambda L, x: eval(call, {"L": L, "x": x, "INF": INF}), np.zeros(size), grad=False)
 
 
 @pytest.mark.parametrize(
     "call",
-    ["x.sum(2)", "x.sum((0, 0))", "x.max(-3)", "x.mean(dtype=L.int64)", "L.arange(3).mean()", "L.arange(3).std()", "x.topk(9)",
-     "x.kthvalue(0)", "L.quantile(x, 1.5)", "L.quantile(x, L.tensor([2.0]).double())", "L.quantile(x, 0.5, interpolation='x')",
-     "x.norm(p='x')", "x.renorm(0, 0, 1)", "L.linalg.vector_norm(L.arange(3))", "L.histc(x, 0)", "L.histc(x, 3, 2, 1)",
-     "L.bincount(L.tensor([-1]))", "L.bincount(x)", "L.searchsorted(L.zeros(2, 3), L.zeros(1))", "L.bucketize(x, x)",
-     "L.cov(L.zeros(2, 2, 2))", "L.cov(x, fweights=L.ones(4))", "L.gradient(x, edge_order=3)", "L.gradient(x, spacing=[1.0])",
-     "x.diff(n=-1)", "L.unique(L.zeros(3, 0), dim=0)", "x.argmax(5)", "x.bool().argmax()", "L.zeros(2, dtype=L.complex64).max()",
-     "L.zeros(2, dtype=L.complex64).sort()", "L.zeros(2, dtype=L.bool).topk(1)", "x.cumsum(2)", "x.softmax(2)",
-     "L.arange(3).softmax(0)", "L.histogram(x, 0)", "L.histogramdd(x, [2, 2])"],
-)  # fmt: skip
+    [
+        "x.sum(2)",
+        "x.sum((0, 0))",
+        "x.max(-3)",
+        "x.mean(dtype=L.int64)",
+        "L.arange(3).mean()",
+        "L.arange(3).std()",
+        "x.topk(9)",
+        "x.kthvalue(0)",
+        "L.quantile(x, 1.5)",
+        "L.quantile(x, L.tensor([2.0]).double())",
+        "L.quantile(x, 0.5, interpolation='x')",
+        "x.norm(p='x')",
+        "x.renorm(0, 0, 1)",
+        "L.linalg.vector_norm(L.arange(3))",
+        "L.histc(x, 0)",
+        "L.histc(x, 3, 2, 1)",
+        "L.bincount(L.tensor([-1]))",
+        "L.bincount(x)",
+        "L.searchsorted(L.zeros(2, 3), L.zeros(1))",
+        "L.bucketize(x, x)",
+        "L.cov(L.zeros(2, 2, 2))",
+        "L.cov(x, fweights=L.ones(4))",
+        "L.gradient(x, edge_order=3)",
+        "L.gradient(x, spacing=[1.0])",
+        "x.diff(n=-1)",
+        "L.unique(L.zeros(3, 0), dim=0)",
+        "x.argmax(5)",
+        "x.bool().argmax()",
+        "L.zeros(2, dtype=L.complex64).max()",
+        "L.zeros(2, dtype=L.complex64).sort()",
+        "L.zeros(2, dtype=L.bool).topk(1)",
+        "x.cumsum(2)",
+        "x.softmax(2)",
+        "L.arange(3).softmax(0)",
+        "L.histogram(x, 0)",
+        "L.histogramdd(x, [2, 2])",
+    ],
+)
 def test_errors(call):
     agree(lambda L, x: eval(call, {"L": L, "x": x}), SMOOTH, grad=False)
 

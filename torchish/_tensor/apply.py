@@ -13,7 +13,7 @@ from typing import Any
 from torchish import _dtypes as dt
 from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides
-from torchish._tensor.tensor import Tensor, ViewStep
+from torchish._tensor.tensor import Tensor, ViewStep, repeats
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import TENSORS, GradFn, Node, edge_positions, forward_name, named, recipe
 from torchish.engine.expr import CPU, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf, results_of
@@ -147,6 +147,8 @@ def pointwise_strides(flat: tuple, out) -> tuple[int, ...] | None:
     shape = out.shape
     ndim = len(shape)
     if ndim < 2:
+        return None
+    if all(x._strides is None or (x._aval.shape == shape and x.is_contiguous()) for x in tensors):
         return None
     operand_strides = []
     for x in tensors:
@@ -314,7 +316,7 @@ def steps_from_base(v: Tensor) -> tuple[ViewStep, ...]:
     """The view operations from its base to `v`, as the base is now."""
     base = v._base
     assert base is not None
-    if not base._reshaped:
+    if not base._reshaped and not repeats(v._steps[:-1]):
         return v._steps
     from torchish._tensor.views import conjugations, strided_steps
 
@@ -329,17 +331,20 @@ def regenerate_view(v: Tensor) -> None:
     if v._creation is not None:
         raise refused_view(v, indirect=True)
     v._attr_version = v._vc.value
-    if not base._needs():
-        return
     spec, dynamic = chain_spec(steps_from_base(v))
-    set_history(v, view_grad_fn(spec, dynamic, base, "AsStridedBackward0"), 0)
+    # where the dtype changes PyTorch repeats the view instead of striding over the base
+    name = "AsStridedBackward0" if base._aval.dtype == v._aval.dtype else v._steps[-1].spec.op.grad_name
+    set_history(v, view_grad_fn(spec, dynamic, base, name), 0)
 
 
 # --- in place ----------------------------------------------------------------------------------------------
 
 
 # Operations that may write to expanded tensors: each place gets the same value, or PyTorch only warns.
-OVERLAP_ALLOWED = frozenset({"_fill_", "_assign", "_zero_", "_index_put", "_mask_put", "_masked_fill"})
+OVERLAP_ALLOWED = frozenset(
+    "_fill_ _assign _zero_ _index_put _mask_put _masked_fill set_ squeeze_ unsqueeze_ transpose_ swapaxes_ swapdims_ t_ "
+    "as_strided_".split()
+)
 
 
 def check_inplace(t: Tensor, recording: bool, name: str) -> None:

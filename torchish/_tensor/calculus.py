@@ -39,12 +39,14 @@ def gradient(input, *, spacing, dim, edge_order):
         n = len(steps)
         if dims is None and n != input.ndim:
             raise RuntimeError(
-                f"{_SPACING}, or a list of length equal to 'self.dim() = {input.ndim}', since dim argument was not given, but "
+                f"{_SPACING}, or a list of length equal to 'self.dim() = {input.ndim}', since dim argument "
+                "was not given, but "
                 f"got a list of length {n}"
             )
         if dims is not None and n != len(dims):
             raise RuntimeError(
-                f"{_SPACING} or it's spacing and dim arguments to have the same length, but got a spacing argument of length "
+                f"{_SPACING} or it's spacing and dim arguments to have the same length, but got a spacing "
+                "argument of length "
                 f"{n} and a dim argument of length {len(dims)}."
             )
     if edge_order not in (1, 2):
@@ -62,7 +64,8 @@ def gradient(input, *, spacing, dim, edge_order):
             raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
     if input.dtype is dt.bool_:
         raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` operator "
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator "
             "instead."
         )
     if not listed:
@@ -73,12 +76,17 @@ def gradient(input, *, spacing, dim, edge_order):
 
 def _check_weights(name: str, kind: str, w: Tensor, n: int) -> None:
     if w.ndim > 1:
-        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} dimensions")
+        raise RuntimeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {w.ndim} dimensions"
+        )
     if (w.dtype.category != 1) if kind == "integral" else (w.dtype.category != 2):
-        raise RuntimeError(f"cov(): expected {name} to have {kind} dtype but got {name} with {dtype_name(w.dtype)} dtype")
+        raise RuntimeError(
+            f"cov(): expected {name} to have {kind} dtype but got {name} with {dtype_name(w.dtype)} dtype"
+        )
     if w.numel() != n:
         raise RuntimeError(
-            f"cov(): expected {name} to have the same numel as there are observations in the input but got {w.numel()} != {n}"
+            f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+            f"{w.numel()} != {n}"
         )
     if w._aval.device != "traced" and n and (w._host() < 0).any():
         raise RuntimeError(f"cov(): {name} cannot be negative")

@@ -310,7 +310,8 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     if window is None:
         _warn_once(
             "A window was not provided. A rectangular window will be applied,which is known to cause spectral leakage. "
-            "Other windows such as torch.hann_window or torch.hamming_window are recommended to reduce spectral leakage."
+            "Other windows such as torch.hann_window or torch.hamming_window are recommended to reduce spectral "
+            "leakage."
             "To suppress this warning and use a rectangular window, explicitly set `window=torch.ones(n_fft, "
             "device=<device>)`.",
             835,
@@ -326,8 +327,10 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
     as_complex = True if return_complex is None else return_complex
     if not as_complex:
         _warn_once(
-            "stft with return_complex=False is deprecated. In a future pytorch release, stft will return complex tensors "
-            "for all inputs, and return_complex=False will raise an error.\nNote: you can still call torch.view_as_real "
+            "stft with return_complex=False is deprecated. In a future pytorch release, stft will return complex "
+            "tensors "
+            "for all inputs, and return_complex=False will raise an error.\nNote: you can still call "
+            "torch.view_as_real "
             "on the complex output to recover the old return format.",
             874,
         )
@@ -403,7 +406,8 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     """
     if window is None:
         _warn_once(
-            "A window was not provided. A rectangular window will be applied.Please provide the same window used by stft "
+            "A window was not provided. A rectangular window will be applied.Please provide the same window used by "
+            "stft "
             "to make the inversion lossless.To suppress this warning and use a rectangular window, explicitly set "
             "`window=torch.ones(n_fft, device=<device>)`.",
             1035,
@@ -429,7 +433,8 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
         onesided = frequencies != n_fft
     if onesided and n_fft // 2 + 1 != frequencies:
         raise RuntimeError(
-            f"{what}: expected the frequency dimension (3rd to the last) of the input tensor to match n_fft / 2 + 1 when "
+            f"{what}: expected the frequency dimension (3rd to the last) of the input tensor to match n_fft / 2 + 1 "
+            "when "
             f"onesided=True, but got {frequencies}"
         )
     if not onesided and n_fft != frequencies:

@@ -30,7 +30,7 @@ def _text(x: float) -> str:
 def histc(input, bins, min, max):
     """Counts of the elements in `bins` equal bins of [min, max] (of their own range when both are equal)."""
     if input.dtype.category != 2:
-        raise NotImplementedError(f'"histogram_cpu" not implemented for \'{dtype_name(input.dtype)}\'')
+        raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{dtype_name(input.dtype)}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     low, high = _finite_range(input) if min == max else (min, max)
@@ -43,13 +43,14 @@ def histc(input, bins, min, max):
 
 def _check_input(input: Tensor, n_bins: int) -> None:
     if input.dtype not in _floats():
-        raise NotImplementedError(f'"histogramdd" not implemented for \'{dtype_name(input.dtype)}\'')
+        raise NotImplementedError(f"\"histogramdd\" not implemented for '{dtype_name(input.dtype)}'")
     if input.ndim < 2:
         raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
     columns = input._aval.shape[-1]
     if n_bins != columns:
         raise RuntimeError(
-            f"torch.histogramdd: expected {columns} sequences of bin edges for a {columns}-dimensional histogram but got {n_bins}"
+            f"torch.histogramdd: expected {columns} sequences of bin edges for a {columns}-dimensional "
+            f"histogram but got {n_bins}"
         )
 
 
@@ -64,13 +65,16 @@ def _check_weight(input: Tensor, weight: Tensor | None) -> None:
         return
     if weight.dtype is not input.dtype:
         raise RuntimeError(
-            "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the same dtype, but "
+            "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have "
+            "the same dtype, but "
             f"got input({_c_name(input)}), and weight({_c_name(weight)})"
         )
     if weight._aval.shape != input._aval.shape[:-1]:
         raise RuntimeError(
-            "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor excluding its "
-            f"innermost dimension, but got input with shape {list(input.shape)} and weight with shape {list(weight.shape)}"
+            "torch.histogramdd: if weight tensor is provided it should have the same shape as the input "
+            "tensor excluding its "
+            f"innermost dimension, but got input with shape {list(input.shape)} and weight with shape "
+            f"{list(weight.shape)}"
         )
 
 
@@ -88,7 +92,8 @@ def _counted(input: Tensor, bins: tuple[int, ...], range) -> tuple[Tensor, ...]:
     if range is not None:
         if len(range) != 2 * d:
             raise RuntimeError(
-                f"torch.histogramdd: for a {d}-dimensional histogram range should have {2 * d} elements, but got {len(range)}"
+                f"torch.histogramdd: for a {d}-dimensional histogram range should have {2 * d} elements, "
+                f"but got {len(range)}"
             )
         limits = list(zip(range[::2], range[1::2], strict=True))
     elif rows._aval.size and rows._aval.device not in (TRACED, "meta"):
@@ -102,7 +107,8 @@ def _counted(input: Tensor, bins: tuple[int, ...], range) -> tuple[Tensor, ...]:
             raise RuntimeError(f"torch.histogramdd: dimension {i}'s range [{_text(low)}, {_text(high)}] is not finite")
         if low > high:
             raise RuntimeError(
-                f"torch.histogramdd: min should not exceed max, but got min {_text(low)} max {_text(high)} for dimension {i}"
+                f"torch.histogramdd: min should not exceed max, but got min {_text(low)} max {_text(high)} "
+                f"for dimension {i}"
             )
     return call(h.bin_edges, rows, bins, range)
 
@@ -116,7 +122,8 @@ def _check_edges(input: Tensor, edges) -> None:
             )
         if e.ndim != 1:
             raise RuntimeError(
-                f"torch.histogramdd: bins tensor should have one dimension, but got {e.ndim} dimensions in the bins tensor for "
+                f"torch.histogramdd: bins tensor should have one dimension, but got {e.ndim} dimensions in "
+                "the bins tensor for "
                 f"dimension {i}"
             )
         if e.numel() < 2:
@@ -143,14 +150,20 @@ def histogram_of_edges(input, bins, *, weight, density):
     return make("histogram", ("hist", "bin_edges"))((hist, bins))
 
 
-@composite("histogram(Tensor input, int bins=100, *, float[]? range=None, Tensor? weight=None, bool density=False)", out=True)
+@composite(
+    "histogram(Tensor input, int bins=100, *, float[]? range=None, Tensor? weight=None, bool density=False)", out=True
+)
 def histogram(input, bins, *, range, weight, density):
     """Weights of the elements in equal bins over a range, and the bin edges."""
-    hist, edges = _histogram(input.reshape(-1, 1), (bins,), range, None if weight is None else weight.reshape(-1), density)
+    hist, edges = _histogram(
+        input.reshape(-1, 1), (bins,), range, None if weight is None else weight.reshape(-1), density
+    )
     return make("histogram", ("hist", "bin_edges"))((hist, edges[0]))
 
 
-@composite("histogramdd(Tensor input, any bins, float[]? range=None, Tensor? weight=None, bool density=False)", method=False)
+@composite(
+    "histogramdd(Tensor input, any bins, float[]? range=None, Tensor? weight=None, bool density=False)", method=False
+)
 def histogramdd(input, bins, range, weight, density):
     """Weights of the points (last dimension: coordinates) in the cells of a grid, and the grid's edges."""
     if not isinstance(bins, (tuple, list)):

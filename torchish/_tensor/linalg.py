@@ -64,7 +64,8 @@ def check_info(info: Tensor, name: str) -> None:
         what = f"The diagonal block {n} is singular."
     else:
         raise RuntimeError(
-            f"{name}{where}: U[{n},{n}] is zero and using it on lu_solve would result in a division by zero. If you still "
+            f"{name}{where}: U[{n},{n}] is zero and using it on lu_solve would result in a division by zero. If you "
+            "still "
             "want to perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)"
         )
     raise LinAlgError(f"{name}{where}: {what}")
@@ -192,7 +193,8 @@ def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False)
     """The solution of A X = b for triangular A (deprecated: `linalg.solve_triangular`)."""
     deprecated(
         "torch.triangular_solve is deprecated in favor of torch.linalg.solve_triangularand will be removed in a future "
-        "PyTorch release.\ntorch.linalg.solve_triangular has its arguments reversed and does not return a copy of one of "
+        "PyTorch release.\ntorch.linalg.solve_triangular has its arguments reversed and does not return a copy of "
+        "one of "
         "the inputs.\nX = torch.triangular_solve(B, A).solution\nshould be replaced with\n"
         "X = torch.linalg.solve_triangular(A, B).",
         "BatchLinearAlgebra.cpp:2273",
@@ -205,7 +207,8 @@ def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False)
 def lu_solve(input, LU_data, LU_pivots):
     """The solution of A X = b from `linalg.lu_factor(A)` (deprecated: `linalg.lu_solve`)."""
     deprecated(
-        "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future PyTorch release.\n"
+        "torch.lu_solve is deprecated in favor of torch.linalg.lu_solveand will be removed in a future PyTorch "
+        "release.\n"
         "Note that torch.linalg.lu_solve has its arguments reversed.\nX = torch.lu_solve(B, LU, pivots)\nshould be "
         "replaced with\nX = torch.linalg.lu_solve(LU, pivots, B)",
         "BatchLinearAlgebra.cpp:2230",
@@ -257,7 +260,8 @@ def tensorsolve(A: Tensor, B: Tensor, dims=None) -> Tensor:
     rows, columns = _product(shape[: B._aval.ndim]), _product(out)
     if rows != columns:
         raise RuntimeError(
-            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            "prod(self.shape[:other.ndim]), but "
             f"got {columns} != {rows}"
         )
     flat = views.reshape(A, (rows, columns))
@@ -376,7 +380,8 @@ def lu_factor(A: Tensor, *, pivot: bool = True):
 def lu(A: Tensor, pivot: bool = True, get_infos: bool = False):
     """LU and pivots (deprecated: `linalg.lu_factor`)."""
     deprecated(
-        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be removed in a "
+        "torch.lu is deprecated in favor of torch.linalg.lu_factor / torch.linalg.lu_factor_ex and will be removed "
+        "in a "
         "future PyTorch release.\nLU, pivots = torch.lu(A, compute_pivots)\nshould be replaced with\n"
         "LU, pivots = torch.linalg.lu_factor(A, compute_pivots)\nand\n"
         "LU, pivots, info = torch.lu(A, compute_pivots, get_infos=True)\nshould be replaced with\n"
@@ -447,7 +452,8 @@ def _svd(A: Tensor, full: bool, uv: bool, kernel: str = "linalg_svd_cpu"):
                 bad = np.isnan(given.reshape(-1, *given.shape[-2:])).any((-2, -1))
                 where = f": (Batch element {int(np.flatnonzero(bad)[0])})"
             raise LinAlgError(
-                f"linalg.svd{where}: The algorithm failed to converge because the input matrix contained non-finite values."
+                f"linalg.svd{where}: The algorithm failed to converge because the input matrix contained non-finite "
+                "values."
             )
     if uv:
         return by_columns(got[0]), got[1], by_columns(got[2])

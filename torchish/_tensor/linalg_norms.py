@@ -153,7 +153,8 @@ def nuclear_norm_dims(input, dim, keepdim=False):
 
 def _nuclear(A: Tensor, dim, keepdim: bool) -> Tensor:
     la.deprecated(
-        "at::nuclear_norm is deprecated and it is just left for JIT compatibility. It will be removed in a future PyTorch "
+        "at::nuclear_norm is deprecated and it is just left for JIT compatibility. It will be removed in a future "
+        "PyTorch "
         "release. Please use `linalg.matrix_norm(A, 'nuc', dim, keepdim)` instead",
         "LinearAlgebra.cpp:3229",
     )
@@ -169,7 +170,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     if dim is None:
         la.deprecated(
             "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or "
-            "simply use torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross in a "
+            "simply use torch.linalg.cross.\nThe default value of dim will change to agree with that of "
+            "linalg.cross in a "
             "future release.",
             "Cross.cpp:63",
         )
@@ -214,7 +216,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
         raise RuntimeError("cdist only supports non-negative p values")
     if a.dtype != b.dtype:
         raise RuntimeError(
-            f"expected scalar type {dt.SCALAR_TYPE_NAMES[a.torch_dtype]} but found {dt.SCALAR_TYPE_NAMES[b.torch_dtype]}"
+            f"expected scalar type {dt.SCALAR_TYPE_NAMES[a.torch_dtype]} but found "
+            f"{dt.SCALAR_TYPE_NAMES[b.torch_dtype]}"
         )
     n, k = a.shape[-2], b.shape[-2]
     batch = broadcast_shapes([a.shape[:-2], b.shape[:-2]])
@@ -386,7 +389,8 @@ def ldl_solve(LD, pivots, B, *, hermitian=False):
         raise RuntimeError(f"{name}: Expected B to have at least 2 dimensions, but it has {b.ndim} dimensions instead")
     if p.shape != a.shape[:-1]:
         raise RuntimeError(
-            f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got pivots with shape {list(p.shape)} instead"
+            f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got pivots with shape "
+            f"{list(p.shape)} instead"
         )
     if p.category != 1:
         raise RuntimeError(f"{name}: Expected pivots to be integers. Got {dt.SCALAR_TYPE_NAMES[p.torch_dtype]}")

@@ -10,7 +10,16 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import (
-    apply, cast, cast_expr, check_inplace, check_overlap, make_grad_fn, named, permuted_strides, resize, write_inplace,
+    apply,
+    cast,
+    cast_expr,
+    check_inplace,
+    check_overlap,
+    make_grad_fn,
+    named,
+    permuted_strides,
+    resize,
+    write_inplace,
 )  # fmt: skip
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.dispatch import composite
@@ -343,7 +352,7 @@ def set_(self: Tensor, source=None, storage_offset=0, size=None, stride=None) ->
 def resize_(self: Tensor, *sizes, memory_format=None) -> Tensor:
     """Change the shape in place; new elements are undefined (here zero)."""
     shape = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else tuple(sizes)
-    if self._needs():
+    if self._needs() and not STATE.inference:
         raise RuntimeError("cannot resize variables that require grad")
     if shape != self._aval.shape:
         resize(self, shape)

@@ -200,7 +200,8 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
         return input * other
     if a.shape[-1] != b.shape[-1]:
         raise RuntimeError(
-            f"inner() the last dimension must match on both input tensors but got shapes {list(a.shape)} and {list(b.shape)}"
+            f"inner() the last dimension must match on both input tensors but got shapes {list(a.shape)} and "
+            f"{list(b.shape)}"
         )
     return _tensordot(input, other, (-1,), (-1,))
 
@@ -239,7 +240,8 @@ def _tensordot(a: Tensor, b: Tensor, dims1: Sequence[int], dims2: Sequence[int])
             b = b.sum(e, keepdim=True)
         elif n != k:
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {n} in dim {i} and second has size {k} in dim {j}"
+                f"contracted dimensions need to match, but first has size {n} in dim {i} and second has size {k} in "
+                f"dim {j}"
             )
         p.append(d)
         q.append(e)
@@ -291,7 +293,8 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
             raise RuntimeError(f"multi_dot(): tensor {i} must be 2D but got {d}D")
         if t._aval.dtype != chain[0]._aval.dtype:
             raise RuntimeError(
-                f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {m.meta_name(chain[0]._aval)} and "
+                f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {m.meta_name(chain[0]._aval)} "
+                "and "
                 f"tensor {i} {m.meta_name(t._aval)}"
             )
     if chain[0]._aval.ndim == 1:
@@ -348,7 +351,8 @@ def chain_matmul(*matrices, out=None):
     """The product of several matrices (deprecated: `torch.linalg.multi_dot`)."""
     warnings.warn(
         "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot "
-        "instead, which accepts a list of two or more tensors rather than multiple parameters. (Triggered internally at "
+        "instead, which accepts a list of two or more tensors rather than multiple parameters. (Triggered "
+        "internally at "
         "/__w/pytorch/pytorch/aten/src/ATen/native/LinearAlgebra.cpp:1102.)",
         stacklevel=2,
     )
@@ -373,7 +377,8 @@ def _power(a: Tensor, n: int) -> Tensor:
         raise RuntimeError("linalg.matrix_power: The input tensor A must have at least 2 dimensions.")
     if shape[-1] != shape[-2]:
         raise RuntimeError(
-            f"linalg.matrix_power: A must be batches of square matrices, but they are {shape[-2]} by {shape[-1]} matrices"
+            f"linalg.matrix_power: A must be batches of square matrices, but they are {shape[-2]} by {shape[-1]} "
+            "matrices"
         )
     if n == 0:
         from torchish._tensor.factories import eye
@@ -469,13 +474,15 @@ def _labels(equation: str, ndims: tuple[int, ...]) -> tuple[tuple[tuple[int, ...
         if "..." in term:
             if ndim < named_:
                 raise RuntimeError(
-                    f"einsum(): the number of subscripts in the equation ({named_}) is more than the number of dimensions "
+                    f"einsum(): the number of subscripts in the equation ({named_}) is more than the number of "
+                    "dimensions "
                     f"({ndim}) for operand {i}"
                 )
             width = max(width, ndim - named_)
         elif ndim != named_:
             raise RuntimeError(
-                f"einsum(): the number of subscripts in the equation ({named_}) does not match the number of dimensions "
+                f"einsum(): the number of subscripts in the equation ({named_}) does not match the number of "
+                "dimensions "
                 f"({ndim}) for operand {i} and no ellipsis was given"
             )
     inputs = []
@@ -572,7 +579,8 @@ def _contract(operands: list[Tensor], inputs: Sequence[tuple[int, ...]], output:
                 n, k = t._aval.shape[d], t._aval.shape[len(seen)]
                 if n != k:
                     raise RuntimeError(
-                        f"einsum(): subscript {_letter(x)} is repeated for operand {i} but the sizes don't match, {k} != {n}"
+                        f"einsum(): subscript {_letter(x)} is repeated for operand {i} but the sizes don't match, "
+                        f"{k} != {n}"
                     )
                 t = views.movedim(views.diagonal(t, 0, d, len(seen)), (-1,), (d,))
             else:

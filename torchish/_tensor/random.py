@@ -480,7 +480,7 @@ def dropout_factors(t: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     def accelerator(k, s, d):
         return jax.random.bernoulli(k, 1 - p, s).astype(d) / (1 - p)
 
-    host = lambda g, s, d: streams.dropout_noise(g, s, p, d)  # noqa: E731
+    host = lambda g, s, d: streams.dropout_noise(g, s, p, d)
     strides = like_strides(t) if shape == t._aval.shape else None
     if strides is None:
         return Tensor._wrap(_draw(shape, t.dtype, t._aval.device, None, host, accelerator))

@@ -27,7 +27,10 @@ def msort(input):
 
 
 def _declare_quantile(name: str) -> None:
-    @composite(f"{name}(Tensor input, Tensor|Number q, int? dim=None, bool keepdim=False, *, str interpolation='linear')", out=True)
+    @composite(
+        f"{name}(Tensor input, Tensor|Number q, int? dim=None, bool keepdim=False, *, str interpolation='linear')",
+        out=True,
+    )
     def quantile(input, q, dim, keepdim, *, interpolation):
         if isinstance(q, Tensor):
             if q.dtype is not input.dtype and input.is_floating_point():
@@ -87,7 +90,11 @@ def where(condition):
 
 def _comparable(array: np.ndarray) -> np.ndarray:
     """The values in a dtype that NumPy sorts and compares."""
-    return array.astype(np.float32) if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8")) else array
+    return (
+        array.astype(np.float32)
+        if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8"))
+        else array
+    )
 
 
 def _results(input: Tensor, op, first: np.ndarray, inverse, counts, dim, return_inverse, return_counts):
@@ -96,7 +103,9 @@ def _results(input: Tensor, op, first: np.ndarray, inverse, counts, dim, return_
         values = call(op, input, _indices(first, input), dim)
     else:
         array = input._host()
-        values = from_host(np.take(array.reshape(-1) if dim is None else array, first, 0 if dim is None else dim), input._aval.device)
+        values = from_host(
+            np.take(array.reshape(-1) if dim is None else array, first, 0 if dim is None else dim), input._aval.device
+        )
     if not (return_inverse or return_counts):
         return values
     found = [values]
@@ -178,7 +187,7 @@ def bincount(input, weights, minlength):
     """How often each non-negative integer occurs, or the sum of its weights."""
     a = input._aval
     if a.category >= 2:
-        raise NotImplementedError(f'"bincount_cpu" not implemented for \'{s.dtype_name(a.torch_dtype)}\'')
+        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{s.dtype_name(a.torch_dtype)}'")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     if a.ndim == 1 and a.size == 0:

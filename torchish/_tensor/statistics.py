@@ -42,7 +42,11 @@ def _declare(name: str, op, method: bool) -> None:
     def over_dims(input, dim, unbiased, keepdim):
         return _spread(name, op, input, dim, float(unbiased), keepdim)
 
-    @composite(f"{name}(Tensor input, int[]? dim=None, *, Number? correction=None, bool keepdim=False)", method=method, out=True)
+    @composite(
+        f"{name}(Tensor input, int[]? dim=None, *, Number? correction=None, bool keepdim=False)",
+        method=method,
+        out=True,
+    )
     def corrected(input, dim, *, correction, keepdim):
         return _spread(name, op, input, dim, correction, keepdim)
 

@@ -6,7 +6,7 @@ The methods that are operations are derived from the registry (`dispatch.py`); t
 from __future__ import annotations
 
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -31,6 +31,11 @@ class ViewStep:
     def __init__(self, spec, dynamic: tuple = ()):
         self.spec = spec
         self.dynamic = dynamic
+
+
+def repeats(steps: tuple[ViewStep, ...]) -> bool:
+    """Whether some of these views can show one place of memory more than once."""
+    return any(s.spec.name in ("expand", "unfold", "as_strided") for s in steps)
 
 
 def readonly(get: Any) -> property:
@@ -73,6 +78,19 @@ class Tensor:
     _storage: Storage
     _aval: Aval
     _vc: VersionCounter
+
+    if TYPE_CHECKING:  # the methods that are derived from the declarations
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Any: ...
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __add__
+        __matmul__ = __mod__ = __floordiv__ = __and__ = __or__ = __xor__ = __add__
+        __lt__ = __le__ = __gt__ = __ge__ = __add__
+
+        def __neg__(self) -> Any: ...
+        def __invert__(self) -> Any: ...
+        def __getitem__(self, index: Any) -> Any: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
 
     def __new__(cls, *args, **kwargs):
         from torchish._tensor.creation import legacy_constructor
@@ -168,10 +186,16 @@ class Tensor:
 
     def _written(self, root: Expr, expr: Expr) -> Expr:
         """The root's value after `expr` is written through the chain of views."""
+        chain = self._chain
+        if repeats(chain[:-1]):
+            # places that a view shows twice would be written back twice, once with the old value
+            from torchish._tensor.views import root_steps
+
+            chain = root_steps(self, self._aval.shape, self.stride(), self._offset)
         bases = [root]
-        for step in self._chain[:-1]:
+        for step in chain[:-1]:
             bases.append(emit(step.spec, (bases[-1], *step.dynamic)))
-        for base, step in zip(reversed(bases), reversed(self._chain), strict=True):
+        for base, step in zip(reversed(bases), reversed(chain), strict=True):
             expr = emit(write_spec(step.spec), (base, expr, *step.dynamic))
         return expr
 

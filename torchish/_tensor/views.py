@@ -502,10 +502,10 @@ def view_as_complex(input: Tensor) -> Tensor:
         raise RuntimeError("Tensor must have a last dimension of size 2")
     if s[-1] != 1:
         raise RuntimeError("Tensor must have a last dimension with stride 1")
-    if any(n % 2 for n in s[:-1]):
-        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
     if input._offset % 2:
         raise RuntimeError("Tensor must have a storage_offset divisible by 2")
+    if any(n % 2 for n, size in zip(s[:-1], a.shape, strict=False) if size != 1):
+        raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
     out = np.dtype(np.complex64 if a.dtype == np.float32 else np.complex128)
     return make_view(
         input, v.view_as_complex.spec(("T",), ()), (), a.shape[:-1], tuple(n // 2 for n in s[:-1]), input._offset // 2, out
@@ -879,12 +879,16 @@ _inplace("unsqueeze_", unsqueeze, "UnsqueezeBackward1")
 _inplace("transpose_", transpose, "TransposeBackward1")
 _inplace("swapaxes_", transpose, "TransposeBackward1")
 _inplace("swapdims_", transpose, "TransposeBackward1")
-_inplace("t_", t, "TBackward1")
+_inplace("t_", lambda x: t(x) if x.ndim <= 2 else _too_many(x), "TBackward1")
 _inplace(
     "as_strided_",
     lambda t, size, stride, storage_offset=None: as_strided(t, tuple(size), tuple(stride), storage_offset),
     "AsStridedBackward1",
 )
+
+
+def _too_many(x: Tensor):
+    raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {x.ndim}D")
 
 
 def size(self: Tensor, dim: int | None = None):

@@ -186,7 +186,7 @@ def grad(
     return tuple(result)
 
 
-from torchish.autograd.gradcheck import gradcheck, gradgradcheck  # noqa: E402 - the function takes the module's name
+from torchish.autograd.gradcheck import gradcheck, gradgradcheck
 
 Variable = None  # set by the package once Tensor exists
 

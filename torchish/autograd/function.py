@@ -7,25 +7,29 @@ from collections import OrderedDict
 from typing import Any
 
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import SECOND_TIME, TENSORS, Node, named
+from torchish.autograd.graph import SAVED_INFERENCE, SECOND_TIME, TENSORS, Node, changed, modified_inplace, next_sequence
 
 
 class _Saved:
-    """A tensor kept for backward, with the version it had."""
+    """A tensor kept for backward, with the version it had. Of an output only its memory is kept, so as to make no cycle."""
 
-    __slots__ = ("tensor", "version", "expr", "output_of")
+    __slots__ = ("tensor", "version", "number")
 
-    def __init__(self, tensor, output_of: int | None = None):
-        self.tensor = tensor
+    def __init__(self, tensor, number: int | None = None):
+        if tensor._inference:
+            raise RuntimeError(SAVED_INFERENCE)
+        self.tensor = tensor if number is None else tensor._alias()
         self.version = tensor._vc.value
-        self.output_of = output_of
+        self.number = number
 
-    def unpack(self):
+    def unpack(self, ctx):
         t = self.tensor
         if t._vc.value != self.version:
-            from torchish.autograd.graph import modified_inplace
-
-            raise modified_inplace(t, self.version)
+            raise modified_inplace(t, self.version) if self.number is None else changed(t, ctx.name(), self.number, self.version)
+        if self.number is None:
+            return t
+        t = t._alias()
+        t._grad_fn, t._out_nr = ctx, self.number
         return t
 
 
@@ -62,7 +66,7 @@ class FunctionCtx:
     def saved_tensors(self) -> tuple:
         if getattr(self, "_freed", False):
             raise RuntimeError(SECOND_TIME)
-        return tuple(None if s is None else s.unpack() for s in getattr(self, "_saved", ()))
+        return tuple(None if s is None else s.unpack(self) for s in getattr(self, "_saved", ()))
 
 
 class BackwardFunction(Node, FunctionCtx):
@@ -71,14 +75,11 @@ class BackwardFunction(Node, FunctionCtx):
     _function: Any = None
 
     def __init__(self):
-        from torchish.autograd.graph import _sequence
-
-        self.seq = next(_sequence)
         self._saved: list = []
         self._freed = False
 
-    def name(self) -> str:
-        return type(self).__name__
+    def __repr__(self) -> str:
+        return f"<torch.autograd.function.{type(self).__name__} object at {hex(id(self))}>"
 
     def apply(self, *args):
         return self._function.backward(self, *args)
@@ -89,13 +90,18 @@ class BackwardFunction(Node, FunctionCtx):
         given: list = []
         for g, a in zip(grads, self.avals, strict=True):
             if g is None:
-                given.append(Tensor._wrap(TENSORS.zeros(a, False)) if self.materialize_grads else None)
+                given.append(Tensor._wrap(TENSORS.zeros(a, False)) if self.materialize_grads and a is not None else None)
             else:
                 given.append(g if record else Tensor._wrap(g))
         previous = STATE.enabled
         STATE.enabled = record
         try:
             f = self._function
+            if f.backward is not Function.backward and f.vjp is not Function.vjp:
+                raise RuntimeError(
+                    "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of "
+                    "them."
+                )
             method = f.backward if f.backward is not Function.backward else f.vjp
             if method is Function.vjp or method is Function.backward:
                 raise NotImplementedError(
@@ -118,7 +124,7 @@ class BackwardFunction(Node, FunctionCtx):
         for position, shape_aval in self._tensor_inputs:
             g = got[position]
             if g is not None and not isinstance(g, Tensor):
-                raise TypeError(f"function {type(self).__name__} returned a gradient different than None at position {position + 1}, but the corresponding forward input was not a Variable") if not hasattr(g, "_aval") and not isinstance(g, Tensor) and shape_aval is None else TypeError(f"expected Variable or None (got {type(g).__name__})")
+                raise RuntimeError(f"expected Variable or None (got {type(g).__name__})")
             if g is not None and g._aval.shape != shape_aval.shape:
                 g = _reduced(g, shape_aval, type(self).__name__, position)
             out.append(None if g is None else g if record else g._read())
@@ -140,13 +146,16 @@ def _reduced(g, a, name: str, position: int):
             f"Function {name} returned an invalid gradient at index {position} - got {list(shape)} but expected shape "
             f"compatible with {list(a.shape)}"
         )
-    return g.sum_to_size(*a.shape)
+    if lead:
+        g = g.sum(tuple(range(lead)))
+    dims = tuple(i for i, (n, m) in enumerate(zip(a.shape, g._aval.shape, strict=True)) if n != m)
+    return g.sum(dims, True) if dims else g
 
 
 class _FunctionMeta(type):
     def __init__(cls, name, bases, attrs):
         super().__init__(name, bases, attrs)
-        cls._backward_cls = named(name + "Backward", BackwardFunction) if name != "Function" else BackwardFunction
+        cls._backward_cls = type(name + "Backward", (BackwardFunction,), {"__module__": "torch.autograd.function"})
 
 
 class Function(metaclass=_FunctionMeta):
@@ -197,79 +206,106 @@ class Function(metaclass=_FunctionMeta):
         ctx = cls._backward_cls()
         ctx._function = cls
         split = cls.setup_context is not Function.setup_context
-        if split and kwargs:
-            args = tuple(inspect.signature(cls.forward).bind(*args, **kwargs).args)
-            kwargs = {}
+        if split:
+            bound = inspect.signature(cls.forward).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = bound.args
+        elif kwargs:
+            args = inspect.signature(cls.forward).bind(ctx, *args, **kwargs).args[1:]
         tensors = [(i, a) for i, a in enumerate(args) if isinstance(a, Tensor)]
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._needs() for a in args)
         recording = STATE.enabled and any(ctx.needs_input_grad)
-        edges = [t._edge() if t._needs() else (None, 0) for _, t in tensors] if recording else []
+        ctx.edges = [t._edge() if t._needs() else (None, 0) for _, t in tensors] if recording else []
+        ctx.seq = next_sequence()  # after the edges: reading one can make a function
         previous = STATE.enabled
         STATE.enabled = False
         try:
             if split:
-                output = cls.forward(*args, **kwargs)
+                output = cls.forward(*args)
                 cls.setup_context(ctx, args, output)
             else:
-                output = cls.forward(ctx, *args, **kwargs)
+                output = cls.forward(ctx, *args)
         finally:
             STATE.enabled = previous
         outs = output if isinstance(output, tuple) else (output,)
-        fixed = _outputs(ctx, outs, tensors, recording)
+        ctx._n_inputs = len(args)
+        ctx._tensor_inputs = [(i, t._aval) for i, t in tensors]
+        fixed = _outputs(ctx, outs, [t for _, t in tensors], recording)
+        for i, t in enumerate(saved := getattr(ctx, "to_save", ())):
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
         if recording:
-            ctx.edges = edges
-            ctx._n_inputs = len(args)
-            ctx._tensor_inputs = [(i, t._aval) for i, t in tensors]
-            ctx.avals = tuple(o._aval for o in fixed if isinstance(o, Tensor))
-            _connect(ctx, fixed)
-            ctx._saved = [None if t is None else _Saved(_saved_tensor(t, outs, fixed)) for t in getattr(ctx, "to_save", ())]
+            ctx.avals = tuple(o._aval if isinstance(o, Tensor) else None for o in fixed)
+            numbers = {id(o): k for k, o in enumerate(outs) if isinstance(o, Tensor)}
+            ctx._saved = [None if t is None else _Saved(t, numbers.get(id(t))) for t in saved]
         else:
-            ctx._saved = [None if t is None else _Saved(t) for t in getattr(ctx, "to_save", ())]
+            ctx._saved = [None if t is None else _Saved(t) for t in saved]
         return tuple(fixed) if isinstance(output, tuple) else fixed[0]
 
 
-def _saved_tensor(t, outs, fixed):
-    for o, f in zip(outs, fixed, strict=True):
-        if o is t:
-            return f
-    return t
+def _outputs(ctx, outs: tuple, inputs: list, recording: bool) -> list:
+    """The results with their history: `ctx` behind those that are differentiable.
 
-
-def _outputs(ctx, outs: tuple, tensors: list, recording: bool) -> list:
-    """The results as tensors that may get a history: inputs returned as they are become views of themselves."""
-    from torchish._tensor.tensor import Tensor
-
-    dirty = {id(t) for t in getattr(ctx, "dirty_tensors", ())}
-    inputs = {id(t) for _, t in tensors}
-    fixed: list = []
-    for o in outs:
-        if isinstance(o, Tensor) and id(o) in inputs and id(o) not in dirty and recording:
-            fixed.append(o._alias())
-        elif isinstance(o, Tensor) and o._base is not None and recording and id(o) not in dirty:
-            alias = o._alias()
-            fixed.append(alias)
-        else:
-            fixed.append(o)
-    return fixed
-
-
-def _connect(ctx, outs: list) -> None:
+    Inputs returned as they are become views of themselves; inputs changed in place get a new history.
+    """
     from torchish._tensor.apply import rebase_history
     from torchish._tensor.tensor import Tensor
+    from torchish._tensor.views import alias
 
     skip = {id(t) for t in getattr(ctx, "non_differentiable", ())}
     dirty = {id(t) for t in getattr(ctx, "dirty_tensors", ())}
-    number = 0
-    for o in outs:
+    given = {id(t) for t in inputs}
+    if dirty - {id(o) for o in outs}:
+        raise RuntimeError(
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are modified "
+            "inplace must all be outputs of the Function."
+        )
+    fixed: list = []
+    views: list = []
+    count = 0
+    for number, o in enumerate(outs):
         if not isinstance(o, Tensor):
+            fixed.append(o)
             continue
+        differentiable = recording and id(o) not in skip and o._aval.category >= 2
+        count += differentiable
         if id(o) in dirty:
-            if o._requires_grad and o._grad_fn is None:
-                raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-            rebase_history(o, ctx, number)
-        elif id(o) not in skip and o._aval.category >= 2:
-            o._grad_fn, o._out_nr = ctx, number
-        number += 1
+            _check_dirty(o)
+            o._vc.value += 1
+            if differentiable:
+                rebase_history(o, ctx, number)
+        elif not differentiable:
+            if id(o) in given and o._needs():
+                o = o._alias()
+        else:
+            if id(o) in given:
+                previous, STATE.enabled = STATE.enabled, False
+                o = alias(o)
+                STATE.enabled = previous
+            o._grad_fn, o._out_nr, o._attr_version = ctx, number, o._vc.value
+            if o._base is not None:
+                o._creation = "function"
+                views.append(o)
+        fixed.append(o)
+    if count > 1:
+        for o in views:
+            o._creation = "multi"
+    return fixed
+
+
+def _check_dirty(t) -> None:
+    if t._base is not None:
+        if t._needs() and t._base.grad_fn is None and t._base._needs():
+            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+    elif t._requires_grad and t._grad_fn is None:
+        raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+
+
+class DelayedError(Node):
+    """The history of a gradient that cannot be differentiated."""
+
+    def run(self, grads: list, record: bool) -> list:
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
 def once_differentiable(fn):
@@ -291,17 +327,12 @@ def once_differentiable(fn):
             return outputs
         outs = outputs if isinstance(outputs, tuple) else (outputs,)
 
-        class DelayedError(Node):
-            edges: list = []
-
-            def run(self, grads, record):
-                raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
-
         result = []
         for o in outs:
             if isinstance(o, Tensor):
                 o = o.detach()
                 node = DelayedError()
+                node.seq = next_sequence()
                 node.avals = (o._aval,)
                 o._grad_fn = node
             result.append(o)

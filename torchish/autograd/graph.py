@@ -202,7 +202,7 @@ class GradFn(Node):
         for counter, version, st, writes, k, alias in self.result_versions:
             a = self.results[k].aval
             if counter.value != version:
-                raise _modified(a, self.name(), k, counter.value, version)
+                raise _changed(a, self.name(), k, counter.value, version)
             if st.writes != writes or st.buffer is not None:
                 value = st.read() if alias is None else alias._read()
                 if value.aval is a:
@@ -244,8 +244,10 @@ class GradFn(Node):
 _ONE = (True,)
 
 
-def _modified(a, function: str | None, number: int, now: int, version: int) -> RuntimeError:
+def _changed(a, function: str | None, number: int, now: int, version: int) -> RuntimeError:
     kind = f"torch.{'cuda.' if a.device.startswith('cuda') else ''}{LEGACY_NAMES[a.torch_dtype]}"
+    if a.category == 3:
+        kind = f"CPU{LEGACY_NAMES[a.torch_dtype].replace('Tensor', 'Type')}"
     source = f", which is output {number} of {forward_name(function)}," if function else ""
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
@@ -263,12 +265,17 @@ def _modified(a, function: str | None, number: int, now: int, version: int) -> R
 def modified_inplace(t, version: int) -> RuntimeError:
     """The error for a saved tensor that was changed after it was saved."""
     f = t.grad_fn
-    return _modified(t._aval, None if f is None else f.name(), t._out_nr, t._vc.value, version)
+    return _changed(t._aval, None if f is None else f.name(), t._out_nr, t._vc.value, version)
+
+
+def changed(t, function: str, number: int, version: int) -> RuntimeError:
+    """The same for a saved result: output `number` of `function`."""
+    return _changed(t._aval, function, number, t._vc.value, version)
 
 
 def forward_name(function: str) -> str:
     """A gradient function's name as PyTorch's errors give it: without the `Backward0` of built-in ones."""
-    return re.sub(r"Backward\d+$", "", function)
+    return re.sub(r"Backward\d*$", "", function)
 
 
 def call_site() -> str:

@@ -25,7 +25,7 @@ from torchish.engine.remote import Kept
 def serve(door_fd: int) -> None:
     """The zygote: give each socket that comes through the door to an evaluator; return when all clients are gone."""
     warnings.simplefilter("ignore")  # of forking: this process has no threads
-    import torchish  # noqa: F401
+    import torchish
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # evaluators are nobody's to wait for
     door = socket.socket(fileno=door_fd)

@@ -1,10 +1,11 @@
 """`torch.nn`: layers, losses, initial values and utilities."""
 
 from torchish.nn import functional, init, modules, parameter
-from torchish.nn.modules import *  # noqa: F403
+from torchish.nn.modules import *
 from torchish.nn.modules import __all__ as _modules
 from torchish.nn.parallel import DataParallel
 from torchish.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+
 from torchish.nn import parallel, utils  # isort: skip
 
 

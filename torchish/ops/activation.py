@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops.declare import ARITH, op
+from torchish.ops.precision import widen
 
 
 def _activation(signature, **traits):
@@ -112,12 +113,14 @@ def rrelu_eval(input, slope):
     return jnp.where(input > 0, input, input * slope)
 
 
-@_hidden("glu(Tensor input, int dim)", result="body")
+@op("glu(Tensor input, int dim)", method=False, function=False, out=False)
 def glu(input, dim):
-    a, b = jnp.split(input, 2, dim)
-    return a * jax.nn.sigmoid(b)
+    a, b = jnp.split(widen(input), 2, dim)
+    return (a * jax.nn.sigmoid(b)).astype(input.dtype)
 
 
-@_hidden("_dropout_apply(Tensor input, Tensor noise)", saves={"input": ("noise",), "noise": ("input",)}, grad="MulBackward0")
+@_hidden(
+    "_dropout_apply(Tensor input, Tensor noise)", saves={"input": ("noise",), "noise": ("input",)}, grad="MulBackward0"
+)
 def dropout_apply(input, noise):
     return input * noise

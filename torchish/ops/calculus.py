@@ -43,7 +43,8 @@ def diff(input, prepend, append, n, dim):
             if i != d and ends.shape[i] != input.shape[i]:
                 raise RuntimeError(
                     "diff expects the shape of tensor to prepend or append to match that of input except along the "
-                    f"differencing dimension; input.size({i}) = {input.shape[i]}, but got tensor.size({i}) = {ends.shape[i]}"
+                    f"differencing dimension; input.size({i}) = {input.shape[i]}, but got tensor.size({i}) "
+                    f"= {ends.shape[i]}"
                 )
     parts = [p for p in (prepend, input, append) if p is not None]
     x = jnp.concatenate(_joined(*parts), d) if len(parts) > 1 else input
@@ -106,7 +107,9 @@ def _declare_trapezoid(name: str) -> None:
             return jnp.zeros(_without(y.shape, d), y.dtype)
         _check_not_bool("trapezoid", y)
         total = _floating(jnp.sum(widened(y), d, dtype=widened(y).dtype))
-        ends = (lax.index_in_dim(y, 0, d, keepdims=False) + lax.index_in_dim(y, y.shape[d] - 1, d, keepdims=False)).astype(total.dtype)
+        ends = (
+            lax.index_in_dim(y, 0, d, keepdims=False) + lax.index_in_dim(y, y.shape[d] - 1, d, keepdims=False)
+        ).astype(total.dtype)
         area = (total - ends * 0.5) * dx.astype(total.dtype)
         return area.astype(_floating(y).dtype)
 
@@ -127,7 +130,13 @@ def cumulative_trapezoid(y, x, dim):
     return _floating(jnp.cumsum(areas, areas.ndim - y.ndim + d)) / 2
 
 
-@op("cumulative_trapezoid(Tensor y, *, Number dx=1, int dim=-1)", method=False, out=False, saves=(), grad="CumsumBackward0")
+@op(
+    "cumulative_trapezoid(Tensor y, *, Number dx=1, int dim=-1)",
+    method=False,
+    out=False,
+    saves=(),
+    grad="CumsumBackward0",
+)
 def cumulative_trapezoid_dx(y, dx, dim):
     d = wrap_dim(dim, y.ndim)
     _check_not_bool("cumulative_trapezoid", y)
@@ -138,7 +147,12 @@ def cumulative_trapezoid_dx(y, dx, dim):
 # --- gradients ---------------------------------------------------------------------------------------------
 
 
-@op("_gradient(Tensor input, Number spacing, int dim, int edge_order)", method=False, function=False, grad="CatBackward0")
+@op(
+    "_gradient(Tensor input, Number spacing, int dim, int edge_order)",
+    method=False,
+    function=False,
+    grad="CatBackward0",
+)
 def uniform_gradient(input, spacing, dim, edge_order):
     """The derivative along a dimension at equidistant points: central inside, one-sided at the ends."""
     x, n = input, input.shape[dim]
@@ -158,7 +172,12 @@ def uniform_gradient(input, spacing, dim, edge_order):
     return whole / spacing.astype(whole.dtype)
 
 
-@op("_gradient_at(Tensor input, Tensor points, int dim, int edge_order)", method=False, function=False, grad="CatBackward0")
+@op(
+    "_gradient_at(Tensor input, Tensor points, int dim, int edge_order)",
+    method=False,
+    function=False,
+    grad="CatBackward0",
+)
 def gradient_at(input, points, dim, edge_order):
     """The derivative along a dimension at the given 1-d points, to second order inside."""
     n = input.shape[dim]
@@ -173,7 +192,11 @@ def gradient_at(input, points, dim, edge_order):
         return jnp.reshape(v, shape)
 
     h1, h2 = h[:-1], h[1:]
-    inside = row(-h2 / (h1 * (h1 + h2))) * part(0, n - 2) + row((h2 - h1) / (h1 * h2)) * part(1, n - 1) + row(h1 / (h2 * (h1 + h2))) * part(2, n)
+    inside = (
+        row(-h2 / (h1 * (h1 + h2))) * part(0, n - 2)
+        + row((h2 - h1) / (h1 * h2)) * part(1, n - 1)
+        + row(h1 / (h2 * (h1 + h2))) * part(2, n)
+    )
     if edge_order == 1:
         first = (part(1, 2) - part(0, 1)) / h[0]
         last = (part(n - 1, n) - part(n - 2, n - 1)) / h[-1]
@@ -221,7 +244,12 @@ def _covariance(input, fweights, aweights, correction):
     return jnp.squeeze(c) if c.shape == (1, 1) else c
 
 
-@op("_cov(Tensor input, Tensor? fweights, Tensor? aweights, int correction)", method=False, function=False, grad="SqueezeBackward0")
+@op(
+    "_cov(Tensor input, Tensor? fweights, Tensor? aweights, int correction)",
+    method=False,
+    function=False,
+    grad="SqueezeBackward0",
+)
 def cov(input, fweights, aweights, correction):
     """The covariance matrix of the rows."""
     return _covariance(input, fweights, aweights, correction)
@@ -231,7 +259,9 @@ def cov(input, fweights, aweights, correction):
 def corrcoef(input):
     """The correlation matrix of the rows, entries in [-1, 1]."""
     if input.ndim > 2:
-        raise RuntimeError(f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions")
+        raise RuntimeError(
+            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
+        )
     c = _covariance(input, None, None, 1)
     if c.ndim == 0:
         return c / c

@@ -11,7 +11,8 @@ from torchish.ops.precision import c_type_name, type_name, widen
 
 
 @op(
-    "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, "
+    "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool "
+    "transposed, "
     "int[] output_padding, int groups)",
     method=False,
     out=False,
@@ -82,7 +83,8 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
         raise RuntimeError("non-positive groups is not supported")
     if k != input.ndim:
         raise RuntimeError(
-            f"Expected {k}-dimensional input for {k}-dimensional weight {list(weight.shape)}, but got {input.ndim}-dimensional "
+            f"Expected {k}-dimensional input for {k}-dimensional weight {list(weight.shape)}, but got "
+            f"{input.ndim}-dimensional "
             f"input of size {list(input.shape)} instead"
         )
     if weight.shape[0] < groups:
@@ -92,7 +94,8 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
         )
     if weight.shape[0] % groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
+            "size "
             f"[{list(weight.shape)}] instead"
         )
     if transposed:
@@ -102,7 +105,8 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
     if input.dtype != weight.dtype:
         if jnp.issubdtype(weight.dtype, jnp.complexfloating) or jnp.issubdtype(input.dtype, jnp.complexfloating):
             raise RuntimeError(
-                f"Input type ({_tensor_name(input)}) and weight type ({_tensor_name(weight)}) should be the same or input "
+                f"Input type ({_tensor_name(input)}) and weight type ({_tensor_name(weight)}) should be the same or "
+                "input "
                 "should be a MKLDNN tensor and weight is a dense tensor"
             )
         raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(weight)}")

@@ -265,7 +265,7 @@ def op(
     returns: str = "",
     aliases: Iterable[str] = (),
     differentiable: bool = True,
-    grad: str | None = None,
+    grad: str | Callable[..., str] | None = None,
     saves: Iterable[str] | dict[str, tuple[str, ...]] | None = None,
     layout: str | None = None,
     indices: Iterable[str] = (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
@@ -70,7 +71,7 @@ def _pow(input, exponent):
     return _float_power(input, exponent)
 
 
-_POW = dict(promote=ARITH, check=refuse("pow", BOOL))
+_POW: dict[str, Any] = dict(promote=ARITH, check=refuse("pow", BOOL))
 pow = op("pow(Tensor input, Tensor exponent)", inplace=True, grad="PowBackward1", **_POW)(_pow)
 pow_number = op("pow(Tensor input, Number exponent)", inplace=True, **_POW)(_pow)
 pow_of_number = op("pow(Number self, Tensor exponent)", method=False, grad="PowBackward2", **_POW)(_pow)
@@ -291,7 +292,7 @@ def _xlogy_body(input, other):
     return _xlogy(input, other)
 
 
-_XLOGY = dict(promote=FLOAT, aliases=("special.xlogy",), check=refuse("xlogy_cpu", COMPLEX))
+_XLOGY: dict[str, Any] = dict(promote=FLOAT, aliases=("special.xlogy",), check=refuse("xlogy_cpu", COMPLEX))
 xlogy = op("xlogy(Tensor input, Tensor other)", inplace=True, **_XLOGY)(_xlogy_body)
 xlogy_of_number = op("xlogy(Number self, Tensor other)", method=False, grad="XlogyBackward1", **_XLOGY)(_xlogy_body)
 xlogy_number = op("xlogy(Tensor input, Number other)", inplace=True, grad="XlogyBackward2", **_XLOGY)(_xlogy_body)
@@ -310,7 +311,7 @@ def _xlog1py_body(input, other):
     return _xlog1py(input, other)
 
 
-_XLOG1PY = dict(promote=FLOAT, check=refuse("xlog1py_cpu", COMPLEX), method=False)
+_XLOG1PY: dict[str, Any] = dict(promote=FLOAT, check=refuse("xlog1py_cpu", COMPLEX), method=False)
 xlog1py = op("special.xlog1py(Tensor input, Tensor other)", **_XLOG1PY)(_xlog1py_body)
 xlog1py_of_number = op("special.xlog1py(Number self, Tensor other)", grad="SpecialXlog1PyBackward1", **_XLOG1PY)(
     _xlog1py_body

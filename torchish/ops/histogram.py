@@ -13,7 +13,11 @@ from torchish.ops.search import _search as insertion
 def histc(input, bins, min, max):
     """Counts of the elements in equal bins of [min, max]; of their own range when both are equal."""
     x = input.reshape(-1)
-    wide = x.astype(np.float64) if x.dtype == np.float64 or not jnp.issubdtype(x.dtype, jnp.floating) else x.astype(np.float32)
+    wide = (
+        x.astype(np.float64)
+        if x.dtype == np.float64 or not jnp.issubdtype(x.dtype, jnp.floating)
+        else x.astype(np.float32)
+    )
     low, high = jnp.asarray(min, wide.dtype), jnp.asarray(max, wide.dtype)
     if min == max and x.size:
         low, high = jnp.min(wide), jnp.max(wide)
@@ -50,7 +54,12 @@ def bin_edges(input, bins, range):
     return tuple(edges)
 
 
-@op("_histogramdd(Tensor input, Tensor[] edges, Tensor? weight, bool density)", method=False, function=False, differentiable=False)
+@op(
+    "_histogramdd(Tensor input, Tensor[] edges, Tensor? weight, bool density)",
+    method=False,
+    function=False,
+    differentiable=False,
+)
 def histogramdd(input, edges, weight, density):
     """Weights of the rows of an (n, d) array in the cells between the edges; the last edge is inclusive."""
     shape = tuple(e.shape[0] - 1 for e in edges)

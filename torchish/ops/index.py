@@ -144,8 +144,7 @@ def _rows(input, dim, index):
     indices=("index",),
 )
 def index_add(input, index, source, alpha, dim):
-    if input.dtype != jnp.bool_:
-        source = source * to_dtype(alpha, input.dtype)
+    source = source * to_dtype(alpha, input.dtype)
     return _accumulate(_rows(input, dim, index), at_least_1d(source)).reshape(input.shape)
 
 

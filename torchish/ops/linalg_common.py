@@ -42,7 +42,8 @@ def check_kernel(a, kernel: str) -> None:
 def check_same_dtype(a, b, name: str, x: str = "A", y: str = "B") -> None:
     if a.dtype != b.dtype:
         raise RuntimeError(
-            f"{name}: Expected {x} and {y} to have the same dtype, but found {x} of type {type_name(a)} and {y} of type "
+            f"{name}: Expected {x} and {y} to have the same dtype, but found {x} of type {type_name(a)} and {y} of "
+            "type "
             f"{type_name(b)} instead"
         )
 

@@ -27,6 +27,7 @@ from torchish.ops.linalg_common import (
     triangular,
     with_diag,
 )
+from torchish.ops.linalg_signs import eigenvector_signs, needs_signs, singular_signs, wide_is_direct
 from torchish.ops.precision import type_name
 
 _hidden = {"method": False, "function": False, "out": False}
@@ -347,7 +348,12 @@ def svd(A, full_matrices, compute_uv, kernel):
             _real_zeros(A, (*A.shape[:-2], k)),
             jnp.broadcast_to(jnp.eye(v, n, dtype=A.dtype), (*A.shape[:-2], v, n)),
         )
-    return lax.linalg.svd(A, full_matrices=full_matrices)
+    u, s, vh = lax.linalg.svd(A, full_matrices=full_matrices)
+    if not _is_complex(A) and wide_is_direct(m, n):
+        signs = singular_signs(A, u)
+        u = u * signs[..., None, :]
+        vh = jnp.concatenate([vh[..., :m, :] * signs[..., :, None], vh[..., m:, :]], -2)
+    return u, s, vh
 
 
 def _real_zeros(a, shape):
@@ -429,7 +435,10 @@ def eigh(A, UPLO):
     if not A.size:
         return _real_zeros(A, A.shape[:-1]), A
     # Hand LAPACK the triangle that PyTorch does.
-    v, w = lax.linalg.eigh(A, lower=UPLO.upper() == "L", symmetrize_input=False)
+    lower = UPLO == "L"
+    v, w = lax.linalg.eigh(A, lower=lower, symmetrize_input=False)
+    if needs_signs(A.shape[-1]):
+        v = v * eigenvector_signs(A, lower)[..., None, :]
     return w, v
 
 

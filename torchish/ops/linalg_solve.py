@@ -241,7 +241,8 @@ def triangular_solve(input, A, upper, transpose, unitriangular):
     """The solution X of A X = b (A^T X = b), and a copy of A."""
     if input.ndim < 2:
         raise RuntimeError(
-            f"torch.triangular_solve: Expected b to have at least 2 dimensions, but it has {input.ndim} dimensions instead"
+            f"torch.triangular_solve: Expected b to have at least 2 dimensions, but it has {input.ndim} dimensions "
+            "instead"
         )
     if A.ndim < 2:
         raise RuntimeError(
@@ -260,7 +261,8 @@ def check_solve_sizes(b, a, name: str) -> None:
     """The checks of PyTorch's older solvers."""
     if a.dtype != b.dtype:
         raise RuntimeError(
-            f"Expected b and A to have the same dtype, but found b of type {type_name(b)} and A of type {type_name(a)} instead."
+            f"Expected b and A to have the same dtype, but found b of type {type_name(b)} and A of type "
+            f"{type_name(a)} instead."
         )
     if a.shape[-1] != a.shape[-2]:
         raise RuntimeError(

@@ -187,8 +187,11 @@ def multilabel_margin_loss(input, target, reduction):
 # --- connectionist temporal classification -----------------------------------------------------------------
 
 
-@_loss("_ctc_loss(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank, bool zero_infinity)",
-       grad="CtcLossBackward0")  # fmt: skip
+@_loss(
+    "_ctc_loss(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank, bool "
+    "zero_infinity)",
+    grad="CtcLossBackward0",
+)
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
     """Minus log-likelihoods (N,) of targets (N, S) under log_probs (T, N, C): Graves et al., 2006."""
     lp = widen(log_probs)
@@ -311,5 +314,3 @@ def _ctc_beta(lp, labels, input_lengths, target_lengths):
     init = jnp.full((lp.shape[1], width), -jnp.inf, lp.dtype)
     _, out = lax.scan(step, init, (emit, jnp.arange(t)), reverse=True)
     return out
-
-

@@ -41,7 +41,7 @@ PADDED_MAX_CHANNELS = 32
 
 
 def choose(x, w, stride, padding, dilation, groups, part: str) -> str:
-    """"lax", "padded" or "banded"; `part` is "output", or the argument ("input", "weight") whose gradient is meant."""
+    """ "lax", "padded" or "banded"; `part` is "output", or the argument ("input", "weight") whose gradient is meant."""
     # (a tensor on the CPU of a machine whose default is an accelerator also goes the accelerator's way)
     if len(stride) != 2 or groups != 1 or jax.default_backend() != "cpu" or 0 in x.shape or 0 in w.shape:
         return "lax"
@@ -77,7 +77,8 @@ def _lax(x, w, stride, padding, dilation, groups, lhs_dilation=None):
 
 
 def _banded(x, w, padding):
-    """A convolution of stride 1: rows (kernel rows, C, width) times a matrix (kernel rows, C, width) by (O, out width)."""
+    """A convolution of stride 1: rows (kernel rows, C, width) times a matrix (kernel rows, C, width) by (O, out "
+    "width)."""
     x = jnp.pad(x, ((0, 0), (0, 0), *padding))
     b, c, height, width = x.shape
     o, _, kh, kw = w.shape

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -151,7 +153,7 @@ def constant_pad_nd(input, value, pad):
     return lax.pad(input, to_dtype(value, input.dtype), widths)
 
 
-_NP_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_NP_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
 def _pad_name(spec, flat) -> str:

@@ -74,7 +74,8 @@ def expandable(x, shape: tuple[int, ...]) -> None:
         n = x.shape[i - pad]
         if n not in (1, shape[i]):
             raise RuntimeError(
-                f"The expanded size of the tensor ({shape[i]}) must match the existing size ({n}) at non-singleton dimension "
+                f"The expanded size of the tensor ({shape[i]}) must match the existing size ({n}) at non-singleton "
+                "dimension "
                 f"{i}.  Target sizes: {list(shape)}.  Tensor sizes: {list(x.shape)}"
             )
 
@@ -326,7 +327,8 @@ def _check_dot(a, b, kernel: str) -> None:
     if a.shape != b.shape:
         n, m = a.shape[0], b.shape[0]
         raise RuntimeError(
-            f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but got "
+            f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but "
+            "got "
             f"{n} and {m} elements respectively"
         )
     no_bool(a, kernel)

@@ -57,9 +57,11 @@ def _(grad, input, weight, eps, needs):
     return gx, gn_sum.reshape(-1), g_sum.reshape(-1)
 
 
-@_norm("batch_norm_eval(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, Tensor running_var, float eps)",
-       grad="NativeBatchNormBackward0",
-       saves={"input": ("weight",), "weight": ("input",), "running_mean": ("weight",), "running_var": ("input", "weight")})  # fmt: skip
+@_norm(
+    "batch_norm_eval(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, Tensor running_var, float eps)",
+    grad="NativeBatchNormBackward0",
+    saves={"input": ("weight",), "weight": ("input",), "running_mean": ("weight",), "running_var": ("input", "weight")},
+)
 def batch_norm_eval(input, weight, bias, running_mean, running_var, eps):
     """Normalize (N, C, ...) by given statistics."""
     x = widen(input)
@@ -69,8 +71,10 @@ def batch_norm_eval(input, weight, bias, running_mean, running_var, eps):
     return _affine(y, _channels(weight, n), _channels(bias, n)).astype(input.dtype)
 
 
-@_norm("running_stats(Tensor running_mean, Tensor running_var, Tensor mean, Tensor var, Number momentum, int count)",
-       differentiable=False)  # fmt: skip
+@_norm(
+    "running_stats(Tensor running_mean, Tensor running_var, Tensor mean, Tensor var, Number momentum, int count)",
+    differentiable=False,
+)
 def running_stats(running_mean, running_var, mean, var, momentum, count):
     """Running statistics moved towards a batch's mean and (made unbiased) variance of `count` values."""
     m = momentum.astype(mean.dtype)
@@ -80,8 +84,11 @@ def running_stats(running_mean, running_var, mean, var, momentum, count):
     return new_mean.astype(running_mean.dtype), new_var.astype(running_var.dtype)
 
 
-@_norm("native_layer_norm(Tensor input, Tensor? weight, Tensor? bias, int dims, float eps)", grad="NativeLayerNormBackward0",
-       saves={"input": ("input", "weight"), "weight": ("input",)})  # fmt: skip
+@_norm(
+    "native_layer_norm(Tensor input, Tensor? weight, Tensor? bias, int dims, float eps)",
+    grad="NativeLayerNormBackward0",
+    saves={"input": ("input", "weight"), "weight": ("input",)},
+)
 def layer_norm(input, weight, bias, dims, eps):
     """Normalize over the last `dims` dimensions."""
     x = widen(input)
@@ -106,8 +113,11 @@ def _(grad, input, weight, dims, eps):
     return gx, gw, gb
 
 
-@_norm("native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int groups, float eps)", grad="NativeGroupNormBackward0",
-       saves={"input": ("input", "weight"), "weight": ("input",)})  # fmt: skip
+@_norm(
+    "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int groups, float eps)",
+    grad="NativeGroupNormBackward0",
+    saves={"input": ("input", "weight"), "weight": ("input",)},
+)
 def group_norm(input, weight, bias, groups, eps):
     """Normalize (N, C, ...) over each of `groups` groups of channels."""
     x = widen(input)
@@ -123,7 +133,7 @@ def rms_norm(input, weight, dims, eps):
     """Divide by the root of the mean square over the last `dims` dimensions."""
     x = widen(input)
     axes = tuple(range(x.ndim - dims, x.ndim))
-    scale = lax.rsqrt((x * jnp.conj(x)).mean(axes, keepdims=True) + eps)
+    scale = lax.rsqrt((x * x).mean(axes, keepdims=True) + eps)
     y = x * scale
     if weight is not None:
         # (PyTorch multiplies in the wider type, then rounds)
@@ -145,5 +155,3 @@ def cosine_similarity(x1, x2, dim, eps):
         return v / (norm + lax.stop_gradient(jnp.maximum(norm, eps) - norm))
 
     return (unit(a) * unit(b)).sum(dim).astype(x1.dtype)
-
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -20,7 +22,7 @@ from torchish.ops.rules import (
     same_dtype,
 )  # fmt: skip
 
-_EACH_OTHER = {"input": ("other",), "other": ("input",)}
+_EACH_OTHER: dict[str, Any] = {"input": ("other",), "other": ("input",)}
 
 
 def times(factor, x):
@@ -81,7 +83,7 @@ def _rsub(input, other, alpha):
     return other - times(alpha, input)
 
 
-_RSUB = dict(promote=ARITH, saves=(), omit=("alpha",), check=check_subtraction, method=False, out=False)
+_RSUB: dict[str, Any] = dict(promote=ARITH, saves=(), omit=("alpha",), check=check_subtraction, method=False, out=False)
 rsub = op("rsub(Tensor input, Tensor other, *, Number alpha=1)", **_RSUB)(_rsub)
 rsub_number = op("rsub(Tensor input, Number other, Number alpha=1)", grad="RsubBackward1", apart=("alpha",), **_RSUB)(
     _rsub
@@ -190,8 +192,8 @@ def _float_remainder(x, y):
     return jnp.where((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest)
 
 
-_REMAINDER = dict(promote=ARITH, check=refuse("remainder_cpu", BOOL, COMPLEX))
-_BOTH_FOR_OTHER = {"input": ("other",), "other": ("other",)}
+_REMAINDER: dict[str, Any] = dict(promote=ARITH, check=refuse("remainder_cpu", BOOL, COMPLEX))
+_BOTH_FOR_OTHER: dict[str, Any] = {"input": ("other",), "other": ("other",)}
 remainder = op(
     "remainder(Tensor input, Tensor other)",
     inplace=True,
@@ -211,7 +213,7 @@ def _fmod(input, other):
     return jnp.fmod(input, other)
 
 
-_FMOD = dict(promote=ARITH, inplace=True, check=refuse("fmod_cpu", BOOL, COMPLEX))
+_FMOD: dict[str, Any] = dict(promote=ARITH, inplace=True, check=refuse("fmod_cpu", BOOL, COMPLEX))
 fmod = op("fmod(Tensor input, Tensor other)", grad="FmodBackward1", saves=_BOTH_FOR_OTHER, **_FMOD)(_fmod)
 fmod_number = op("fmod(Tensor input, Number other)", saves=(), **_FMOD)(_fmod)
 
@@ -415,7 +417,7 @@ def _copysign_body(input, other):
     return _copysign(input, other)
 
 
-_COPYSIGN = dict(promote=FLOAT, inplace=True, check=refuse("copysign_cpu", COMPLEX))
+_COPYSIGN: dict[str, Any] = dict(promote=FLOAT, inplace=True, check=refuse("copysign_cpu", COMPLEX))
 copysign = op("copysign(Tensor input, Tensor other)", **_COPYSIGN)(_copysign_body)
 copysign_number = op("copysign(Tensor input, Number other)", grad="CopysignBackward1", **_COPYSIGN)(_copysign_body)
 
@@ -465,7 +467,7 @@ def _clamp(input, min, max):
     return x if max is None else _at_most(x, max)
 
 
-_CLAMP = dict(promote=ARITH, inplace=True, aliases=("clip",), check=_check_clamp)
+_CLAMP: dict[str, Any] = dict(promote=ARITH, inplace=True, aliases=("clip",), check=_check_clamp)
 clamp = op("clamp(Tensor input, Tensor? min=None, Tensor? max=None)", **_CLAMP)(_clamp)
 clamp_number = op("clamp(Tensor input, Number? min=None, Number? max=None)", grad="ClampBackward1", **_CLAMP)(_clamp)
 
@@ -480,7 +482,7 @@ def _clamp_max(input, max):
     return _at_most(input, max)
 
 
-_ONE_SIDED = dict(promote=ARITH, inplace=True, check=_NO_COMPLEX_CLAMP)
+_ONE_SIDED: dict[str, Any] = dict(promote=ARITH, inplace=True, check=_NO_COMPLEX_CLAMP)
 clamp_min = op("clamp_min(Tensor input, Tensor min)", grad="ClampMinBackward1", **_ONE_SIDED)(_clamp_min)
 clamp_min_number = op("clamp_min(Tensor input, Number min)", **_ONE_SIDED)(_clamp_min)
 clamp_max = op("clamp_max(Tensor input, Tensor max)", grad="ClampMaxBackward1", **_ONE_SIDED)(_clamp_max)

@@ -50,7 +50,8 @@ def check_window(name, input, kernel, stride, padding, dilation, sizes):
         )
     if min(stride) <= 0:
         raise RuntimeError(
-            "stride should be greater than zero, but got " + " ".join(f"d{a}: {k}" for a, k in zip(_NAMES[n], stride, strict=True))
+            "stride should be greater than zero, but got "
+            + " ".join(f"d{a}: {k}" for a, k in zip(_NAMES[n], stride, strict=True))
         )
     if min(dilation) <= 0:
         raise RuntimeError(
@@ -67,7 +68,8 @@ def check_window(name, input, kernel, stride, padding, dilation, sizes):
         if n == 3 and 2 * p > k:
             raise RuntimeError(
                 "pad should be smaller than or equal to half of kernel size, but got "
-                f"kT: {kernel[0]} kW: {kernel[2]} kH: {kernel[1]} padT: {padding[0]} padW: {padding[2]} padH: {padding[1]}"
+                f"kT: {kernel[0]} kW: {kernel[2]} kH: {kernel[1]} padT: {padding[0]} padW: {padding[2]} padH: "
+                f"{padding[1]}"
             )
     if min(sizes) < 1:
         channels = input.shape[-n - 1]
@@ -203,7 +205,8 @@ def _max_pool(input, kernel, stride, padding, dilation, ceil_mode):
     for k, p, d in zip(kernel, padding, dilation, strict=True):
         if p > ((k - 1) * d + 1) // 2:
             raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}"
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                f"dilation={d}"
             )
     check_window(f"max_pool{n}d", input, kernel, stride, padding, dilation, sizes)
     return (kernel, stride, padding, dilation, sizes), shape
@@ -266,7 +269,8 @@ def _max_separable(x, window):
 
 
 def _first_max(x, position, axis, at, inside):
-    """Along one axis, the first maximum among the elements `at` (windows, places) that are `inside`, and its position."""
+    """Along one axis, the first maximum among the elements `at` (windows, places) that are `inside`, and its "
+    "position."""
     rest = (1,) * (x.ndim - axis - 1)
     values = jnp.take(x, at.reshape(-1), axis=axis).reshape(x.shape[:axis] + at.shape + x.shape[axis + 1 :])
     mask = inside.reshape(inside.shape + rest)
@@ -322,7 +326,8 @@ def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, 
         for k, p in zip(kernel_size, padding, strict=True):
             if p > k // 2:
                 raise RuntimeError(
-                    f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1"
+                    f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                    "dilation=1"
                 )
     shape = input.shape[input.ndim - n :]
     sizes = _sizes(shape, kernel_size, stride, padding, ones, ceil_mode) if input.ndim > n else ones
@@ -352,7 +357,11 @@ def sum_windows(x, kernel, stride, padding, sizes):
     n = len(kernel)
     lead = x.ndim - n
     ones = (1,) * n
-    if tuple(kernel) == tuple(stride) and not any(padding) and all(o * k <= m for o, k, m in zip(sizes, kernel, x.shape[lead:], strict=True)):
+    if (
+        tuple(kernel) == tuple(stride)
+        and not any(padding)
+        and all(o * k <= m for o, k, m in zip(sizes, kernel, x.shape[lead:], strict=True))
+    ):
         x = x[(...,) + tuple(slice(0, o * k) for o, k in zip(sizes, kernel, strict=True))]
         x = x.reshape(x.shape[:lead] + tuple(m for o, k in zip(sizes, kernel, strict=True) for m in (o, k)))
         return x.sum(tuple(range(lead + 1, x.ndim, 2)))
@@ -409,7 +418,10 @@ def adaptive_avg_pool(input, output_size):
             x = x.reshape(x.shape[:axis] + (out, size // out) + x.shape[axis + 1 :]).mean(axis + 1)
             continue
         start, end = _bins(size, out)
-        parts = [lax.slice_in_dim(x, int(s), int(e), 1, axis).mean(axis, keepdims=True) for s, e in zip(start, end, strict=True)]
+        parts = [
+            lax.slice_in_dim(x, int(s), int(e), 1, axis).mean(axis, keepdims=True)
+            for s, e in zip(start, end, strict=True)
+        ]
         x = jnp.concatenate(parts, axis) if parts else jnp.zeros(x.shape[:axis] + (0,) + x.shape[axis + 1 :], x.dtype)
     return x.astype(input.dtype)
 
@@ -509,8 +521,11 @@ def _(grad, result, input_shape, kernel_size, output_size):
 
 @op(
     "max_unpool_nd(Tensor input, Tensor indices, int[] output_size)",
-    method=False, function=False, saves=("indices",), grad=lambda spec, flat: f"MaxUnpool{len(spec.statics[0])}DBackward0",
-)  # fmt: skip
+    method=False,
+    function=False,
+    saves=("indices",),
+    grad=lambda spec, flat: f"MaxUnpool{len(spec.statics[0])}DBackward0",
+)
 def max_unpool(input, indices, output_size):
     """Values put at their positions in a zero array of the given spatial size."""
     n = len(output_size)

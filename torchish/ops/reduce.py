@@ -104,7 +104,9 @@ def mean_dim(input, dim, keepdim, dtype):
 @op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", grad="DivBackward0")
 def nanmean(input, dim, keepdim, dtype):
     if not jnp.issubdtype(input.dtype, jnp.inexact):
-        raise RuntimeError(f"nanmean(): expected input to have floating point or complex dtype but got {type_name(input)}")
+        raise RuntimeError(
+            f"nanmean(): expected input to have floating point or complex dtype but got {type_name(input)}"
+        )
     axes = wrap_dims(dim, input.ndim)
     nan = jnp.isnan(input)
     x = to_dtype(input, input.dtype if dtype is None else dtype.np)
@@ -161,7 +163,7 @@ def any_(input, dim, keepdim):
 
 def _refuse(input, kernel: str) -> None:
     if is_complex(input):
-        raise NotImplementedError(f'"{kernel}" not implemented for \'{type_name(input)}\'')
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(input)}'")
 
 
 def _refuse_empty(input, dim, axes, name: str) -> None:
@@ -187,21 +189,28 @@ def _attained(input, value):
     return (input == value) | ((input != input) & (value != value))
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1, 2, 3))
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def attained(input, value, axes: tuple[int, ...]):
+    """`value`, which elements of `input` attain (its axes kept): they share its gradient evenly."""
+    return value
+
+
+@attained.defjvp
+def _(axes, primals, tangents):
+    (x, value), t = primals, tangents[0]
+    at = _attained(x, value)
+    tangent = jnp.sum(jnp.where(at, t, 0), axes, keepdims=True, dtype=t.dtype) / jnp.sum(
+        at, axes, keepdims=True
+    ).astype(t.dtype)
+    return value, tangent
+
+
 def extremum(input, axes: tuple[int, ...], keepdim: bool, largest: bool):
     """Maximum or minimum over axes; the gradient is shared evenly among the elements that attain it."""
-    return (jnp.max if largest else jnp.min)(input, axes, keepdims=keepdim)
-
-
-@extremum.defjvp
-def _(axes, keepdim, largest, primals, tangents):
-    (x,), (t,) = primals, tangents
-    value = extremum(x, axes, True, largest)
-    at = _attained(x, value)
-    tangent = jnp.sum(jnp.where(at, t, 0), axes, keepdims=True, dtype=t.dtype) / jnp.sum(at, axes, keepdims=True).astype(t.dtype)
-    if keepdim:
-        return value, tangent
-    return lax.squeeze(value, axes), lax.squeeze(tangent, axes)
+    value = (jnp.max if largest else jnp.min)(lax.stop_gradient(input), axes, keepdims=True)
+    if is_float(input):
+        value = attained(input, value, axes)
+    return value if keepdim else lax.squeeze(value, axes)
 
 
 def shared_gradient(grad, input, value, axes, keepdim, nan_attains=True):
@@ -231,7 +240,11 @@ def _declare_extremum(name: str, largest: bool) -> None:
     REGISTRY[name].append(of_two)  # max(input, other)
     full.__doc__ = f"The {other} of all elements; its gradient is split evenly among equal elements."
 
-    @op(f"{name}(Tensor input, int dim, bool keepdim=False)", returns="values indices", grad=f"{name.capitalize()}Backward0")
+    @op(
+        f"{name}(Tensor input, int dim, bool keepdim=False)",
+        returns="values indices",
+        grad=f"{name.capitalize()}Backward0",
+    )
     def dim_form(input, dim, keepdim):
         if is_complex(input):
             raise RuntimeError(f"{name}(): does not support complex input")

@@ -37,7 +37,7 @@ def cumprod(input, dim, dtype):
 
 def _extreme(input, dim, scan, name):
     if is_complex(input):
-        raise NotImplementedError(f'"{name}_cpu" not implemented for \'{type_name(input)}\'')
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{type_name(input)}'")
     d = wrap_dim(dim, input.ndim)
     if not input.ndim or not input.size:
         return input, jnp.zeros(input.shape, np.int64)
@@ -83,7 +83,7 @@ def logcumsumexp(input, dim):
     """log(cumsum(exp(x))) without overflow."""
     d = wrap_dim(dim, input.ndim)
     if not jnp.issubdtype(input.dtype, jnp.inexact):
-        raise NotImplementedError(f'"logcumsumexp_out_cpu" not implemented for \'{type_name(input)}\'')
+        raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{type_name(input)}'")
     if not input.ndim or not input.size:
         return input
     x = widened(input)

@@ -93,7 +93,7 @@ def scatter_add(input, index, src, dim):
 # `places(x)` below is a reference to the positions in an array shaped like the input, `pick(x)` reads them: the same
 # formulas serve `scatter_reduce` (element by element) and `index_reduce` (slice by slice).
 
-_WORST = {"amax": -jnp.inf, "amin": jnp.inf}
+_WORST: dict[str, Any] = {"amax": -jnp.inf, "amin": jnp.inf}
 
 
 def _identity(reduce: str, dtype) -> Any:

@@ -45,7 +45,9 @@ class Param:
     def display(self) -> str:
         """How PyTorch's error messages list it."""
         text = f"{_DISPLAY.get(self.type, self.type)} {self.name}"
-        return text if self.default is REQUIRED else f"{text} = {self.default}"
+        if self.default is REQUIRED:
+            return text
+        return f'{text} = "{self.default}"' if isinstance(self.default, str) else f"{text} = {self.default}"
 
 
 @dataclasses.dataclass(slots=True)
@@ -89,7 +91,7 @@ def parse(text: str) -> Schema:
             continue
         left, eq, right = part.partition("=")
         kind, _, pname = left.strip().rpartition(" ")
-        default = eval(right, {"__builtins__": {}}, {"inf": float("inf")}) if eq else REQUIRED  # noqa: S307 - our own text
+        default = eval(right, {"__builtins__": {}}, {"inf": float("inf")}) if eq else REQUIRED
         params.append(Param(kind.strip(), pname, default, keyword_only, kind.strip() in DYNAMIC))
     positional = sum(not p.keyword_only for p in params)
     return Schema(name, tuple(params), positional)

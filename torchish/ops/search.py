@@ -29,9 +29,11 @@ def _search(sequence, values, right: bool):
     """
     n = sequence.shape[-1]
     if sequence.ndim == 1:
+
         def at(i):
             return jnp.take(sequence, i)
     else:
+
         def at(i):
             return jnp.take_along_axis(sequence, i, -1)
 
@@ -79,8 +81,10 @@ def searchsorted(sorted_sequence, input, sorter, out_int32, right, side):
         )
     if sequence.ndim != 1 and sequence.shape[:-1] != input.shape[:-1]:
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor "
-            f"and input value tensor must match, but we got boundaries tensor {list(sequence.shape)} and input value tensor "
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of "
+            "boundaries tensor "
+            f"and input value tensor must match, but we got boundaries tensor {list(sequence.shape)} and "
+            "input value tensor "
             f"{list(input.shape)}"
         )
     if sorter is not None:
@@ -95,7 +99,13 @@ def searchsorted(sorted_sequence, input, sorter, out_int32, right, side):
                 f"{dtype_name(dt.FROM_NP[np.dtype(sorter.dtype)])}"
             )
         sequence = jnp.take_along_axis(sequence, sorter, -1)
-    common = _common(sequence, input) if input.ndim else sequence.dtype if sequence.dtype.kind in "fV" else _common(sequence, input)
+    common = (
+        _common(sequence, input)
+        if input.ndim
+        else sequence.dtype
+        if sequence.dtype.kind in "fV"
+        else _common(sequence, input)
+    )
     got = _search(sequence.astype(common), input.astype(common), right)
     return got.astype(np.int32) if out_int32 else got
 

@@ -19,7 +19,9 @@ def _prepare(input, dim, dtype, name: str):
     x = input if dtype is None else to_dtype(input, dtype.np)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         kernel = f"{name}_lastdim_kernel_impl" if d == max(input.ndim - 1, 0) else f"{name}_kernel_impl"
-        raise NotImplementedError(f'"{kernel}" not implemented for \'{dt.SCALAR_TYPE_NAMES[dt.FROM_NP[np.dtype(x.dtype)]]}\'')
+        raise NotImplementedError(
+            f"\"{kernel}\" not implemented for '{dt.SCALAR_TYPE_NAMES[dt.FROM_NP[np.dtype(x.dtype)]]}'"
+        )
     return widened(x), d, x.dtype
 
 

@@ -11,7 +11,14 @@ from torchish.ops.dims import wrap_dim
 from torchish.ops.order import argsort as sorted_positions
 from torchish.ops.order import first_where, kth_position, positions, smallest, sort_key
 from torchish.ops.reduce import (
-    is_complex, is_float, one_hot_gradient, refuse_empty_dims, selected, shared_gradient, type_name,
+    attained,
+    is_complex,
+    is_float,
+    one_hot_gradient,
+    refuse_empty_dims,
+    selected,
+    shared_gradient,
+    type_name,
 )  # fmt: skip
 
 
@@ -38,7 +45,11 @@ def sort(input, dim, descending):
     return _sorted(input, dim, descending)
 
 
-@op("sort(Tensor input, *, bool? stable, int dim=-1, bool descending=False)", returns="values indices", grad="SortBackward1")
+@op(
+    "sort(Tensor input, *, bool? stable, int dim=-1, bool descending=False)",
+    returns="values indices",
+    grad="SortBackward1",
+)
 def stable_sort(input, stable, dim, descending):
     return _sorted(input, dim, descending)
 
@@ -101,7 +112,7 @@ def _pick_backward(o):
 
 def _check_selectable(input, dim, name: str) -> int:
     if is_complex(input):
-        raise NotImplementedError(f'"{name}_cpu" not implemented for \'{type_name(input)}\'')
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{type_name(input)}'")
     d = wrap_dim(dim, input.ndim)
     refuse_empty_dims(input, (d,), name)
     return d
@@ -140,12 +151,13 @@ def _declare_median(name: str, ignore_nan: bool) -> None:
     @op(f"{name}(Tensor input)", grad=f"{title}Backward0")
     def full(input):
         if is_complex(input) or input.dtype == np.bool_:
-            raise NotImplementedError(f'"median_cpu" not implemented for \'{type_name(input)}\'')
+            raise NotImplementedError(f"\"median_cpu\" not implemented for '{type_name(input)}'")
         flat = input.reshape(-1)
         if not flat.size:
             return jnp.full((), jnp.nan if is_float(input) else np.iinfo(input.dtype).min, input.dtype)
-        at = _median_position(lax.stop_gradient(flat), 0, ignore_nan)
-        return flat[at[0]]
+        fixed = lax.stop_gradient(flat)
+        value = fixed[_median_position(fixed, 0, ignore_nan)]
+        return (attained(flat, value, (0,)) if is_float(input) else value)[0]
 
     @full.backward
     def _(grad, input, result):
@@ -159,7 +171,7 @@ def _declare_median(name: str, ignore_nan: bool) -> None:
         d = wrap_dim(dim, input.ndim)
         refuse_empty_dims(input, (d,), name)
         if is_complex(input) or input.dtype == np.bool_:
-            raise NotImplementedError(f'"median_out" not implemented for \'{type_name(input)}\'')
+            raise NotImplementedError(f"\"median_out\" not implemented for '{type_name(input)}'")
         return selected(input, lambda x: _median_position(x, d, ignore_nan), d, keepdim)
 
 
@@ -173,7 +185,7 @@ def mode(input, dim, keepdim):
     """The most frequent element along a dimension (the smallest of several) and its last position."""
     d = wrap_dim(dim, input.ndim)
     if is_complex(input):
-        raise NotImplementedError(f'"mode_cpu" not implemented for \'{type_name(input)}\'')
+        raise NotImplementedError(f"\"mode_cpu\" not implemented for '{type_name(input)}'")
     refuse_empty_dims(input, (d,), "mode")
 
     def find(x):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
@@ -292,7 +293,7 @@ def _zeta_body(input, other):
     return _zeta(input, other)
 
 
-_ZETA = dict(promote=FLOAT, method=False, check=_no_complex("zeta_cpu"))
+_ZETA: dict[str, Any] = dict(promote=FLOAT, method=False, check=_no_complex("zeta_cpu"))
 zeta = op("special.zeta(Tensor input, Tensor other)", **_ZETA)(_zeta_body)
 zeta_number = op("special.zeta(Tensor input, Number other)", grad="SpecialZetaBackward2", **_ZETA)(_zeta_body)
 zeta_of_number = op("special.zeta(Number self, Tensor other)", grad="SpecialZetaBackward1", **_ZETA)(_zeta_body)

@@ -21,7 +21,11 @@ def _moments(input, axes, correction: float, keepdim: bool):
     """Variance and mean over axes, in two passes."""
     x = widened(input)
     n = math.prod(input.shape[a] for a in axes)
-    center = jnp.mean(x, axes, keepdims=True) if n else jnp.full([1 if i in axes else s for i, s in enumerate(x.shape)], jnp.nan, x.dtype)
+    center = (
+        jnp.mean(x, axes, keepdims=True)
+        if n
+        else jnp.full([1 if i in axes else s for i, s in enumerate(x.shape)], jnp.nan, x.dtype)
+    )
     off = x - center
     squares = jnp.real(off) ** 2 + jnp.imag(off) ** 2 if is_complex(off) else off * off
     total = jnp.sum(squares, axes, keepdims=keepdim)
@@ -60,7 +64,9 @@ def _var_gradient(grad, input, dim, correction, keepdim):
 def _std_gradient(grad, result, input, dim, correction, keepdim):
     r = widened(result)
     zero = r == 0
-    return _var_gradient(jnp.where(zero, 0, widened(grad) / (2 * jnp.where(zero, 1, r))), input, dim, correction, keepdim)
+    return _var_gradient(
+        jnp.where(zero, 0, widened(grad) / (2 * jnp.where(zero, 1, r))), input, dim, correction, keepdim
+    )
 
 
 def _mean_gradient(grad, input, dim, keepdim):
@@ -111,7 +117,9 @@ def std_mean(input, dim, correction, keepdim):
 
 @std_mean.backward
 def _(grad, result, input, dim, correction, keepdim):
-    return _std_gradient(grad[0], result[0], input, dim, correction, keepdim) + _mean_gradient(grad[1], input, dim, keepdim)
+    return _std_gradient(grad[0], result[0], input, dim, correction, keepdim) + _mean_gradient(
+        grad[1], input, dim, keepdim
+    )
 
 
 def _real(x) -> np.dtype:

@@ -286,7 +286,8 @@ def pixel_shuffle(input, upscale_factor):
     *lead, c, h, w = input.shape
     if c % (r * r):
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            "but "
             f"input.size(-3)={c} is not divisible by {r * r}"
         )
     n = len(lead)
@@ -309,7 +310,8 @@ def pixel_unshuffle(input, downscale_factor):
     for name, at, size in (("height", -2, h), ("width", -1, w)):
         if size % r:
             raise RuntimeError(
-                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({at})={size} is not "
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({at})={size} is "
+                "not "
                 f"divisible by {r}"
             )
     n = len(lead)
@@ -317,8 +319,13 @@ def pixel_unshuffle(input, downscale_factor):
     return x.transpose(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, c * r * r, h // r, w // r)
 
 
-@op("channel_shuffle(Tensor input, int groups)", method=False, saves=(), out=False,
-    aliases=("nn.functional.channel_shuffle", "native_channel_shuffle", "nn.functional.native_channel_shuffle"))  # fmt: skip
+@op(
+    "channel_shuffle(Tensor input, int groups)",
+    method=False,
+    saves=(),
+    out=False,
+    aliases=("nn.functional.channel_shuffle", "native_channel_shuffle", "nn.functional.native_channel_shuffle"),
+)
 def channel_shuffle(input, groups):
     """Channels (dimension 1) dealt out by groups."""
     if input.ndim < 3:
@@ -339,7 +346,11 @@ def _columns(shape, kernel, dilation, padding, stride):
     )
 
 
-@_op("im2col(Tensor input, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", saves=(), grad="Im2ColBackward0")
+@_op(
+    "im2col(Tensor input, int[] kernel_size, int[] dilation, int[] padding, int[] stride)",
+    saves=(),
+    grad="Im2ColBackward0",
+)
 def im2col(input, kernel_size, dilation, padding, stride):
     """Blocks of (N, C, H, W) as columns (N, C kh kw, L)."""
     batched = input.ndim == 4
@@ -349,7 +360,8 @@ def im2col(input, kernel_size, dilation, padding, stride):
         h, w = x.shape[2:]
         raise RuntimeError(
             f"Given input with spatial size ({h}, {w}), kernel_size=({kernel_size[0]}, {kernel_size[1]}), "
-            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), calculated shape of the array of "
+            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), calculated shape of the "
+            "array of "
             f"sliding blocks as ({rows}, {columns}), but its components must be at least one."
         )
     x = jnp.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
@@ -379,9 +391,12 @@ def col2im(input, output_size, kernel_size, dilation, padding, stride):
     rows, columns = _columns(output_size, kernel_size, dilation, padding, stride)
     if x.shape[2] != rows * columns:
         raise RuntimeError(
-            f"Given output_size=({output_size[0]}, {output_size[1]}), kernel_size=({kernel_size[0]}, {kernel_size[1]}), "
-            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, {stride[1]}), "
-            f"expected size of input's dimension 2 to match the calculated number of sliding blocks {rows} * {columns} = "
+            f"Given output_size=({output_size[0]}, {output_size[1]}), kernel_size=({kernel_size[0]}, "
+            f"{kernel_size[1]}), "
+            f"dilation=({dilation[0]}, {dilation[1]}), padding=({padding[0]}, {padding[1]}), stride=({stride[0]}, "
+            f"{stride[1]}), "
+            f"expected size of input's dimension 2 to match the calculated number of sliding blocks {rows} * "
+            f"{columns} = "
             f"{rows * columns}, but got input.size(2)={x.shape[2]}."
         )
     n, c = x.shape[0], x.shape[1] // size
@@ -395,5 +410,7 @@ def col2im(input, output_size, kernel_size, dilation, padding, stride):
             config.append((at * d, f - at * d - ((m - 1) * s + 1), s - 1))
         part = lax.pad(x[:, :, i, j], jnp.zeros((), x.dtype), config)
         total = part if total is None else total + part
-    out = total[:, :, padding[0] : padding[0] + output_size[0], padding[1] : padding[1] + output_size[1]].astype(input.dtype)
+    out = total[:, :, padding[0] : padding[0] + output_size[0], padding[1] : padding[1] + output_size[1]].astype(
+        input.dtype
+    )
     return out if batched else out[0]

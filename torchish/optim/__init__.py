@@ -16,8 +16,8 @@ __all__ = [
 
 def _name_as_pytorch() -> None:
     """Give the classes the module names that PyTorch shows, such as `torch.optim.sgd.SGD`."""
-    names = {"NAdam": "nadam", "RAdam": "radam", "AdamW": "adamw", "Adamax": "adamax", "SparseAdam": "sparse_adam", "Muon": "_muon"}
-    names |= {n: n.lower() for n in ("ASGD", "Adadelta", "Adagrad", "RMSprop", "Rprop")} | {"Adafactor": "_adafactor"}
+    names = {"NAdam": "nadam", "RAdam": "radam", "AdamW": "adamw", "Adamax": "adamax", "SparseAdam": "sparse_adam"}
+    names |= {n: n.lower() for n in ("ASGD", "Adadelta", "Adagrad", "RMSprop", "Rprop")}
     for module in (lr_scheduler, swa_utils):
         for cls in vars(module).values():
             if isinstance(cls, type) and cls.__module__ == module.__name__:
@@ -27,6 +27,7 @@ def _name_as_pytorch() -> None:
         if isinstance(cls, type):
             short = names.get(name)
             cls.__module__ = f"torch.optim.{short}" if short else cls.__module__.replace("torchish", "torch", 1)
+    Adafactor.__module__ = Muon.__module__ = "torch.optim"
 
 
 _name_as_pytorch()

@@ -352,8 +352,8 @@ class FusedOptimizer(Optimizer):
         if cls._counts:
             _STEP_TENSORS.add(cls)
 
-    def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
-        """The state of a parameter before its first update."""
+    def _init_state(self, p: Tensor, group: dict) -> dict[str, Any] | None:
+        """The state of a parameter before its first update (None when there is nothing to keep)."""
         raise NotImplementedError
 
     def _check_group(self, group: dict, params: list[Tensor]) -> None:
@@ -394,9 +394,13 @@ class FusedOptimizer(Optimizer):
         all_state = self.state
         states = []
         for p in params:
-            s = all_state[p]
+            s = all_state.get(p)
             if not s:
-                s.update(self._init_state(p, group))
+                s = self._init_state(p, group)
+                if s is None:
+                    s = {}
+                else:
+                    all_state[p] = s
             states.append(s)
         device = params[0]._aval.device
         if any([p._aval.device is not device for p in params]):

@@ -41,8 +41,8 @@ class SGD(FusedOptimizer):
         if fused and foreach:
             raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
 
-    def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
-        return {}
+    def _init_state(self, p: Tensor, group: dict) -> dict[str, Any] | None:
+        return None if group["momentum"] == 0 else {}
 
     def _emit(self, group: dict, params: list[Tensor], states: list[dict], count: float) -> None:
         # A buffer is there from the second update on: the number is then no longer that of the first.

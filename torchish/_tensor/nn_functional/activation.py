@@ -114,9 +114,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     require_float(input, "softshrink_check")
     top = torch.finfo(input.dtype).max
     if not 0 <= lambd <= top:
-        raise RuntimeError(
-            f"lambda must be in range [0, {top:g}] for input dtype {scalar_type(input)}, but found {lambd:g}"
-        )
+        raise RuntimeError(f"lambda must be in range [0, {top:g}] for input dtype {scalar_type(input)}, but found {lambd:g}")
     return ap(A.softshrink, (float(lambd),), input)
 
 
@@ -165,8 +163,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         channels = input._aval.shape[1] if ndim > 1 else 1
         if channels != w.size:
             raise RuntimeError(
-                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                f"{w.size} and channel size = {channels}."
+                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {w.size} and channel size = {channels}."
             )
     if w.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {w.ndim}")
@@ -180,9 +177,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return ap(A.prelu, (), input, weight)
 
 
-def rrelu(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
-) -> Tensor:
+def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Tensor:
     """Leaky ReLU whose slopes are drawn from [lower, upper) in training; else their mean."""
     tensor_arg("rrelu", "input", 1, input)
     if lower > upper:

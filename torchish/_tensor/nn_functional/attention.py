@@ -35,7 +35,8 @@ def scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_cau
         )
     if min(q.ndim, k.ndim, v.ndim) < 2:
         raise RuntimeError(
-            f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {q.ndim} key.dim: {k.ndim} "
+            f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {q.ndim} key.dim: "
+            f"{k.ndim} "
             f"and value.dim: {v.ndim} instead."
         )
     if attn_mask is not None:
@@ -47,9 +48,7 @@ def scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_cau
             )
     if enable_gqa and q.ndim >= 3 and k.shape[-3] != q.shape[-3]:
         if q.shape[-3] % k.shape[-3]:
-            raise RuntimeError(
-                "Number of heads in key and value must divide the number of heads in query"
-            )
+            raise RuntimeError("Number of heads in key and value must divide the number of heads in query")
         key = key.repeat_interleave(q.shape[-3] // k.shape[-3], -3)
         value = value.repeat_interleave(q.shape[-3] // v.shape[-3], -3)
         k, v = key._aval, value._aval
@@ -103,13 +102,11 @@ def _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads) -> 
     word = "batched (3-D)" if n == 3 else "unbatched (2-D)"
     if key.dim() != n or value.dim() != n:
         raise AssertionError(
-            f"For {word} `query`, expected `key` and `value` to be {n}-D but found {key.dim()}-D and {value.dim()}-D tensors "
-            "respectively"
+            f"For {word} `query`, expected `key` and `value` to be {n}-D but found {key.dim()}-D and {value.dim()}-D tensors respectively"
         )
     if key_padding_mask is not None and key_padding_mask.dim() != n - 1:
         raise AssertionError(
-            f"For {word} `query`, expected `key_padding_mask` to be `None` or {n - 1}-D but found {key_padding_mask.dim()}-D "
-            "tensor instead"
+            f"For {word} `query`, expected `key_padding_mask` to be `None` or {n - 1}-D but found {key_padding_mask.dim()}-D tensor instead"
         )
     if attn_mask is not None:
         if attn_mask.dim() not in (2, 3):
@@ -132,7 +129,8 @@ def _float_mask(mask, name, other, other_name, dtype, check_other=True):
         raise AssertionError(f"only bool and floating types of {name} are supported")
     if check_other and other is not None and mask.dtype is not other.dtype:
         warnings.warn(
-            f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both instead.", stacklevel=3
+            f"Support for mismatched {name} and {other_name} is deprecated. Use same type for both instead.",
+            stacklevel=3,
         )
     if floating:
         return mask
@@ -171,14 +169,32 @@ def _in_projection(inputs, weights, biases):
 
 
 def multi_head_attention_forward(
-    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int, in_proj_weight: Tensor | None,
-    in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float,
-    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: bool = True, key_padding_mask: Tensor | None = None,
-    need_weights: bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: bool = False,
-    q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None,
-    static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: bool = True,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None,
+    bias_k: Tensor | None,
+    bias_v: Tensor | None,
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Tensor | None,
+    training: bool = True,
+    key_padding_mask: Tensor | None = None,
+    need_weights: bool = True,
+    attn_mask: Tensor | None = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None,
+    k_proj_weight: Tensor | None = None,
+    v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None,
+    static_v: Tensor | None = None,
+    average_attn_weights: bool = True,
     is_causal: bool = False,
-) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+) -> tuple[Tensor, Tensor | None]:
     """Attention of (L, N, E) queries to (S, N, E) keys and values in `num_heads` heads: (output, weights or None)."""
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
@@ -209,9 +225,7 @@ def multi_head_attention_forward(
         raise AssertionError(f"embed_dim {embed} not divisible by num_heads {num_heads}")
     if use_separate_proj_weight:
         if key.shape[:2] != value.shape[:2]:
-            raise AssertionError(
-                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
-            )
+            raise AssertionError(f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
         for name, w in (("q", q_proj_weight), ("k", k_proj_weight), ("v", v_proj_weight)):
             if w is None:
                 raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
@@ -250,9 +264,7 @@ def multi_head_attention_forward(
     source = k.size(1)
     if key_padding_mask is not None:
         if key_padding_mask.shape[1] != source:
-            raise AssertionError(
-                f"Expected key_padded_mask.shape[1] to be {source}, but got {key_padding_mask.shape[1]}"
-            )
+            raise AssertionError(f"Expected key_padded_mask.shape[1] to be {source}, but got {key_padding_mask.shape[1]}")
         spread = key_padding_mask.view(batch, 1, 1, source).expand(-1, num_heads, -1, -1).reshape(heads, 1, source)
         attn_mask = spread if attn_mask is None else attn_mask + spread
     if not training:
@@ -266,9 +278,7 @@ def multi_head_attention_forward(
         q = q.view(batch, num_heads, length, head)
         k = k.view(batch, num_heads, source, head)
         v = v.view(batch, num_heads, source, head)
-        out = scaled_dot_product_attention(
-            q, k, v, attn_mask, dropout_p, is_causal, scale=None, enable_gqa=False
-        )
+        out = scaled_dot_product_attention(q, k, v, attn_mask, dropout_p, is_causal, scale=None, enable_gqa=False)
         out = out.permute(2, 0, 1, 3).reshape(batch * length, embed)
         out = _linear(out, out_proj_weight, out_proj_bias)
         out = out.view(length, batch, out.size(1))

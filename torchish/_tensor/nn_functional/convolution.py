@@ -11,13 +11,14 @@ from torchish.ops.conv import convolution
 _SPECS: dict[tuple, object] = {}
 
 
-def _expand(values: tuple, n: int, name: str, ndim: int) -> tuple:
-    if len(values) == n:
-        return values
+def _expand(values: tuple, n: int, name: str, dims: int) -> tuple:
+    """One value for each of the function's n dimensions; RuntimeError when the weight has another number of them."""
     if len(values) == 1:
-        return values * n
+        values = values * n
+    if len(values) in (dims, 1):
+        return values if len(values) == dims else values * dims
     raise RuntimeError(
-        f"expected {name} to be a single integer value or a list of {ndim} values to match the convolution dimensions, "
+        f"expected {name} to be a single integer value or a list of {dims} values to match the convolution dimensions, "
         f"but got {name}={list(values)}"
     )
 
@@ -27,7 +28,7 @@ def _spec(n, with_bias, stride, padding, dilation, groups, weight: Tensor, trans
     made = _SPECS.get(key)
     if made is None:
         k = weight._aval.ndim - 2
-        s = _expand(stride, n if k == n else k, "stride", k)
+        s = _expand(stride, n, "stride", k)
         d = _expand(dilation, n, "dilation", k)
         o = _expand(output_padding, n, "output_padding", k)
         if isinstance(padding, str):

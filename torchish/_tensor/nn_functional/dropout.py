@@ -22,6 +22,8 @@ def _dropout(input: Tensor, p: float, train: bool, inplace: bool, *, feature: bo
     from torchish._tensor.random import alpha_dropout_terms, dropout_factors
 
     tensor_arg("dropout", "input", 1, input)
+    if not isinstance(train, bool):
+        raise TypeError(f"dropout(): argument 'train' (position 3) must be bool, not {type(train).__name__}")
     check_dropout_probability(p)
     if not train or p == 0 or not input._aval.size:
         return input
@@ -69,7 +71,8 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if n not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {n}D input. Note that dropout1d exists to provide "
-            "channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch dimension "
+            "channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch "
+            "dimension "
             "(i.e. 2D or 3D inputs)."
         )
     return _channels(input, p, training, inplace, n == 3)
@@ -77,7 +80,8 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def _unusual(name: str, n: int, spatial: int, dims: str) -> None:
     warnings.warn(
-        f"{name}: Received a {n}-D input to {name}, which is deprecated and will result in an error in a future release. To "
+        f"{name}: Received a {n}-D input to {name}, which is deprecated and will result in an error in a future "
+        "release. To "
         f"retain the behavior and silence this warning, please use dropout instead. Note that {name} exists to provide "
         f"channel-wise dropout on inputs with {spatial} spatial dimensions, a channel dimension, and an optional batch "
         f"dimension (i.e. {dims} inputs).",
@@ -93,9 +97,12 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         _unusual("dropout2d", n, 2, "3D or 4D")
     if n == 3:
         warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired - input "
-            "is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a future release to "
-            "interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise "
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
+            "desired - input "
+            "is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a future "
+            "release to "
+            "interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
+            "channel-wise "
             "dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )

@@ -57,9 +57,13 @@ def _require_float(input: Tensor, target: Tensor, kernel: str) -> None:
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
     weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The mean of squared differences."""
     _same_size(input, target)
     if size_average is not None or reduce is not None:
@@ -73,9 +77,13 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
     weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The mean of absolute differences."""
     _same_size(input, target)
     if size_average is not None or reduce is not None:
@@ -87,9 +95,13 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
     beta: float = 1.0,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Squared below `beta`, absolute above."""
     _same_size(input, target)
     reduction = reduction_of(reduction, size_average, reduce)
@@ -102,9 +114,7 @@ def smooth_l1_loss(
     return ap(L.smooth_l1_loss, (reduction, float(beta)), x, t)
 
 
-def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
-) -> Tensor:
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
     """Squared up to `delta`, delta times absolute above."""
     _same_size(input, target)
     x, t = _expanded(input, target)
@@ -145,9 +155,7 @@ def gaussian_nll_loss(
     if var.size() != input.size():
         if input.size()[:-1] == var.size():
             var = torch.unsqueeze(var, -1)
-        elif not (
-            input.ndim == var.ndim and sum(y for x, y in zip(input.size(), var.size(), strict=True) if x != y) == 1
-        ):
+        elif not (input.ndim == var.ndim and sum(y for x, y in zip(input.size(), var.size(), strict=True) if x != y) == 1):
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
@@ -161,9 +169,13 @@ def gaussian_nll_loss(
 
 
 def kl_div(
-    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
     log_target: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Kullback-Leibler divergence of `target` from log-probabilities `input`."""
     how = reduction
     if size_average is not None or reduce is not None:
@@ -215,7 +227,8 @@ def _check_class_weight(input, weight, classes, name=""):
         return
     if weight._aval.shape != (classes,):
         raise RuntimeError(
-            f"{name}weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
+            f"{name}weight tensor should be defined either for all {classes} classes or no classes but got weight "
+            "tensor of "
             f"shape: {list(weight.shape)}"
         )
 
@@ -225,9 +238,7 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, i
     if not a.ndim:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     if a.ndim > 1 and (not b.ndim or a.shape[0] != b.shape[0]):
-        raise ValueError(
-            f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({b.shape[0] if b.ndim else 1})."
-        )
+        raise ValueError(f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({b.shape[0] if b.ndim else 1}).")
     classes = a.shape[1] if a.ndim > 1 else a.shape[0]
     if a.ndim <= 2:
         if b.ndim > 1:
@@ -239,9 +250,7 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, i
             target = target if reduction == "none" else torch.reshape(target, ())
     elif a.ndim == 4:
         if b.ndim != 3:
-            raise RuntimeError(
-                f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {b.ndim}"
-            )
+            raise RuntimeError(f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {b.ndim}")
         if b.shape[1:] != a.shape[2:]:
             raise RuntimeError(f"size mismatch (got input: {list(a.shape)} , target: {list(b.shape)}")
     elif b.shape[1:] != a.shape[2:]:
@@ -290,9 +299,7 @@ def _log_softmax(input: Tensor, dim: int) -> Tensor:
 
 def _cross_entropy_probabilities(input, target, weight, reduction, ignore_index, label_smoothing, dim):
     if target._aval.category not in (2, 3):
-        raise RuntimeError(
-            f"Expected floating point type for target with class probabilities, got {scalar_type(target)}"
-        )
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {scalar_type(target)}")
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     classes = input._aval.shape[dim] if input._aval.ndim else 1
@@ -345,10 +352,17 @@ def _cross_entropy_smooth(input, target, weight, reduction, ignore_index, label_
 
 
 def linear_cross_entropy(
-    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
-    weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None, label_smoothing: float = 0.0,
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
     options=None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """cross_entropy of linear(input, linear_weight): input (N, in) or (in,), weight (C, *out, in).
 
     `options` says how PyTorch splits the batch to save memory; here XLA decides that, and they change nothing.
@@ -368,7 +382,8 @@ def linear_cross_entropy(
         raise RuntimeError(f"expected linear_bias shape {(classes, *out)}, got {tuple(linear_bias.shape)}")
     if out and not batch:
         raise RuntimeError(
-            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched input, (N, "
+            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} requires batched input, "
+            "(N, "
             f"{features}), got unbatched input with shape {tuple(input.shape)}"
         )
     shape = (*batch, classes, *out)
@@ -384,6 +399,10 @@ def linear_cross_entropy(
     )  # fmt: skip
 
 
+def _probable(values: np.ndarray | None) -> bool:
+    return values is None or not values.size or bool(values.min() >= 0 and values.max() <= 1)
+
+
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -392,7 +411,8 @@ def binary_cross_entropy(
     reduction = reduction_of(reduction, size_average, reduce)
     if target.size() != input.size():
         raise ValueError(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
+            "deprecated. "
             "Please ensure they have the same size."
         )
     if weight is not None:
@@ -401,10 +421,10 @@ def binary_cross_entropy(
         if other is not None and other._aval.dtype != input._aval.dtype:
             raise RuntimeError(f"Found dtype {scalar_type(other)} but expected {scalar_type(input)}")
     require_float(input, "binary_cross_entropy")
-    for what, t in (("input", input), ("target", target)):
-        values = _host_values(t)
-        if values is not None and values.size and not (values.min() >= 0 and values.max() <= 1):
-            raise RuntimeError(f"all elements of {what} should be between 0 and 1")
+    if not (_probable(_host_values(input)) and _probable(_host_values(target))):
+        # (PyTorch looks at the input first)
+        what = "target" if _probable(input._host()) else "input"
+        raise RuntimeError(f"all elements of {what} should be between 0 and 1")
     return ap(L.binary_cross_entropy, (reduction,), input, target, weight)
 
 
@@ -417,9 +437,7 @@ def binary_cross_entropy_with_logits(
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
     if target._aval.category < 2 <= input._aval.category:
-        raise RuntimeError(
-            f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}"
-        )
+        raise RuntimeError(f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}")
     return ap(L.binary_cross_entropy_with_logits, (reduction,), input, target, weight, pos_weight)
 
 
@@ -435,13 +453,12 @@ def multi_margin_loss(
         raise ValueError("weight must be one-dimensional")
     a, b = input._aval, target._aval
     if a.ndim > 2 or (a.ndim and a.shape[-1] == 0):
-        raise RuntimeError(
-            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}"
-        )
+        raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}")
     n, classes = (a.shape[0], a.shape[1]) if a.ndim == 2 else (1, a.shape[0] if a.ndim else 1)
     if b.ndim > 1 or b.size != n:
         raise RuntimeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). "
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            "size). "
             f"Expected target size [{n}], but got {list(b.shape)}. Input has shape {list(a.shape)}."
         )
     if weight is not None and weight._aval.size != classes:
@@ -460,9 +477,7 @@ def multilabel_margin_loss(
     reduction = reduction_of(reduction, size_average, reduce)
     a, b = input._aval, target._aval
     if a.ndim > 2 or (a.ndim and a.shape[-1] == 0):
-        raise RuntimeError(
-            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}"
-        )
+        raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}")
     if (a.ndim == 2 and a.shape != b.shape) or (a.ndim < 2 and (b.ndim > 1 or b.size != a.size)):
         raise RuntimeError(f"inconsistent target size: {list(b.shape)} for input of size: {list(a.shape)}")
     require_float(input, "multilabel_margin_loss_forward_out_frame")
@@ -541,8 +556,7 @@ def cosine_embedding_loss(
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if input1._aval.ndim != n + 1 or input2._aval.ndim != n + 1:
         raise RuntimeError(
-            f"{n}D target tensor expects {n + 1}D input tensors, but found inputs with sizes {list(input1.shape)} and "
-            f"{list(input2.shape)}."
+            f"{n}D target tensor expects {n + 1}D input tensors, but found inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
         )
     epsilon = 1e-12
     product = (input1 * input2).sum(n)
@@ -598,81 +612,3 @@ def triplet_margin_with_distance_loss(
         raise ValueError(f"margin must be greater than 0, got {margin}")
     _triplet_dims(anchor, positive, negative)
     return _triplet(anchor, positive, negative, distance_function or torch.pairwise_distance, margin, swap, reduction)
-
-
-# --- connectionist temporal classification -----------------------------------------------------------------
-
-
-def ctc_loss(
-    log_probs: Tensor, targets: Tensor, input_lengths, target_lengths, blank: int = 0, reduction: str = "mean",
-    zero_infinity: bool = False,
-) -> Tensor:  # fmt: skip
-    """Connectionist temporal classification: log_probs (T, N, C) or (T, C), targets (N, S) or all in one row."""
-    reduction = reduction_of(reduction)
-    single = log_probs._aval.ndim == 2
-    if single:
-        log_probs = torch.unsqueeze(log_probs, 1)
-    t, n, classes = log_probs._aval.shape
-    if not 0 <= blank < classes:
-        raise RuntimeError("blank must be in label range")
-    ins, outs = _lengths(input_lengths, log_probs), _lengths(target_lengths, log_probs)
-    where = "(while checking arguments for ctc_loss_allocate_outputs)"
-    if len(ins) != n:
-        raise RuntimeError("input_lengths must be of size batch_size")
-    if len(outs) != n:
-        raise RuntimeError("target_lengths must be of size batch_size")
-    for length in outs:
-        if length < 0:
-            raise RuntimeError(f"Expected target_lengths to have value at least 0, but got value {length} {where}")
-    if targets._aval.ndim == 1:
-        total = sum(outs)
-        if targets._aval.shape[0] != total and not single:
-            raise RuntimeError(
-                f"Expected tensor to have size {total} at dimension 0, but got size {targets._aval.shape[0]} for argument #2 "
-                f"'targets' {where}"
-            )
-        targets = _as_rows(targets, outs)
-    elif targets._aval.shape[1] < max(outs, default=0):
-        raise RuntimeError(
-            f"Expected tensor to have size at least {max(outs)} at dimension 1, but got size {targets._aval.shape[1]} for "
-            f"argument #2 'targets' {where}"
-        )
-    for length in ins:
-        if length < 0:
-            raise RuntimeError(f"Expected input_lengths to have value at least 0, but got value {length} {where}")
-        if length > t:
-            raise RuntimeError(f"Expected input_lengths to have value at most {t}, but got value {length} {where}")
-    if targets._aval.category != 1:
-        targets = targets.to(torch.int64)
-    targets = torch.clamp(targets, 0, classes - 1)
-    lengths = torch.tensor(outs, dtype=torch.int64, device=log_probs.device)
-    steps = torch.tensor(ins, dtype=torch.int64, device=log_probs.device)
-    require_float(log_probs, "ctc_loss_cpu")
-    loss = ap(L.ctc_loss, (blank, bool(zero_infinity)), log_probs, targets, steps, lengths)
-    if reduction == "mean":
-        return (loss / lengths.clamp_min(1).to(loss.dtype)).mean()
-    if reduction == "sum":
-        return loss.sum()
-    return loss.squeeze(0) if single else loss
-
-
-def _lengths(lengths, like) -> list[int]:
-    if isinstance(lengths, Tensor):
-        if lengths._aval.category != 1:
-            raise RuntimeError("input_lengths must be integral") if lengths._aval.ndim else RuntimeError(
-                "target_lengths must be integral"
-            )
-        lengths = lengths.tolist()
-    return [int(i) for i in lengths] if isinstance(lengths, (list, tuple)) else [int(lengths)]
-
-
-def _as_rows(targets: Tensor, lengths: list[int]) -> Tensor:
-    """Concatenated targets as rows (N, S), filled up with whatever follows."""
-    width = max(lengths, default=0)
-    if not width:
-        return torch.zeros((len(lengths), 0), dtype=torch.int64, device=targets.device)
-    starts = np.cumsum([0, *lengths[:-1]])
-    at = np.minimum(starts[:, None] + np.arange(width), targets._aval.shape[0] - 1)
-    return targets[torch.tensor(at.tolist(), device=targets.device)]
-
-

@@ -150,14 +150,11 @@ def _check_normalized(input, shape, weight, bias, star):
     if a.ndim < len(shape) or a.shape[a.ndim - len(shape) :] != shape:
         inner = "".join(f", {s}" for s in shape) if star == ", " else ", ".join(str(s) for s in shape)
         raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [*{inner}], but got input of size"
-            f"{list(a.shape)}"
+            f"Given normalized_shape={list(shape)}, expected input with shape [*{inner}], but got input of size{list(a.shape)}"
         )
 
 
-def layer_norm(
-    input: Tensor, normalized_shape, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
-) -> Tensor:
+def layer_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalize over the last dimensions, whose sizes are `normalized_shape`."""
     tensor_arg("layer_norm", "input", 1, input)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
@@ -171,8 +168,7 @@ def layer_norm(
 
 
 composite(
-    "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, "
-    "bool cudnn_enable=True)",
+    "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enable=True)",
     method=False,
 )(lambda input, normalized_shape, weight, bias, eps, cudnn_enable: layer_norm(input, normalized_shape, weight, bias, eps))
 
@@ -191,9 +187,7 @@ def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps:
 composite("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None)", method=False)(rms_norm)
 
 
-def group_norm(
-    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
-) -> Tensor:
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalize each of `num_groups` groups of channels of each sample of (N, C, ...)."""
     shape = input._aval.shape
     if len(shape) < 2:
@@ -208,13 +202,15 @@ def _group_norm(input, num_groups, weight, bias, eps):
         raise RuntimeError(f"Expected num groups to be greater than 0, got {num_groups}")
     if shape[1] % num_groups:
         raise RuntimeError(
-            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and "
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(shape)} and "
             f"num_groups={num_groups}"
         )
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t._aval.shape != (shape[1],):
             raise RuntimeError(
-                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape "
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                "shape "
                 f"{list(t.shape)} and input of shape {list(shape)}"
             )
         if t is not None and t._aval.dtype != input._aval.dtype:
@@ -225,8 +221,7 @@ def _group_norm(input, num_groups, weight, bias, eps):
 
 
 composite(
-    "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, "
-    "bool cudnn_enabled=True)",
+    "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool cudnn_enabled=True)",
     method=False,
 )(lambda input, num_groups, weight, bias, eps, cudnn_enabled: _group_norm(input, num_groups, weight, bias, eps))
 
@@ -237,9 +232,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
     shape = input.size()
     if len(shape) < 3:
-        raise ValueError(
-            f"Expected 3D or higher dimensionality                          input (got {len(shape)} dimensions)"
-        )
+        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {len(shape)} dimensions)")
     if not input.numel():
         return input
     square = input.mul(input)
@@ -282,5 +275,3 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2, eps: float = 1e-6, k
     """The p-norm of x1 - x2 + eps along the last dimension."""
     dims = max(x1._aval.ndim, x2._aval.ndim)
     return torch.norm(x1 - x2 + eps, p, dims - 1 if dims else 0, keepdim)
-
-

@@ -61,9 +61,7 @@ def _max1(input, statics, indices):
     if p[0] < 0:
         raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {p[0]}")
     if p[0] > k[0] // 2 and not (d[0] > 1 and p[0] <= ((k[0] - 1) * d[0] + 1) // 2):
-        raise RuntimeError(
-            f"max_pool1d() padding should be at most half of kernel size, but got padding={p[0]} and kernel_size={k[0]}"
-        )
+        raise RuntimeError(f"max_pool1d() padding should be at most half of kernel size, but got padding={p[0]} and kernel_size={k[0]}")
     if d[0] <= 0:
         raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {d[0]}")
     size = pool.output_size(shape[-1], k[0], p[0], p[0], s[0], d[0], ceil_mode)
@@ -81,13 +79,25 @@ def _declare_max(n: int) -> None:
     name = f"max_pool{n}d"
 
     def with_indices(
-        input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False, return_indices: bool = False
+        input: Tensor,
+        kernel_size,
+        stride=None,
+        padding=0,
+        dilation=1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
     ):
         """Maximum of each window, and its position in the flattened spatial input (int64)."""
         return _max(name, n, input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
     def max_pool(
-        input: Tensor, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False, return_indices: bool = False
+        input: Tensor,
+        kernel_size,
+        stride=None,
+        padding=0,
+        dilation=1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
     ):
         """Maximum of each window; with `return_indices` also its position in the flattened spatial input."""
         return _max(name, n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
@@ -147,7 +157,8 @@ def avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
 
 
 @composite(
-    "nn.functional.avg_pool2d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, bool ceil_mode=False, "
+    "nn.functional.avg_pool2d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, bool "
+    "ceil_mode=False, "
     "bool count_include_pad=True, int? divisor_override=None)",
     method=False,
 )
@@ -157,7 +168,8 @@ def avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
 
 
 @composite(
-    "nn.functional.avg_pool3d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, bool ceil_mode=False, "
+    "nn.functional.avg_pool3d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, bool "
+    "ceil_mode=False, "
     "bool count_include_pad=True, int? divisor_override=None)",
     method=False,
 )
@@ -174,9 +186,11 @@ def _adaptive_size(input: Tensor, output_size, n: int, name: str) -> tuple[int, 
         return (output_size,) * n
     shape = input._aval.shape
     if len(shape) <= len(output_size):
-        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}, got {len(shape)}") if n > 1 and None in (
-            output_size
-        ) else RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}")
+        raise (
+            ValueError(f"Input dimension should be at least {len(output_size) + 1}, got {len(shape)}")
+            if n > 1 and None in (output_size)
+            else RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}")
+        )
     size = tuple(s if o is None else int(o) for o, s in zip(output_size, shape[-len(output_size) :], strict=True))
     if len(size) == 1 and n > 1:
         size = size * n
@@ -185,9 +199,7 @@ def _adaptive_size(input: Tensor, output_size, n: int, name: str) -> tuple[int, 
     return size
 
 
-@composite(
-    "adaptive_avg_pool1d(Tensor input, int[] output_size)", method=False, aliases=("nn.functional.adaptive_avg_pool1d",)
-)
+@composite("adaptive_avg_pool1d(Tensor input, int[] output_size)", method=False, aliases=("nn.functional.adaptive_avg_pool1d",))
 def adaptive_avg_pool1d(input, output_size):
     """The mean of each of `output_size` bins of the last dimension."""
     if input._aval.ndim not in (2, 3):
@@ -360,9 +372,7 @@ def _unpool_size(input, kernel_size, stride, padding, output_size):
     for d in range(n):
         low, high = default[d] - stride[d], default[d] + stride[d]
         if not low < output_size[d] < high:
-            raise ValueError(
-                f'invalid output_size "{output_size}" (dim {d} must be between {low} and {high})'
-            )
+            raise ValueError(f'invalid output_size "{output_size}" (dim {d} must be between {low} and {high})')
     return tuple(int(s) for s in output_size)
 
 
@@ -376,7 +386,8 @@ def _unpool(n, input, indices, kernel_size, stride, padding, output_size):
         raise RuntimeError(f"elements in indices should be type int64 but got: {_short(indices)}")
     if input._aval.shape != indices._aval.shape:
         raise RuntimeError(
-            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got indices tensor "
+            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got indices "
+            "tensor "
             f"with shape: {list(indices.shape)}"
         )
     if n > 1:

@@ -38,9 +38,14 @@ def _renorm(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) 
 
 
 def embedding(
-    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False, sparse: bool = False,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
     """Rows of a table (V, D) at integer indices of any shape."""
     rows = weight._aval.shape[0] if weight._aval.ndim else 0
     if padding_idx is None:
@@ -59,11 +64,20 @@ def embedding(
 
 
 def embedding_bag(
-    input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None, norm_type: float = 2,
-    scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False, per_sample_weights: Tensor | None = None,
-    include_last_offset: bool = False, padding_idx: int | None = None,
-) -> Tensor:  # fmt: skip
-    """The sum, mean or maximum of table rows over bags: the rows of a 2-d input, or what offsets cut a 1-d input into."""
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """The sum, mean or maximum of table rows over bags: the rows of a 2-d input, or what offsets cut a 1-d input "
+    "into."""
     if weight.dtype is torch.int64 and input.is_floating_point():
         warnings.warn(
             "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
@@ -73,7 +87,8 @@ def embedding_bag(
         weight, input = input, weight
     if per_sample_weights is not None and input.size() != per_sample_weights.size():
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same shape "
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
+            "same shape "
             f"as the input ({input.shape})"
         )
     if weight.dim() != 2:
@@ -81,7 +96,8 @@ def embedding_bag(
     if input.dim() == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                "sequences. "
                 f"However, found offsets of type {type(offsets)}"
             )
         count, width = input.shape
@@ -129,13 +145,10 @@ def _bags(offsets: Tensor, n: int, include_last_offset: bool) -> tuple[int, Tens
     if type(known) is np.ndarray and known.size:
         if known[0] != 0:
             raise RuntimeError(
-                f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
-                f"However, got {known[0]}"
+                f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {known[0]}"
             )
         if known[-1] > n:
-            raise RuntimeError(
-                f"offsets[-1] can not be greater than input's length({n}) but got offsets[-1] of {known[-1]}"
-            )
+            raise RuntimeError(f"offsets[-1] can not be greater than input's length({n}) but got offsets[-1] of {known[-1]}")
     places = torch.arange(n, device=offsets.device)
     bags = torch.searchsorted(offsets[:count].to(torch.int64).contiguous(), places, right=True) - 1
     return count, bags

@@ -28,13 +28,16 @@ def _sizes(input: Tensor, size, scale_factor, dims: int):
             return [size] * dims, None
         if len(size) != dims:
             raise ValueError(
-                "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of "
-                f"{shape} and output size of {size}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and output "
+                "Input and output must have the same number of spatial dimensions, but got input with spatial "
+                "dimensions of "
+                f"{shape} and output size of {size}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
+                "output "
                 "size in (o1, o2, ...,oK) format."
             )
         if not all(_is_integer(x) for x in size):
             raise TypeError(
-                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got size with "
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got "
+                "size with "
                 f"types {[type(x) for x in size]}"
             )
         return list(size), None
@@ -44,8 +47,10 @@ def _sizes(input: Tensor, size, scale_factor, dims: int):
         return None, [scale_factor] * dims
     if len(scale_factor) != dims:
         raise ValueError(
-            "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions of "
-            f"{shape} and scale_factor of shape {scale_factor}. Please provide input tensor in (N, C, d1, d2, ...,dK) format "
+            "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial "
+            "dimensions of "
+            f"{shape} and scale_factor of shape {scale_factor}. Please provide input tensor in (N, C, d1, d2, ...,dK) "
+            "format "
             "and scale_factor in (s1, s2, ...,sK) format."
         )
     return None, list(scale_factor)
@@ -59,9 +64,7 @@ def interpolate(
     tensor_arg("interpolate", "input", 1, input)
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
-            raise ValueError(
-                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
-            )
+            raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
     elif align_corners is None:
         align_corners = False
     ndim = input.dim()
@@ -71,9 +74,7 @@ def interpolate(
     if scales is not None and (recompute_scale_factor or mode == "area"):
         output, scales = [int(n * s) for n, s in zip(input.shape[2:], scales, strict=True)], None
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and ndim == 4):
-        raise ValueError(
-            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
-        )
+        raise ValueError("Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input")
     if mode == "area" and ndim in (3, 4, 5):
         pool = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[ndim - 3]
         return pool(input, tuple(output))
@@ -93,7 +94,8 @@ def interpolate(
 
 def _unsupported(ndim: int, mode: str) -> NotImplementedError:
     return NotImplementedError(
-        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {ndim}D) for the modes: nearest | linear | bilinear | "
+        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {ndim}D) for the modes: nearest | linear | "
+        "bilinear | "
         f"bicubic | trilinear | lanczos | area | nearest-exact (got {mode})"
     )
 
@@ -110,44 +112,31 @@ def _upsample(input: Tensor, output, scales, mode: str, align_corners: bool, ant
         def show(values):
             return ", ".join(f"{n}: {v}" for n, v in zip(names, values, strict=True))
 
-        raise RuntimeError(
-            f"Input and output sizes should be greater than 0, but got input ({show(shape[2:])}) output ({show(output)})"
-        )
+        raise RuntimeError(f"Input and output sizes should be greater than 0, but got input ({show(shape[2:])}) output ({show(output)})")
     if 0 in shape[1:]:
-        raise RuntimeError(
-            f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}"
-        )
+        raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
     a = input._aval
     if a.category != 2 and a.dtype != np.uint8:
         kind = mode.replace("-exact", "")
-        raise NotImplementedError(
-            f"\"upsample_{kind}{len(output)}d_channels_last\" not implemented for "
-            f"'{scalar_type(input)}'"
-        )
+        raise NotImplementedError(f"\"upsample_{kind}{len(output)}d_channels_last\" not implemented for '{scalar_type(input)}'")
     return ap(V.upsample, (output, mode, align_corners, scales, antialias), input)
 
 
 def upsample(input: Tensor, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool | None = None) -> Tensor:
     """interpolate under its old name."""
-    warnings.warn(
-        "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
-    )
+    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Tensor, size=None, scale_factor=None) -> Tensor:
     """interpolate with mode="nearest", under its old name."""
-    warnings.warn(
-        "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
-    )
+    warnings.warn("`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input: Tensor, size=None, scale_factor=None) -> Tensor:
     """interpolate with mode="bilinear" and align_corners, under its old name."""
-    warnings.warn(
-        "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2
-    )
+    warnings.warn("`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
 
@@ -160,7 +149,8 @@ GRID_SAMPLE_PADDING_MODES = {"zeros": 0, "border": 1, "reflection": 2}
 def _default_corners(align_corners: bool | None) -> bool:
     if align_corners is None:
         warnings.warn(
-            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+            "specify "
             "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
             stacklevel=3,
         )
@@ -173,13 +163,10 @@ def grid_sample(
 ) -> Tensor:
     """Values of (N, C, *spatial) at grid places in [-1, 1] (N, *out, dimensions), x first."""
     if mode not in GRID_SAMPLE_INTERPOLATION_MODES:
-        raise ValueError(
-            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
-        )
+        raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'")
     if padding_mode not in GRID_SAMPLE_PADDING_MODES:
         raise ValueError(
-            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
-            f"'{padding_mode}'"
+            f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'"
         )
     align_corners = _default_corners(align_corners)
     a, g = input._aval, grid._aval
@@ -200,7 +187,8 @@ def grid_sample(
     for i, n in enumerate(a.shape[2:], 2):
         if n <= 0:
             raise RuntimeError(
-                f"grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes {list(a.shape)} with "
+                "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
+                f"{list(a.shape)} with "
                 f"dimension {i} being empty"
             )
     if a.ndim not in (4, 5):
@@ -222,17 +210,15 @@ def affine_grid(theta: Tensor, size, align_corners: bool | None = None) -> Tenso
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     if len(size) not in (4, 5):
         raise NotImplementedError(
-            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
-            f"Got size {size}."
+            f"affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. Got size {size}."
         )
     n = len(size) - 2
     if theta.dim() != 3 or theta.shape[-2] != n or theta.shape[-1] != n + 1:
-        raise ValueError(
-            f"Expected a batch of {n}D affine matrices of shape Nx{n}x{n + 1} for size {size}. Got {theta.shape}."
-        )
+        raise ValueError(f"Expected a batch of {n}D affine matrices of shape Nx{n}x{n + 1} for size {size}. Got {theta.shape}.")
     if align_corners and min(size[2:]) == 1:
         warnings.warn(
-            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This is not an "
+            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This "
+            "is not an "
             "intended use case of affine_grid. See the documentation of affine_grid for details.",
             stacklevel=2,
         )
@@ -256,11 +242,13 @@ def _pair(name: str, values) -> tuple[int, int]:
 
 
 def _check_blocks(kernel, stride, dilation) -> None:
-    for what, label, values in (("kernel size", "kernel", kernel), ("stride", "stride", stride), ("dilation", "dilation", dilation)):
+    for what, label, values in (
+        ("kernel size", "kernel", kernel),
+        ("stride", "stride", stride),
+        ("dilation", "dilation", dilation),
+    ):
         if min(values) <= 0:
-            raise RuntimeError(
-                f"{what} should be greater than zero, but got {label}_height: {values[0]} {label}_width: {values[1]}"
-            )
+            raise RuntimeError(f"{what} should be greater than zero, but got {label}_height: {values[0]} {label}_width: {values[1]}")
 
 
 def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:
@@ -273,7 +261,8 @@ def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tenso
         raise IndexError("Dimension out of range (expected to be in range of [-2, 1], but got 2)")
     if a.ndim not in (3, 4) or 0 in a.shape[1:] or (a.ndim == 3 and not a.shape[0]):
         raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but got: "
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
+            "input, but got: "
             f"{list(a.shape)}"
         )
     return ap(V.im2col, (k, d, p, s), input)
@@ -287,7 +276,8 @@ def fold(input: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=
     a = input._aval
     if a.ndim not in (2, 3) or 0 in a.shape[-2:]:
         raise RuntimeError(
-            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, but "
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for "
+            "input, but "
             f"got: {list(a.shape)}"
         )
     return ap(V.col2im, (o, k, d, p, s), input)

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+from multiprocessing.reduction import ForkingPickler
+
 import numpy as np
 
 from torchish._tensor.creation import from_host
+from torchish._tensor.size import Size, device
 from torchish._tensor.tensor import Tensor
 from torchish.data._utils import host
 from torchish.engine.channel import CHECK_INTERVAL, REDUCERS, Channel, Closed, pair
+from torchish.nn.parameter import Parameter
+
+# By functions of this module, not by the classes themselves: those are found under PyTorch's names, which mean
+# torchish only where `install` was called.
 
 
 def _reduce(t: Tensor):
-    if t._needs():
-        return t.__reduce_ex__(5)  # keeps a leaf's requires_grad; refuses others, in PyTorch's words
+    if t._needs() and not t.is_leaf:
+        return t.__reduce_ex__(5)  # refuses, in PyTorch's words
     value = host.host_view(t)
-    return _rebuild, (t._host() if value is None else value,)
+    return _rebuild, (t._host() if value is None else value, t._requires_grad, type(t) is Parameter)
 
 
-def _rebuild(array: np.ndarray) -> Tensor:
-    return from_host(array)
+def _rebuild(array: np.ndarray, requires_grad: bool, is_parameter: bool) -> Tensor:
+    t = from_host(array)
+    if is_parameter:
+        return Parameter(t, requires_grad)
+    return t.requires_grad_() if requires_grad else t
 
 
-REDUCERS[Tensor] = _reduce
+def _size(*shape: int) -> Size:
+    return Size(shape)
+
+
+def _device(name: str) -> device:
+    return device(name)
+
+
+REDUCERS[Tensor] = REDUCERS[Parameter] = _reduce
+REDUCERS[Size] = lambda s: (_size, tuple(s))
+REDUCERS[device] = lambda d: (_device, (str(d),))
+for _type in (Tensor, Parameter, Size, device):
+    ForkingPickler.register(_type, REDUCERS[_type])
 
 __all__ = ["CHECK_INTERVAL", "Channel", "Closed", "pair"]
