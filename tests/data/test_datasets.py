@@ -40,7 +40,7 @@ def stream(lib, n=5, length=None):
 
 
 def stacked(lib, **kw):
-    return lib.utils.data.StackDataset(**{k: v for k, v in kw.items()})
+    return lib.utils.data.StackDataset(**kw)
 
 
 def loader(*args, **kw):
@@ -156,4 +156,4 @@ def test_one_module_under_two_names():
 
 def test_a_name_that_is_missing():
     with pytest.raises(AttributeError, match="module 'torch.utils.data' has no attribute 'Foo'"):
-        torchish.data.Foo
+        _ = torchish.data.Foo

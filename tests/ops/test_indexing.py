@@ -7,8 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
 import torchish
+
+torch = pytest.importorskip("torch")
 
 ROUNDS = 60
 

@@ -333,7 +333,8 @@ def regenerate_view(v: Tensor) -> None:
     v._attr_version = v._vc.value
     spec, dynamic = chain_spec(steps_from_base(v))
     # where the dtype changes PyTorch repeats the view instead of striding over the base
-    name = "AsStridedBackward0" if base._aval.dtype == v._aval.dtype else v._steps[-1].spec.op.grad_name
+    last = v._steps[-1].spec.op
+    name = last.grad_name if last.name in ("view_as_real", "view_as_complex", "view_dtype", "conj") else "AsStridedBackward0"
     set_history(v, view_grad_fn(spec, dynamic, base, name), 0)
 
 
@@ -342,7 +343,7 @@ def regenerate_view(v: Tensor) -> None:
 
 # Operations that may write to expanded tensors: each place gets the same value, or PyTorch only warns.
 OVERLAP_ALLOWED = frozenset(
-    "_fill_ _assign _zero_ _index_put _mask_put _masked_fill set_ squeeze_ unsqueeze_ transpose_ swapaxes_ swapdims_ t_ "
+    "_fill_ _zero_ _index_put _mask_put _masked_fill set_ squeeze_ unsqueeze_ transpose_ swapaxes_ swapdims_ t_ "
     "as_strided_".split()
 )
 
@@ -429,7 +430,7 @@ def apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Tens
 def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Tensor:
     t = target if target is not None else flat[0]
     recording = STATE.enabled and spec.op.differentiable and any(isinstance(x, Tensor) and x._needs() for x in flat)
-    check_inplace(t, recording, spec.name)
+    check_inplace(t, recording, spec.name if spec.name != "_fill_" or spec.kinds[1] != "T" else "fill_")
     if spec.op.layout == "pointwise":
         for x in flat:
             if x is not t and isinstance(x, Tensor) and x._storage is t._storage:

@@ -1,4 +1,4 @@
-"""`torch.fft`, `stft` and `istft`: sizes, dimensions and normalization are sorted out here, the transforms are operations."""
+"""`torch.fft`, `stft` and `istft`: sizes, dimensions and normalization; the transforms themselves are operations."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ _one("fft", "The discrete Fourier transform of one dimension.", _either(True))
 _one("ifft", "The inverse discrete Fourier transform of one dimension.", _either(False))
 _one("rfft", "Half of the transform of real numbers.", lambda x, *a: _r2c_1d(_real(x, "rfft"), *a, True, True))
 _one("irfft", "The inverse of `rfft`: n real numbers.", lambda x, *a: _c2r_1d(_promoted(x, True), *a, False))
-_one("hfft", "The transform of a Hermitian signal given by half: real.", lambda x, *a: _c2r_1d(_promoted(x, True), *a, True))
+_one("hfft", "The real transform of half a Hermitian signal.", lambda x, *a: _c2r_1d(_promoted(x, True), *a, True))
 _one("ihfft", "The inverse of `hfft`.", lambda x, *a: _r2c_1d(_real(x, "ihfft"), *a, False, True))
 
 
@@ -292,7 +292,8 @@ def _describe(x: Tensor, n_fft, hop, win, window, **more) -> str:
         return f"torch.{dt.LEGACY_NAMES[t._aval.torch_dtype]}{{{list(t._aval.shape)}}}"
 
     rest = ", ".join(f"{k}={v}" for k, v in more.items())
-    return f"({show(x)}, n_fft={n_fft}, hop_length={hop}, win_length={win}, window={'None' if window is None else show(window)}, {rest})"
+    shown = "None" if window is None else show(window)
+    return f"({show(x)}, n_fft={n_fft}, hop_length={hop}, win_length={win}, window={shown}, {rest})"
 
 
 @composite(
@@ -335,7 +336,8 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
             874,
         )
     what = "stft" + _describe(
-        input, n_fft, hop, win, window, normalized=int(normalized), onesided="None" if onesided is None else int(onesided),
+        input, n_fft, hop, win, window, normalized=int(normalized),
+        onesided="None" if onesided is None else int(onesided),
         return_complex=int(as_complex),
     )  # fmt: skip
     ndim = input._aval.ndim

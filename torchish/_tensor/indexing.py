@@ -268,8 +268,8 @@ def as_positions(t: Tensor, indices: Indices) -> tuple[Tensor | None, ...]:
                 f"shape mismatch: indexing tensors could not be broadcast together with shapes {text}"
             ) from None
     if t._aval.device != CPU:
-        where = t._aval.device
-        listed = [x if x is None or x._aval.device != CPU or where is TRACED else x.to(where) for x in listed]
+        device = t._aval.device
+        listed = [x if x is None or x._aval.device != CPU or device is TRACED else x.to(device) for x in listed]
     return tuple(listed)
 
 
@@ -381,7 +381,7 @@ def assignable(t: Tensor, value: Any):
     if kind is float or kind is int or kind is bool or kind is complex:
         return fitting(value, t._aval.torch_dtype)
     if isinstance(value, (bool, int, float, complex)) and not isinstance(value, np.bool_):
-        plain = next(k for k in (bool, int, float, complex) if isinstance(value, k))
+        plain: Any = next(k for k in (bool, int, float, complex) if isinstance(value, k))
         return fitting(plain(value), t._aval.torch_dtype)
     if isinstance(value, np.integer):
         return fitting(int(value), t._aval.torch_dtype)
@@ -582,6 +582,6 @@ def _delitem(self: Tensor, index: Any) -> None:
     raise TypeError("Tensor does not support deleting items")
 
 
-Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
-Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+Tensor.__getitem__ = getitem  # type: ignore[method-assign]
+Tensor.__setitem__ = setitem  # type: ignore[method-assign]
 Tensor.__delitem__ = _delitem  # type: ignore[attr-defined]

@@ -52,7 +52,9 @@ def check_info(info: Tensor, name: str) -> None:
     else:
         n = int(v)
     if "inv" in name:
-        what = f"The diagonal element {n} is zero, the inversion could not be completed because the input matrix is singular."
+        what = (
+            f"The diagonal element {n} is zero, the inversion could not be completed because the input matrix is singular."
+        )
     elif "solve" in name:
         what = "The solver failed because the input matrix is singular."
     elif "cholesky" in name:
@@ -93,7 +95,8 @@ def deprecated(text: str, file: str, stacklevel: int = 4) -> None:
     if text in _warned:
         return
     _warned.add(text)
-    warnings.warn(f"{text} (Triggered internally at /__w/pytorch/pytorch/aten/src/ATen/native/{file}.)", stacklevel=stacklevel)
+    where = f"(Triggered internally at /__w/pytorch/pytorch/aten/src/ATen/native/{file}.)"
+    warnings.warn(f"{text} {where}", stacklevel=stacklevel)
 
 
 _warned: set[str] = set()
@@ -187,7 +190,8 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 
 
 @composite(
-    "triangular_solve(Tensor input, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)", out=True
+    "triangular_solve(Tensor input, Tensor A, bool upper=True, bool transpose=False, bool unitriangular=False)",
+    out=True,
 )
 def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):
     """The solution of A X = b for triangular A (deprecated: `linalg.solve_triangular`)."""
@@ -284,7 +288,9 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         raise RuntimeError(f"{name}: other must have at least 1 dimension.")
     difference = a.ndim - b.ndim
     if not 0 <= difference <= 1 and b.ndim > a.ndim:
-        raise RuntimeError(f"{name}: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1")
+        raise RuntimeError(
+            f"{name}: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1"
+        )
     vector = s.is_lstsq_vector(a.shape, b.shape)
     if vector and a.shape[-2] != b.shape[-1]:
         raise RuntimeError(f"{name}: input.size(-2) should match other.size(-1)")

@@ -82,7 +82,9 @@ def _extreme(x: Tensor, order: float, dim: int, keepdim: bool) -> Tensor:
     return x.amax(dim, keepdim) if order > 0 else x.amin(dim, keepdim)
 
 
-@composite("linalg.matrix_norm(Tensor A, any ord='fro', int[] dim=(-2, -1), bool keepdim=False, *, dtype? dtype=None)", out=True)
+@composite(
+    "linalg.matrix_norm(Tensor A, any ord='fro', int[] dim=(-2, -1), bool keepdim=False, *, dtype? dtype=None)", out=True
+)
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """A norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2."""
     return _matrix_norm(A, ord, dim, keepdim, dtype)
@@ -211,7 +213,9 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
         )
     for x, name in ((a, "X1"), (b, "X2")):
         if x.category != 2:
-            raise RuntimeError(f"cdist only supports floating-point dtypes, {name} got: {dt.SCALAR_TYPE_NAMES[x.torch_dtype]}")
+            raise RuntimeError(
+                f"cdist only supports floating-point dtypes, {name} got: {dt.SCALAR_TYPE_NAMES[x.torch_dtype]}"
+            )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     if a.dtype != b.dtype:

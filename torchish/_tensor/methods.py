@@ -22,11 +22,12 @@ from torchish._tensor.apply import (
     write_inplace,
 )  # fmt: skip
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
-from torchish._tensor.dispatch import composite
+from torchish._tensor.dispatch import composite, plain
 from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
-from torchish._tensor.tensor import Tensor
+from torchish._tensor.tensor import Tensor, readonly
 from torchish._tensor.views import expand, infer_size
+from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
 from torchish.autograd.graph import GradFn, LeafHooks
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
@@ -286,7 +287,11 @@ Tensor.cpu, Tensor.cuda, Tensor.type, Tensor.type_as = cpu, cuda, type_, type_as
 
 
 def _is_on(kind: str):
-    return property(lambda self: self._aval.device.startswith(kind))
+    def get(self):
+        return self._aval.device.startswith(kind)
+
+    get.__name__ = f"is_{kind}"
+    return readonly(get)
 
 
 Tensor.is_cuda = _is_on("cuda")  # type: ignore[attr-defined]
@@ -648,6 +653,10 @@ def detach_(self: Tensor) -> Tensor:
     return self
 
 
+plain("is_inference")(lambda input: input._inference)
+plain("is_anomaly_enabled")(is_anomaly_enabled)
+plain("is_anomaly_check_nan_enabled")(is_anomaly_check_nan_enabled)
+
 for _f in (backward, register_hook, register_post_accumulate_grad_hook, retain_grad, detach_):
     setattr(Tensor, _f.__name__, _f)
 
@@ -691,14 +700,9 @@ _OWN = frozenset(
 
 
 def __reduce_ex__(self: Tensor, protocol):
-    if not self.is_leaf:
-        raise RuntimeError(
-            "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not support crossing "
-            "process boundaries.  If you just want to transfer the data, call detach() on the tensor before serializing (e.g., "
-            "putting it on the queue)."
-        )
     extra = {k: v for k, v in self.__dict__.items() if k not in _OWN}
-    return _rebuild, (type(self), np.ascontiguousarray(self._host()).reshape(self._aval.shape), self._strides, self._requires_grad, extra)
+    cls = None if type(self) is Tensor else type(self)  # `torch.Tensor` may not be importable under that name
+    return _rebuild, (cls, np.ascontiguousarray(self._host()).reshape(self._aval.shape), self._strides, self._needs(), extra)
 
 
 def _rebuild(cls, array: np.ndarray, strides, requires_grad: bool, extra: dict) -> Tensor:
@@ -708,7 +712,7 @@ def _rebuild(cls, array: np.ndarray, strides, requires_grad: bool, extra: dict) 
 
         dense = permuted_strides(t._aval.shape, [list(strides)])
         t._strides = t._storage.strides = dense
-    if cls is not Tensor:
+    if cls is not None:
         t.__class__ = cls
     t._requires_grad = requires_grad
     t.__dict__.update(extra)

@@ -159,7 +159,10 @@ def _rows(shape: Shape) -> int:
     return n
 
 
-@composite("nn.functional.bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None)", aliases=("bilinear",), method=False)
+@composite(
+    "nn.functional.bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None)",
+    aliases=("bilinear",), method=False,
+)  # fmt: skip
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x1 @ weight[k] @ x2 + bias[k] for each k: (*, n), (*, m), (k, n, m), (k) to (*, k)."""
     x, y, w = input1._aval.shape, input2._aval.shape, weight._aval.shape
@@ -288,7 +291,8 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
         d = t._aval.ndim
         if i in (0, n - 1):
             if d not in (1, 2):
-                raise RuntimeError(f"multi_dot(): the {'first' if i == 0 else 'last'} tensor must be 1D or 2D but got {d}D")
+                which = "first" if i == 0 else "last"
+                raise RuntimeError(f"multi_dot(): the {which} tensor must be 1D or 2D but got {d}D")
         elif d != 2:
             raise RuntimeError(f"multi_dot(): tensor {i} must be 2D but got {d}D")
         if t._aval.dtype != chain[0]._aval.dtype:

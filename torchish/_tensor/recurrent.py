@@ -179,8 +179,7 @@ def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
 # --- packing -----------------------------------------------------------------------------------------------
 
 
-@composite("_pack_padded_sequence(Tensor input, Tensor lengths, bool batch_first)", method=False)
-def pack_padded_sequence(input, lengths, batch_first):
+def pack_padded_sequence(input: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Tensor]:
     """The steps of (time, batch, *) that exist, one time after another, and how many each time has."""
     sizes = np.asarray(lengths.detach()._host())
     if sizes.ndim != 1:
@@ -214,10 +213,7 @@ def pack_padded_sequence(input, lengths, batch_first):
     return data, from_host(mask.sum(1).astype(np.int64))
 
 
-@composite(
-    "_pad_packed_sequence(Tensor data, Tensor batch_sizes, bool batch_first, Number padding_value, int total_length)", method=False
-)
-def pad_packed_sequence(data, batch_sizes, batch_first, padding_value, total_length):
+def pad_packed_sequence(data: Tensor, batch_sizes: Tensor, batch_first: bool, padding_value: float, total_length: int) -> tuple[Tensor, Tensor]:
     """Packed steps as (time, batch, *) with `padding_value` where there are none, and the lengths."""
     sizes = tuple(batch_sizes.tolist())
     place, mask, _ = _packing(sizes)

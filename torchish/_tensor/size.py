@@ -5,6 +5,15 @@ from __future__ import annotations
 from torchish.engine.devices import devices_of
 
 
+# What pickles refer to: `torch.Size` may not be importable under that name.
+def _size(shape) -> Size:
+    return Size(shape)
+
+
+def _device(kind, index) -> device:
+    return device(kind, index)
+
+
 class Size(tuple):
     """A shape: a tuple of integers that prints as ``torch.Size([2, 3])``."""
 
@@ -41,7 +50,7 @@ class Size(tuple):
         return Size(got) if isinstance(i, slice) else got
 
     def __reduce__(self):
-        return Size, (tuple(self),)
+        return _size, (tuple(self),)
 
 
 _TYPES = (
@@ -99,7 +108,7 @@ class device:
         return hash((self.type, self.index))
 
     def __reduce__(self):
-        return device, (self.type,) if self.index is None else (self.type, self.index)
+        return _device, (self.type, self.index)
 
     def __enter__(self):
         DEFAULT.append(self)

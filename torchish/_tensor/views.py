@@ -11,7 +11,7 @@ from torchish._tensor.apply import apply, attach_view, check_inplace, make_view,
 from torchish._tensor.dispatch import composite
 from torchish._tensor.size import Size
 from torchish._tensor.storage import contiguous_strides
-from torchish._tensor.tensor import Tensor, ViewStep
+from torchish._tensor.tensor import Tensor, ViewStep, readonly
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import TENSORS, GradFn, Node, next_sequence
 from torchish.engine.expr import emit
@@ -502,10 +502,10 @@ def view_as_complex(input: Tensor) -> Tensor:
         raise RuntimeError("Tensor must have a last dimension of size 2")
     if s[-1] != 1:
         raise RuntimeError("Tensor must have a last dimension with stride 1")
-    if input._offset % 2:
-        raise RuntimeError("Tensor must have a storage_offset divisible by 2")
     if any(n % 2 for n, size in zip(s[:-1], a.shape, strict=False) if size != 1):
         raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
+    if input._offset % 2:
+        raise RuntimeError("Tensor must have a storage_offset divisible by 2")
     out = np.dtype(np.complex64 if a.dtype == np.float32 else np.complex128)
     return make_view(
         input, v.view_as_complex.spec(("T",), ()), (), a.shape[:-1], tuple(n // 2 for n in s[:-1]), input._offset // 2, out
@@ -835,7 +835,8 @@ def _transposed_property(name: str):
         out = transpose(self, -2, -1)
         return conj(out) if name in ("H", "mH") else out
 
-    return property(get)
+    get.__name__ = name
+    return readonly(get)
 
 
 for _n in ("T", "H", "mT", "mH"):

@@ -164,7 +164,7 @@ class ChainDataset(IterableDataset):
             yield from d
 
     def __len__(self) -> int:
-        return sum(len(d) for d in self._streams())  # type: ignore[arg-type]
+        return sum(len(d) for d in self._streams())  # type: ignore[arg-type, misc]
 
 
 class Subset(Dataset[T_co]):
@@ -216,7 +216,7 @@ def random_split(
         raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
     order = permutation(n, generator)
     ends = list(itertools.accumulate(lengths))
-    return [Subset(dataset, order[end - k : end]) for end, k in zip(ends, lengths, strict=True)]  # type: ignore[misc]
+    return [Subset(dataset, order[end - k : end]) for end, k in zip(ends, lengths, strict=True)]  # type: ignore[misc, index]
 
 
 def _lengths_of(fractions: Sequence[float], n: int) -> list[int]:

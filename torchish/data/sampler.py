@@ -35,7 +35,7 @@ def _check_count(name: str, value) -> None:
 
 
 class Sampler(Generic[T_co]):
-    """An order of indices (or of lists of indices, batches). Subclasses define `__iter__`, and `__len__` where known."""
+    """An order of indices (or of batches, lists of indices). Subclasses define `__iter__`, and `__len__` if known."""
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError
@@ -61,7 +61,11 @@ class RandomSampler(Sampler[int]):
     """
 
     def __init__(
-        self, data_source: Sized, replacement: bool = False, num_samples: int | None = None, generator: Generator | None = None
+        self,
+        data_source: Sized,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: Generator | None = None,
     ) -> None:
         self.data_source = data_source
         self.replacement = replacement

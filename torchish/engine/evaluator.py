@@ -7,6 +7,7 @@ has compiled at hand: the workers of the next epoch mostly need the same.
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import signal
@@ -25,7 +26,7 @@ from torchish.engine.remote import Kept
 def serve(door_fd: int) -> None:
     """The zygote: give each socket that comes through the door to an evaluator; return when all clients are gone."""
     warnings.simplefilter("ignore")  # of forking: this process has no threads
-    import torchish
+    importlib.import_module("torchish")  # all operations, before anyone asks
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # evaluators are nobody's to wait for
     door = socket.socket(fileno=door_fd)
@@ -103,7 +104,7 @@ class _Session:
             request = None
             try:
                 request = self.channel.receive()
-                answer = (None, self.answer(*request))
+                answer: tuple = (None, self.answer(*request))
             except Closed:
                 return
             except Exception as error:  # whatever it is, the one who asked raises it

@@ -86,8 +86,8 @@ def to_device(v: np.ndarray, device: str):
     """Copy a host array to a device, keeping 64-bit types, outside of any surrounding jax trace."""
     if REMOTE is not None and not device.startswith("cpu"):
         raise RuntimeError(
-            "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the 'spawn' "
-            "start method"
+            "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the "
+            "'spawn' start method"
         )
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         return jax.device_put(v, jax_device(device))
@@ -232,7 +232,7 @@ def _run(nodes: list[Expr], device: str) -> None:
     if program is None:
         program = _build(cache_key, nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))
         CACHE[cache_key] = program
-        if len(CACHE) > CACHE_SIZE:
+        while len(CACHE) > CACHE_SIZE:
             CACHE.popitem(last=False)
     else:
         CACHE.move_to_end(cache_key)

@@ -13,6 +13,7 @@ and ends with the last of them. Nobody needs it, nobody pays: at a fork all that
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import importlib
 import os
@@ -91,6 +92,12 @@ def _after_in_child() -> None:
         program.REMOTE = _run
 
 
+@atexit.register
+def _close_door() -> None:
+    for s in _door or ():
+        s.close()  # the zygote ends when all of these are closed
+
+
 os.register_at_fork(
     before=_before_fork, after_in_parent=lambda: program.LOCK.release(), after_in_child=_after_in_child
 )
@@ -104,8 +111,8 @@ def _run(key: tuple, nodes: list[Expr], leaves: list[Expr], outputs: list[Expr],
     global _client
     if device != CPU:
         raise RuntimeError(
-            "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the 'spawn' "
-            "start method"
+            "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the "
+            "'spawn' start method"
         )
     if _client is None:
         _client = _Client()
@@ -324,4 +331,4 @@ channel.REDUCERS[Spec] = _reduce_spec
 
 
 def _portable(a: Aval | AvalTuple):
-    return a if type(a) is Aval else (a.avals, a.device)
+    return (a.avals, a.device) if isinstance(a, AvalTuple) else a

@@ -54,11 +54,12 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     def __reduce_ex__(self, protocol):
         extra = {k: copy.copy(v) for k, v in self.__dict__.items() if not k.startswith("_")}
-        return _rebuild_parameter, (type(self), self.data, self.requires_grad, extra)
+        cls = None if type(self) is Parameter else type(self)
+        return _rebuild_parameter, (cls, self.data, self.requires_grad, extra)
 
 
 def _rebuild_parameter(cls, data, requires_grad, extra):
-    p = cls(data, requires_grad)
+    p = (cls or Parameter)(data, requires_grad)
     p.__dict__.update(extra)
     return p
 

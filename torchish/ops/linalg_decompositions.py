@@ -27,7 +27,7 @@ from torchish.ops.linalg_common import (
     triangular,
     with_diag,
 )
-from torchish.ops.linalg_signs import eigenvector_signs, needs_signs, singular_signs, wide_is_direct
+from torchish.ops.linalg_signs import eigenvector_signs, needs_signs, null_rows, singular_signs, wide_is_direct
 from torchish.ops.precision import type_name
 
 _hidden = {"method": False, "function": False, "out": False}
@@ -340,7 +340,9 @@ def svd(A, full_matrices, compute_uv, kernel):
     m, n = A.shape[-2:]
     k = min(m, n)
     if not compute_uv:
-        return lax.linalg.svd(A, full_matrices=False, compute_uv=False) if A.size else _real_zeros(A, (*A.shape[:-2], k))
+        if not A.size:
+            return _real_zeros(A, (*A.shape[:-2], k))
+        return lax.linalg.svd(A, full_matrices=False, compute_uv=False)
     if not A.size:
         u, v = (m, n) if full_matrices else (k, k)
         return (
@@ -352,7 +354,8 @@ def svd(A, full_matrices, compute_uv, kernel):
     if not _is_complex(A) and wide_is_direct(m, n):
         signs = singular_signs(A, u)
         u = u * signs[..., None, :]
-        vh = jnp.concatenate([vh[..., :m, :] * signs[..., :, None], vh[..., m:, :]], -2)
+        rest = null_rows(A, vh[..., m:, :]) if full_matrices else vh[..., m:, :]
+        vh = jnp.concatenate([vh[..., :m, :] * signs[..., :, None], rest], -2)
     return u, s, vh
 
 

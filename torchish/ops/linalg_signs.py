@@ -6,7 +6,7 @@ PyTorch's is MKL, and they part in two places, found by comparing value by value
 - The QL/QR iteration of symmetric tridiagonal matrices (`steqr`, which LAPACK takes up to order 25). MKL's plane
   rotations come from the LAPACK of before 3.10 (`lartg`: r > 0 unless |f| > |g|), OpenBLAS's from the one since
   (r has the sign of f).
-- Singular values of wide real matrices: MKL never factors A = L Q first, reference LAPACK does from n >= 11/6 m on.
+- Singular vectors of wide real matrices: MKL never factors A = L Q first, reference LAPACK does from n >= 11/6 m on.
 
 Other platforms' vectors are left as they are: PyTorch has other libraries there too.
 """
@@ -239,3 +239,50 @@ def singular_signs(a, u):
 
     return _on_cpu(signs, a, m)
 
+
+
+def null_rows(a, rest):
+    """The rows of Vh beyond the first m for wide real matrices as PyTorch's CPU build returns them; else `rest`.
+
+    They come from the row reflectors of a direct reduction to lower bidiagonal form (LAPACK's `gebrd`).
+    """
+    m, n = a.shape[-2:]
+    rows, columns = jnp.arange(m), jnp.arange(n)
+
+    def reflector(x, k, at):
+        """v and tau of the Householder reflector for x from position k on (`larfg`)."""
+        alpha = jnp.take(x, k, axis=-1)
+        tail = jnp.where(at > k, x, 0)
+        norm = jnp.sqrt(jnp.sum(tail * tail, -1))
+        beta = -jnp.where(alpha < 0, -1, 1) * jnp.sqrt(alpha * alpha + norm * norm)
+        none = norm == 0
+        scale = jnp.where(none, 1, alpha - beta)
+        v = jnp.where(at == k, 1, tail / scale[..., None])
+        return v, jnp.where(none, 0, (beta - alpha) / jnp.where(none, 1, beta))
+
+    def reduced(x):
+        def step(i, state):
+            b, vs, taus = state
+            v, tau = reflector(jnp.take(b, i, axis=-2), i, columns)
+            b = b - (tau[..., None] * jnp.where(rows > i, (b @ v[..., None])[..., 0], 0))[..., None] * v[..., None, :]
+            column = jnp.where(rows > i, jnp.take(b, i, axis=-1), 0)
+            k = jnp.minimum(i + 1, m - 1)
+            w, sigma = reflector(column, k, rows)
+            sigma = jnp.where(i < m - 1, sigma, 0)
+            w = jnp.where(rows > i, w, 0)
+            b = b - (sigma[..., None] * w)[..., None] * (w[..., None, :] @ jnp.where(columns > i, b, 0))
+            return b, vs.at[..., i, :].set(v), taus.at[..., i].set(tau)
+
+        batch = x.shape[:-2]
+        start = x, jnp.zeros((*batch, m, n), x.dtype), jnp.zeros((*batch, m), x.dtype)
+        _, vs, taus = lax.fori_loop(0, m, step, start)
+
+        def apply(k, basis):
+            i = m - 1 - k
+            v, tau = jnp.take(vs, i, axis=-2), jnp.take(taus, i, axis=-1)
+            return basis - tau[..., None, None] * (basis @ v[..., None]) * v[..., None, :]
+
+        basis = jnp.broadcast_to(jnp.eye(n, dtype=x.dtype)[m:], (*batch, n - m, n))
+        return lax.fori_loop(0, m, apply, basis)
+
+    return lax.platform_dependent(lax.stop_gradient(a), rest, cpu=lambda x, r: reduced(x), default=lambda x, r: r)

@@ -1,7 +1,7 @@
 """Products of matrices and vectors.
 
-All of them are one `lax.dot_general`: 16-bit floats are summed in float32 and rounded once, float32 is multiplied in full
-float32 on every platform (PyTorch's default, where an accelerator would take fewer bits).
+All of them are one `lax.dot_general`: 16-bit floats are summed in float32 and rounded once, float32 is multiplied in
+full float32 on every platform (PyTorch's default, where an accelerator would take fewer bits).
 """
 
 from __future__ import annotations
@@ -323,7 +323,9 @@ def _check_dot(a, b, kernel: str) -> None:
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.dtype != b.dtype:
-        raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {type_name(a)} and {type_name(b)}")
+        raise RuntimeError(
+            f"dot : expected both vectors to have same dtype, but found {type_name(a)} and {type_name(b)}"
+        )
     if a.shape != b.shape:
         n, m = a.shape[0], b.shape[0]
         raise RuntimeError(

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.creation import as_tensor, tensor
+from torchish._tensor.creation import as_tensor, from_host, tensor
 from torchish._tensor.dispatch import call
 from torchish._tensor.tensor import Tensor
 from torchish.data._utils import host
 
+_INT64 = 2**63
 _MapOfFunctions = dict[type | tuple[type, ...], Callable]
 
 default_collate_err_msg_format = (
@@ -127,6 +128,8 @@ def collate_float_fn(batch: Sequence[float], *, collate_fn_map: _MapOfFunctions 
 
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: _MapOfFunctions | None = None) -> Tensor:
+    if all(type(x) is int and -_INT64 <= x < _INT64 for x in batch):
+        return from_host(np.array(batch, np.int64))  # what `tensor` does, without looking for what it might be
     return tensor(batch)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class KeyErrorMessage(str):
@@ -19,12 +19,12 @@ class ExceptionWrapper:
 
     def __init__(self, exc_info=None, where: str = "in background") -> None:
         kind, value, trace = exc_info or sys.exc_info()
-        self.exc_type = kind
+        self.exc_type: Any = kind
         self.exc_msg = "".join(traceback.format_exception(kind, value, trace))
         self.where = where
 
     def reraise(self) -> NoReturn:
-        """Raise an exception of the same type that tells where it came from, or a RuntimeError if that cannot be made."""
+        """Raise an exception of the same type that tells where it came from; a RuntimeError if that cannot be made."""
         text = f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}"
         if self.exc_type is KeyError:
             raise KeyError(KeyErrorMessage(text))

@@ -7,6 +7,7 @@ where JAX must not run. A tensor whose value is yet to be computed has no host a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -54,7 +55,8 @@ def stacked(batch: Sequence[Tensor]) -> Tensor | None:
         return None
     a = first._aval
     out = np.empty((len(batch), *a.shape), a.dtype)
-    storage = flat = None  # rows of one tensor, the usual case, find its memory once
+    storage = None
+    flat: Any = None  # rows of one tensor, the usual case, find its memory once
     for i, t in enumerate(batch):
         # interned: one object for equal shapes, dtypes and devices
         if type(t) is not Tensor or t._aval is not a or (STATE.enabled and t._needs()):
@@ -68,7 +70,7 @@ def stacked(batch: Sequence[Tensor]) -> Tensor | None:
             return None
         out[i] = value
         if t._chain and st.buffer is None and st.expr.value is not None:
-            storage, flat = st, _array(st.expr.value).reshape(-1)
+            storage, flat = st, np.asarray(st.expr.value).reshape(-1)
     return from_host(out)
 
 

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+import warnings
+
+import torchish as torch
 from torchish._tensor.tensor import Tensor
 from torchish.nn import functional as F
 from torchish.nn.init import constant_, xavier_normal_, xavier_uniform_
 from torchish.nn.modules.linear import NonDynamicallyQuantizableLinear
 from torchish.nn.modules.module import Module
 from torchish.nn.modules.utils import new_parameter
+
+
+def float_masks(padding: Tensor | None, padding_name: str, mask: Tensor | None, mask_name: str,
+                dtype) -> tuple[Tensor | None, Tensor | None]:  # fmt: skip
+    """Both masks as float tensors that are added to the scores: True becomes -inf."""
+    if padding is not None and mask is not None and padding.dtype != mask.dtype:
+        warnings.warn(
+            f"Support for mismatched {padding_name} and {mask_name} is deprecated. Use same type for both instead.", stacklevel=3
+        )
+
+    def convert(m: Tensor | None, name: str) -> Tensor | None:
+        if m is None or m.is_floating_point():
+            return m
+        if m.dtype != torch.bool:
+            raise AssertionError(f"only bool and floating types of {name} are supported")
+        return torch.zeros_like(m, dtype=dtype).masked_fill_(m, float("-inf"))
+
+    return convert(padding, padding_name), convert(mask, mask_name)
 
 
 class MultiheadAttention(Module):
@@ -81,13 +102,7 @@ class MultiheadAttention(Module):
     def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None, need_weights: bool = True,
                 attn_mask: Tensor | None = None, average_attn_weights: bool = True,
                 is_causal: bool = False) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-        key_padding_mask = F._canonical_mask(
-            mask=key_padding_mask, mask_name="key_padding_mask", other_type=F._none_or_dtype(attn_mask),
-            other_name="attn_mask", target_type=query.dtype,
-        )  # fmt: skip
-        attn_mask = F._canonical_mask(
-            mask=attn_mask, mask_name="attn_mask", other_type=None, other_name="", target_type=query.dtype, check_other=False
-        )
+        key_padding_mask, attn_mask = float_masks(key_padding_mask, "key_padding_mask", attn_mask, "attn_mask", query.dtype)
         swap = self.batch_first and query.dim() == 3
         if swap:
             # the same tensors stay the same objects: self-attention projects them in one product

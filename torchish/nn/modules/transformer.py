@@ -13,7 +13,7 @@ from torchish.autograd.grad_mode import is_grad_enabled
 from torchish.nn import functional as F
 from torchish.nn.init import xavier_uniform_
 from torchish.nn.modules.activation import GELU, ReLU
-from torchish.nn.modules.attention import MultiheadAttention
+from torchish.nn.modules.attention import MultiheadAttention, float_masks
 from torchish.nn.modules.container import ModuleList
 from torchish.nn.modules.dropout import Dropout
 from torchish.nn.modules.linear import Linear
@@ -48,15 +48,6 @@ def _detect_is_causal_mask(mask: Tensor | None, is_causal: bool | None = None, s
         causal = _generate_square_subsequent_mask(size if size is not None else mask.size(-2), mask.device, mask.dtype)
         return mask.size() == causal.size() and bool((mask == causal).all())
     return is_causal is True
-
-
-def _masks(padding: Tensor | None, padding_name: str, mask: Tensor | None, mask_name: str, dtype):
-    """Both masks as float tensors that are added to the scores."""
-    padding = F._canonical_mask(
-        mask=padding, mask_name=padding_name, other_type=F._none_or_dtype(mask), other_name=mask_name, target_type=dtype
-    )
-    mask = F._canonical_mask(mask=mask, mask_name=mask_name, other_type=None, other_name="", target_type=dtype, check_other=False)
-    return padding, mask
 
 
 class Transformer(Module):
@@ -167,7 +158,7 @@ class TransformerEncoder(Module):
 
     def forward(self, src: Tensor, mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None,
                 is_causal: bool | None = None) -> Tensor:  # fmt: skip
-        padding, mask = _masks(src_key_padding_mask, "src_key_padding_mask", mask, "mask", src.dtype)
+        padding, mask = float_masks(src_key_padding_mask, "src_key_padding_mask", mask, "mask", src.dtype)
         skips = self._skips_padding(src, mask, padding)
         is_causal = _detect_is_causal_mask(mask, is_causal, _get_seq_len(src, self.layers[0].self_attn.batch_first))
         output = src
@@ -238,7 +229,7 @@ class TransformerEncoderLayer(Module):
 
     def forward(self, src: Tensor, src_mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None,
                 is_causal: bool = False) -> Tensor:  # fmt: skip
-        padding, mask = _masks(src_key_padding_mask, "src_key_padding_mask", src_mask, "src_mask", src.dtype)
+        padding, mask = float_masks(src_key_padding_mask, "src_key_padding_mask", src_mask, "src_mask", src.dtype)
         x = src
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), mask, padding, is_causal=is_causal)

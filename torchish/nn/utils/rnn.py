@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import torchish as torch
+from torchish._tensor import recurrent
 from torchish._tensor.tensor import Tensor
 
 
@@ -99,7 +100,7 @@ def pack_padded_sequence(input: Tensor, lengths, batch_first: bool = False, enfo
         lengths, order = torch.sort(lengths, descending=True)
         order = order.to(input.device)
         input = input.index_select(0 if batch_first else 1, order)
-    data, batch_sizes = torch._pack_padded_sequence(input, lengths, batch_first)
+    data, batch_sizes = recurrent.pack_padded_sequence(input, lengths, batch_first)
     return PackedSequence(data, batch_sizes, order, None)
 
 
@@ -114,7 +115,7 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
                 f"total_length={total_length} and max sequence length being {longest}"
             )
         longest = total_length
-    padded, lengths = torch._pad_packed_sequence(sequence.data, sequence.batch_sizes, batch_first, padding_value, longest)
+    padded, lengths = recurrent.pad_packed_sequence(sequence.data, sequence.batch_sizes, batch_first, padding_value, longest)
     order = sequence.unsorted_indices
     if order is not None:
         return padded.index_select(0 if batch_first else 1, order), lengths[order.cpu()]

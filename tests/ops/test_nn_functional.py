@@ -1,0 +1,252 @@
+"""torch.nn.functional against PyTorch: values, gradients, gradient function names and error texts."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch as real
+
+import torchish as torch
+from torchish.ops import lowering
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((2, 4, 6, 6))
+Y = RNG.standard_normal((2, 4, 6, 6))
+W = RNG.standard_normal((6, 4, 3, 3))
+LABELS = RNG.integers(0, 4, (2, 6, 6))
+GRID = RNG.uniform(-1.2, 1.2, (2, 5, 5, 2))
+KINKS = np.array([-np.inf, -6.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0, 25.0, np.nan]).reshape(1, 12)
+
+
+def both(call, *arrays, grad=True):
+    """`call(torch, F, *tensors)` in both libraries: results, gradient function names, gradients."""
+    seen = []
+    for t in (torch, real):
+        tensors = [t.tensor(a, requires_grad=grad and a.dtype.kind == "f") for a in arrays]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            out = call(t, t.nn.functional, *tensors)
+        outs = out if isinstance(out, (tuple, list)) else (out,)
+        names = [o.grad_fn.name() if o.grad_fn is not None else None for o in outs]
+        values = [o.detach().numpy() for o in outs]
+        grads = []
+        if grad and outs[0].requires_grad:
+            (outs[0] * outs[0]).sum().backward()
+            grads = [None if v.grad is None else v.grad.numpy() for v in tensors]
+        seen.append((names, values, grads))
+    return seen
+
+
+def agree(call, *arrays, grad=True, rtol=1e-7):
+    (names, values, grads), (names2, values2, grads2) = both(call, *arrays, grad=grad)
+    assert names == names2
+    for a, b in zip(values + grads, values2 + grads2, strict=True):
+        if a is None or b is None:
+            assert a is b
+            continue
+        assert a.shape == b.shape and a.dtype == b.dtype
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-9)
+
+
+UNARY = [
+    "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "softshrink",
+    "hardshrink", "tanhshrink", "hardtanh", "hardsigmoid", "hardswish", "logsigmoid", "rrelu",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNARY)
+def test_activation_at_its_kinks(name):
+    agree(lambda t, F, x: getattr(F, name)(x), KINKS[:, 1:-1])
+    agree(lambda t, F, x: getattr(F, name)(x), KINKS, grad=False)
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "leaky_relu", "elu", "silu", "mish", "hardtanh", "hardswish", "dropout"])
+def test_inplace_writes_into_the_input(name):
+    t = torch.tensor(X)
+    out = getattr(torch.nn.functional, name)(t, inplace=True)
+    assert out is t
+    assert t._version == 1
+
+
+CALLS = {
+    "conv2d": lambda t, F, x, w: F.conv2d(x, w),
+    "conv2d strided": lambda t, F, x, w: F.conv2d(x, w, stride=2, padding=1, dilation=2),
+    "conv2d same, even kernel": lambda t, F, x, w: F.conv2d(x, w[:, :, :2, :2], padding="same"),
+    "conv2d groups": lambda t, F, x, w: F.conv2d(x, w[:, :2], groups=2),
+    "conv2d unbatched": lambda t, F, x, w: F.conv2d(x[0], w),
+    "conv_transpose2d": lambda t, F, x, w: F.conv_transpose2d(x, w[:4], stride=2, padding=1, output_padding=1),
+    "conv_transpose2d groups": lambda t, F, x, w: F.conv_transpose2d(x, w[:4], groups=2, dilation=2),
+    "max_pool2d": lambda t, F, x, w: F.max_pool2d(x, 2),
+    "max_pool2d overlapping": lambda t, F, x, w: F.max_pool2d(x, 3, 2, 1, ceil_mode=True, return_indices=True),
+    "max_pool2d dilated": lambda t, F, x, w: F.max_pool2d(x, 2, 1, 1, 2, return_indices=True),
+    "max_pool2d remainder": lambda t, F, x, w: F.max_pool2d(x[..., :5, :], 2),
+    "max_pool1d": lambda t, F, x, w: F.max_pool1d(x[0], 2),
+    "max_pool3d": lambda t, F, x, w: F.max_pool3d(x, 2, return_indices=True),
+    "max_pool2d large": lambda t, F, x, w: F.max_pool2d(t.cat([x, x], -1), (6, 12), return_indices=True),
+    "avg_pool2d": lambda t, F, x, w: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+    "avg_pool3d": lambda t, F, x, w: F.avg_pool3d(x, 2),
+    "adaptive_avg_pool2d": lambda t, F, x, w: F.adaptive_avg_pool2d(x, (4, 3)),
+    "adaptive_avg_pool2d to 1": lambda t, F, x, w: F.adaptive_avg_pool2d(x, 1),
+    "adaptive_max_pool2d": lambda t, F, x, w: F.adaptive_max_pool2d(x, (4, 3), return_indices=True),
+    "lp_pool2d": lambda t, F, x, w: F.lp_pool2d(x, 2, 2),
+    "batch_norm": lambda t, F, x, w: F.batch_norm(x, None, None, w[:4, 0, 0, 0], w[:4, 0, 0, 1], training=True),
+    "layer_norm": lambda t, F, x, w: F.layer_norm(x, (6,), w[:, 0, 0, 0], w[:, 0, 0, 1]),
+    "group_norm": lambda t, F, x, w: F.group_norm(x, 2, w[:4, 0, 0, 0]),
+    "instance_norm": lambda t, F, x, w: F.instance_norm(x, weight=w[:4, 0, 0, 0]),
+    "rms_norm": lambda t, F, x, w: F.rms_norm(x, (6,), w[:, 0, 0, 0]),
+    "local_response_norm": lambda t, F, x, w: F.local_response_norm(x, 3),
+    "normalize": lambda t, F, x, w: F.normalize(x),
+    "bilinear": lambda t, F, x, w: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
+    "bicubic": lambda t, F, x, w: F.interpolate(x, size=(9, 4), mode="bicubic", align_corners=True),
+    "antialias": lambda t, F, x, w: F.interpolate(x, size=(3, 4), mode="bilinear", antialias=True),
+    "nearest": lambda t, F, x, w: F.interpolate(x, scale_factor=2),
+    "nearest-exact": lambda t, F, x, w: F.interpolate(x, size=(4, 9), mode="nearest-exact"),
+    "area": lambda t, F, x, w: F.interpolate(x, scale_factor=0.5, mode="area"),
+    "pixel_shuffle": lambda t, F, x, w: F.pixel_shuffle(x, 2),
+    "pixel_unshuffle": lambda t, F, x, w: F.pixel_unshuffle(x, 3),
+    "channel_shuffle": lambda t, F, x, w: F.channel_shuffle(x, 2),
+    "unfold": lambda t, F, x, w: F.unfold(x, 3, 2, 1, 2),
+    "fold": lambda t, F, x, w: F.fold(F.unfold(x, 3, 1, 1, 2), (6, 6), 3, 1, 1, 2),
+    "glu": lambda t, F, x, w: F.glu(x, 1),
+    "prelu": lambda t, F, x, w: F.prelu(x, w[:4, 0, 0, 0]),
+    "attention": lambda t, F, x, w: F.scaled_dot_product_attention(x, x, x, is_causal=True),
+    "attention, composed": lambda t, F, x, w: F.scaled_dot_product_attention(x[0], x[0], x[0]),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_value_gradient_and_name(name):
+    agree(CALLS[name], X, W)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_grid_sample(mode, padding):
+    agree(lambda t, F, x, g: F.grid_sample(x, g, mode, padding, align_corners=False), X, GRID)
+
+
+LOSSES = [
+    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss", "poisson_nll_loss", "kl_div",
+    "hinge_embedding_loss", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_of_two_tensors(name, reduction):
+    agree(lambda t, F, x, y: getattr(F, name)(x, y, reduction=reduction), X, Y)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(
+    "options", [{}, {"ignore_index": 1}, {"label_smoothing": 0.1}, {"label_smoothing": 0.1, "ignore_index": 2}]
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy(reduction, options, weighted):
+    weight = np.array([0.5, 1.0, 2.0, 0.1])
+
+    def call(t, F, x, y):
+        w = t.tensor(weight) if weighted else None
+        return F.cross_entropy(x, y, w, reduction=reduction, **options)
+
+    agree(call, X, LABELS)
+    agree(call, X[..., 0, 0], LABELS[:, 0, 0])
+
+
+def test_cross_entropy_of_probabilities():
+    agree(lambda t, F, x, y: F.cross_entropy(x, y.softmax(1), label_smoothing=0.2), X, Y)
+
+
+def test_ctc_loss_of_varying_lengths():
+    logits = RNG.standard_normal((7, 3, 5))
+    targets = np.array([[1, 1, 2], [3, 4, 0], [0, 0, 0]])
+
+    def call(t, F, x, y):
+        return F.ctc_loss(x.log_softmax(-1), y, (7, 5, 4), (3, 2, 0), reduction="none")
+
+    agree(call, logits, targets)
+
+
+def test_max_pool_gives_the_gradient_to_the_first_maximum():
+    agree(lambda t, F, x: F.max_pool2d(x, 2), np.ones((1, 1, 4, 4)))
+    agree(lambda t, F, x: F.max_pool2d(x, 3, 1, 1), np.ones((1, 1, 4, 4)))
+    agree(lambda t, F, x: F.max_pool2d(x, 2, return_indices=True), np.full((1, 1, 4, 4), np.nan), grad=False)
+    agree(lambda t, F, x: F.max_pool2d(x, 3, 2, 1, return_indices=True), np.full((1, 1, 4, 4), -np.inf), grad=False)
+
+
+def test_batch_norm_moves_the_running_statistics():
+    def call(t, F, x):
+        mean, var = t.zeros(4, dtype=t.float64), t.ones(4, dtype=t.float64)
+        F.batch_norm(x, mean, var, training=True, momentum=0.3)
+        return mean, var, F.batch_norm(x, mean, var)
+
+    agree(call, X, grad=False)
+
+
+def test_second_order_gradient():
+    def call(t, F, x, w):
+        y = F.avg_pool2d(F.max_pool2d(F.gelu(F.conv2d(x, w)), 2), 2).sum()
+        (g,) = t.autograd.grad(y, x, create_graph=True)
+        return (g * g).sum()
+
+    seen = []
+    for t in (torch, real):
+        x, w = t.tensor(X, requires_grad=True), t.tensor(W, requires_grad=True)
+        call(t, t.nn.functional, x, w).backward()
+        seen.append((x.grad.numpy(), w.grad.numpy()))
+    for a, b in zip(*seen, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("batch, size, channels", [(64, 14, 6), (64, 12, 3)])
+def test_banded_convolution_is_the_convolution(batch, size, channels):
+    x, w = RNG.standard_normal((batch, channels, size, size)), RNG.standard_normal((5, channels, 3, 3))
+    if lowering.jax.default_backend() == "cpu":
+        assert lowering.choose(x, w, (1, 1), ((1, 0), (1, 0)), (1, 1), 1, "weight") == "banded"
+    agree(lambda t, F, x, w: F.conv2d(x, w, padding=1), x, w)
+
+
+def test_embedding_gradient():
+    index = np.array([[0, 2, 2], [1, 0, 3]])
+    agree(lambda t, F, i, w: F.embedding(i, w, padding_idx=2, scale_grad_by_freq=True), index, W[:, :, 0, 0])
+    agree(lambda t, F, i, w: F.embedding_bag(i, w, mode="max"), index, W[:, :, 0, 0])
+
+
+ERRORS = {
+    "channels": lambda t, F: F.conv2d(t.zeros(1, 3, 32, 32), t.zeros(6, 1, 5, 5)),
+    "kernel": lambda t, F: F.conv2d(t.zeros(1, 3, 2, 4), t.zeros(6, 3, 5, 5), padding=1, dilation=2),
+    "dimensions": lambda t, F: F.conv2d(t.zeros(3, 32), t.zeros(6, 1, 5, 5)),
+    "bias": lambda t, F: F.conv2d(t.zeros(1, 3, 8, 8), t.zeros(6, 3, 5, 5), t.zeros(5)),
+    "dtypes": lambda t, F: F.conv2d(t.zeros(1, 3, 8, 8).double(), t.zeros(6, 3, 5, 5), t.zeros(6)),
+    "transposed": lambda t, F: F.conv_transpose2d(t.zeros(1, 3, 8, 8), t.zeros(4, 3, 5, 5)),
+    "no output": lambda t, F: F.max_pool2d(t.zeros(1, 1, 1, 1), 2),
+    "padding": lambda t, F: F.max_pool2d(t.zeros(1, 1, 8, 8), 2, padding=2),
+    "batch of one": lambda t, F: F.batch_norm(t.zeros(1, 3), None, None, training=True),
+    "layer_norm": lambda t, F: F.layer_norm(t.zeros(2, 3), (4,)),
+    "group_norm": lambda t, F: F.group_norm(t.zeros(2, 3), 2),
+    "target": lambda t, F: F.cross_entropy(t.zeros(2, 3), t.tensor([1, 5])),
+    "target dtype": lambda t, F: F.cross_entropy(t.zeros(2, 3), t.tensor([1.0, 2.0])),
+    "target size": lambda t, F: F.cross_entropy(t.zeros(2, 3), t.tensor([1, 2, 0])),
+    "class weight": lambda t, F: F.cross_entropy(t.zeros(2, 3), t.tensor([1, 2]), t.zeros(2)),
+    "reduction": lambda t, F: F.mse_loss(t.zeros(2), t.zeros(2), reduction="x"),
+    "bce range": lambda t, F: F.binary_cross_entropy(t.zeros(2), t.tensor([2.0, 0.0])),
+    "index": lambda t, F: F.embedding(t.tensor([5]), t.zeros(3, 2)),
+    "one_hot": lambda t, F: F.one_hot(t.tensor([5]), 3),
+    "dropout": lambda t, F: F.dropout(t.zeros(2), 1.5),
+    "integers": lambda t, F: F.gelu(t.zeros(2, dtype=t.int64)),
+    "interpolate": lambda t, F: F.interpolate(t.zeros(1, 1, 4, 4)),
+    "fold": lambda t, F: F.fold(t.zeros(1, 4, 5), (4, 4), 2),
+    "attention": lambda t, F: F.scaled_dot_product_attention(t.zeros(4), t.zeros(4), t.zeros(4)),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_error_text(name):
+    with pytest.raises(Exception) as ours:
+        ERRORS[name](torch, torch.nn.functional)
+    with pytest.raises(Exception) as theirs:
+        ERRORS[name](real, real.nn.functional)
+    assert type(ours.value).__name__ == type(theirs.value).__name__
+    assert str(ours.value) == str(theirs.value)
