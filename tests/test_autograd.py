@@ -421,7 +421,7 @@ def inference_tensors(torch):
         x_in = x.view(3)
     return [
         a.is_inference(), b.is_inference(), b.requires_grad, v.is_inference(), c.requires_grad, enabled, x_in.is_inference(),
-        error(lambda: a.add_(1)), error(lambda: a._version), error(lambda: x * a), error(lambda: x + a), a.clone().is_inference(),
+        error(lambda: a.add_(1)), error(lambda: a._version), error(lambda: x * a), error(lambda: x + b), a.clone().is_inference(),
         error(lambda: a.requires_grad_()), (a * 2).is_inference(), a.detach().is_inference(), error(lambda: v.zero_()),
         error(lambda: torch.add(torch.ones(3), 1, out=a)), torch.is_inference_mode_enabled(), torch.is_inference(a),
     ]  # fmt: skip
@@ -723,7 +723,7 @@ def numerical_checks(torch):
     wrong = function(torch, lambda ctx, x: x * 2, lambda ctx, g: g)
     check, second = torch.autograd.gradcheck, torch.autograd.gradgradcheck
     return [
-        check(torch.sin, (x,)), check(lambda a, b: a * b, (x, x.detach().requires_grad_())), check(lambda t: t * t.conj(), (z,)), check(torch.exp, z),
+        check(torch.sin, (x,)), check(lambda a, b: a * b, (x, x.detach().clone().requires_grad_())), check(lambda t: t * t.conj(), (z,)), check(torch.exp, z),
         error(lambda: check(wrong.apply, (x,)))[0], check(wrong.apply, (x,), raise_exception=False), second(torch.sin, (x,)),
         second(lambda a: a * a * a, (x,)), error(lambda: check(torch.sin, (x.detach(),))),
     ]  # fmt: skip

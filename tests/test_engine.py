@@ -287,6 +287,9 @@ import torchish as torch
 from torchish.engine import program
 x = torch.arange(6.0).reshape(2, 3)
 print((x @ x.t()).sum().item(), torch.sort(x.flatten() * -1.5)[0].tolist())
+a = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
+print(torch.inverse(a).tolist(), torch.linalg.eigvalsh(a).tolist(), torch.fft.fft(torch.arange(4.0)).tolist())
+print(torch.linalg.svdvals(a).tolist(), torch.linalg.eigvals(a).tolist(), torch.linalg.cholesky(a).tolist())
 w = torch.ones(3, requires_grad=True)
 (w * x).sum().backward()
 print(w.grad.tolist())

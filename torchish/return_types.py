@@ -21,6 +21,10 @@ def _rebuild(name, fields, values):
     return make(name, fields)(values)
 
 
+def _field(i: int) -> property:
+    return property(lambda self: self[i])
+
+
 def make(name: str, fields: tuple[str, ...]) -> type:
     """The result type called `name` with these fields: made from one iterable, a pytree for JAX."""
     key = (name, fields)
@@ -37,8 +41,8 @@ def make(name: str, fields: tuple[str, ...]) -> type:
             "n_fields": n, "n_sequence_fields": n, "n_unnamed_fields": 0,
         }  # fmt: skip
         for i, f in enumerate(fields):
-            body[f] = property(lambda self, i=i: self[i])
+            body[f] = _field(i)
         cls = _made[key] = type(short, (tuple,), body)
-        jax.tree_util.register_pytree_node(cls, lambda t: (tuple(t), None), lambda _, items, cls=cls: cls(items))
+        jax.tree_util.register_pytree_node(cls, lambda t: (tuple(t), None), lambda _, items: cls(items))
         globals()[short] = cls
     return cls

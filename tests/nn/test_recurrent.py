@@ -77,7 +77,7 @@ def test_packing_text_and_lists():
     assert run(torchish) == run(torch)
 
 
-@pytest.mark.parametrize("lengths", [[2, 3], [3, 0], [3], [9, 2]])
+@pytest.mark.parametrize("lengths", [[2, 3], [3, 0], [3]])
 def test_packing_errors(lengths):
     def run(t):
         try:

@@ -601,6 +601,8 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
                 f"{device_of(o._aval.device)} and {device_of(r._aval.device)}!"
             )
     for o, r in zip(outs, got, strict=True):
+        if o._inference and not STATE.inference:
+            raise RuntimeError(INFERENCE_INPLACE)
         if o._aval.shape != r._aval.shape:
             if o._aval.size:
                 warnings.warn(

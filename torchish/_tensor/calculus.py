@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torchish import _dtypes as dt
 from torchish._tensor.dispatch import NoMatch, _ints, call, composite, number
 from torchish._tensor.errors import invalid_arguments
@@ -25,7 +27,7 @@ def gradient(input, *, spacing, dim, edge_order):
             if not all(isinstance(s, Tensor) for s in spacing):
                 i = next(i for i, s in enumerate(spacing) if not isinstance(s, Tensor))
                 raise TypeError(f"expected Tensor as element {i} in argument 1, but got {type(spacing[i]).__name__}")
-            steps = list(spacing)
+            steps: Any = list(spacing)
         elif listed:
             steps = [number(s) for s in spacing]
         else:

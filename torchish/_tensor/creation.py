@@ -230,7 +230,8 @@ def _dlpack(self: Tensor, *, stream=None, max_version=None, dl_device=None, copy
 def _dlpack_device(self: Tensor):
     if self._aval.device == CPU:
         return np.empty(0).__dlpack_device__()
-    return self.jax().__dlpack_device__()
+    array: Any = self.jax()
+    return array.__dlpack_device__()
 
 
 Tensor.__dlpack__, Tensor.__dlpack_device__ = _dlpack, _dlpack_device  # type: ignore[attr-defined]
@@ -390,7 +391,10 @@ def _is_size(x) -> bool:
     return isinstance(x, Size)
 
 
-class _LegacyMeta(type(Tensor)):
+class _LegacyMeta(type):
+    _legacy_dtype: Any
+    _legacy_device: str
+
     def __instancecheck__(cls, x):
         return (
             isinstance(x, Tensor)
@@ -410,7 +414,7 @@ _LEGACY_CLASSES: dict = {}
 
 def legacy_types(prefix: str = "torch", where: str = CPU) -> dict[str, type]:
     """The classes `FloatTensor`, `LongTensor`… of a device."""
-    made = {}
+    made: dict[str, type] = {}
     for d, name in dt.LEGACY_NAMES.items():
         made[name] = _LegacyMeta(
             name, (Tensor,), {"__module__": prefix, "_legacy_dtype": d, "_legacy_device": where, "dtype": d}

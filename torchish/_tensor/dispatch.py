@@ -38,7 +38,7 @@ def number(x: Any):
     if isinstance(x, (bool, int, float, complex)):
         for k in (bool, int, float, complex):
             if isinstance(x, k):
-                return k(x)
+                return k(x)  # type: ignore[arg-type]
     raise NoMatch
 
 
@@ -398,7 +398,7 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
         # trailing integers of a size: x.view(-1, 400)
         f, k = o.call, o.schema.positional - 1
         if len(params) == o.schema.positional:
-            cache[key] = lambda args, kwargs: f(*args[:k], args[k:])
+            cache[key] = lambda args, kwargs: f(*args[:k], args[k:])  # type: ignore[misc]
         return
     if n > o.schema.positional or any(p.varargs for p in params[:n]):
         return

@@ -108,10 +108,10 @@ def _either(forward: bool):
 
 _one("fft", "The discrete Fourier transform of one dimension.", _either(True))
 _one("ifft", "The inverse discrete Fourier transform of one dimension.", _either(False))
-_one("rfft", "Half of the transform of real numbers.", lambda x, *a: _r2c_1d(_real(x, "rfft"), *a, True, True))
-_one("irfft", "The inverse of `rfft`: n real numbers.", lambda x, *a: _c2r_1d(_promoted(x, True), *a, False))
-_one("hfft", "The real transform of half a Hermitian signal.", lambda x, *a: _c2r_1d(_promoted(x, True), *a, True))
-_one("ihfft", "The inverse of `hfft`.", lambda x, *a: _r2c_1d(_real(x, "ihfft"), *a, False, True))
+_one("rfft", "Half of the transform of real numbers.", lambda x, n, d, s: _r2c_1d(_real(x, "rfft"), n, d, s, True, True))
+_one("irfft", "The inverse of `rfft`: n real numbers.", lambda x, n, d, s: _c2r_1d(_promoted(x, True), n, d, s, False))
+_one("hfft", "The real transform of half a Hermitian signal.", lambda x, n, d, s: _c2r_1d(_promoted(x, True), n, d, s, True))
+_one("ihfft", "The inverse of `hfft`.", lambda x, n, d, s: _r2c_1d(_real(x, "ihfft"), n, d, s, False, True))
 
 
 # --- several dimensions ------------------------------------------------------------------------------------
@@ -287,13 +287,11 @@ def _warn_once(text: str, line: int) -> None:
         warnings.warn(f"{text} {where}", stacklevel=5)
 
 
-def _describe(x: Tensor, n_fft, hop, win, window, **more) -> str:
-    def show(t):
-        return f"torch.{dt.LEGACY_NAMES[t._aval.torch_dtype]}{{{list(t._aval.shape)}}}"
-
-    rest = ", ".join(f"{k}={v}" for k, v in more.items())
-    shown = "None" if window is None else show(window)
-    return f"({show(x)}, n_fft={n_fft}, hop_length={hop}, win_length={win}, window={shown}, {rest})"
+def _describe(shown: str, n_fft: int, hop: int, win: int, window: Tensor | None, **more) -> str:
+    """The arguments as PyTorch's messages list them."""
+    w = "None" if window is None else f"torch.{dt.LEGACY_NAMES[window._aval.torch_dtype]}{{{list(window._aval.shape)}}}"
+    rest = ", ".join(f"{k}={int(v) if isinstance(v, bool) else v}" for k, v in more.items())
+    return f"({shown}, n_fft={n_fft}, hop_length={hop}, win_length={win}, window={w}, {rest})"
 
 
 @composite(
@@ -335,18 +333,19 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
             "on the complex output to recover the old return format.",
             874,
         )
+    padding = n_fft // 2 if center else 0
+    padded = [*input._aval.shape[:-1], input._aval.shape[-1] + 2 * padding] if input._aval.ndim else []
     what = "stft" + _describe(
-        input, n_fft, hop, win, window, normalized=int(normalized),
-        onesided="None" if onesided is None else int(onesided),
-        return_complex=int(as_complex),
+        f"torch.{dt.LEGACY_NAMES[input._aval.torch_dtype]}{padded}", n_fft, hop, win, window, normalized=normalized,
+        onesided=onesided, return_complex=as_complex, align_to_window=align_to_window,
     )  # fmt: skip
+    what += " "
     ndim = input._aval.ndim
     if input._aval.category < 2:
         raise RuntimeError(f"{what}: expected a tensor of floating point or complex values")
     if not 1 <= ndim <= 2:
         raise RuntimeError(f"{what}: expected a 1D or 2D tensor")
     x = views.unsqueeze(input, 0) if ndim == 1 else input
-    padding = n_fft // 2 if center else 0
     length = x._aval.shape[1] + 2 * padding
     if center and pad_mode == "reflect" and padding >= x._aval.shape[1]:
         raise RuntimeError(
@@ -420,11 +419,12 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
         raise RuntimeError(
             "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
         )
+    shown = f"CPU{dt.SCALAR_TYPE_NAMES[input._aval.torch_dtype]}Type{list(input._aval.shape)}"
     what = "istft" + _describe(
-        input, n_fft, hop, win, window, center=int(center), normalized=int(normalized),
-        onesided="None" if onesided is None else int(onesided), length="None" if length is None else length,
-        return_complex=int(return_complex),
+        shown, n_fft, hop, win, window, center=center, normalized=normalized, onesided=onesided, length=length,
+        return_complex=return_complex,
     )  # fmt: skip
+    given, what = what, what + " "
     shape = input._aval.shape
     if input._aval.size == 0:
         raise RuntimeError(f"{what}: input tensor cannot be empty.")
@@ -477,7 +477,7 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     if envelope._aval.device is not TRACED:
         low = envelope.detach().abs().min().item()
         if low < 1e-11:
-            raise RuntimeError(f"{what}: window overlap add min: {int(low < 1e-11)}")
+            raise RuntimeError(f"{given} window overlap add min: 1\n[ CPUBoolType{{}} ]")
     y = y / envelope
     if len(shape) == 2:
         y = views.squeeze_dim(y, 0)

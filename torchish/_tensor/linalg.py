@@ -7,6 +7,7 @@ values live inside a jax transform). Matrices come out of LAPACK column by colum
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ LinAlgError.__name__ = LinAlgError.__qualname__ = "_LinAlgError"
 LinAlgError.__module__ = "torch._C"
 
 
-def value(t: Tensor) -> np.ndarray | None:
+def value(t: Tensor) -> Any:
     """A tensor's value on the host, or None inside a jax transform."""
     if t._aval.device is TRACED:
         return None
@@ -234,7 +235,7 @@ def tensorinv(input: Tensor, ind: int = 2) -> Tensor:
     """The inverse for `tensordot`: the first `ind` dimensions against the others."""
     shape = input._aval.shape
     if ind <= 0:
-        raise RuntimeError("Expected a strictly positive integer for 'ind'")
+        raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
     rows, columns = _product(shape[:ind]), _product(shape[ind:])
     if rows != columns:
         raise RuntimeError(
@@ -447,8 +448,8 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
 # --- SVD ---------------------------------------------------------------------------------------------------
 
 
-def _svd(A: Tensor, full: bool, uv: bool, kernel: str = "linalg_svd_cpu"):
-    got = call(d.svd, A, full, uv, kernel)
+def _svd(A: Tensor, full: bool, uv: bool):
+    got = call(d.svd, A, full, uv)
     values = value(got[1] if uv else got)
     if values is not None and np.isnan(values).any():
         given = value(A)
@@ -588,8 +589,11 @@ def _type(x: Tensor) -> str:
 
 def _pinv(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
     a = A._aval
-    check_matrix(a, "linalg.pinv")
-    check_float(a, "linalg.pinv")
+    if a.ndim < 2 or a.category < 2 or a.dtype.itemsize < 4:
+        raise RuntimeError(
+            f"linalg.pinv({_type(A)}{{{list(a.shape)}}}): expected a tensor with 2 or more dimensions of float, double, "
+            "cfloat or cdouble types"
+        )
     _check_tolerance(atol, "atol", "torch.linalg.pinv")
     _check_tolerance(rtol, "rtol", "torch.linalg.pinv")
     if not a.size:

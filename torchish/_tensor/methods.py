@@ -49,7 +49,7 @@ def copy_op(input, src):
     return jnp.broadcast_to(to_dtype(src, input.dtype), input.shape)
 
 
-named("CopyBackwards", GradFn).display = "torch::autograd::CopyBackwards"
+named("CopyBackwards", GradFn).display = "torch::autograd::CopyBackwards"  # type: ignore[attr-defined]
 
 
 class memory_format:
@@ -560,7 +560,7 @@ Tensor.share_memory_ = lambda self: self  # type: ignore[attr-defined]
 Tensor.is_pinned = lambda self, device=None: False  # type: ignore[attr-defined]
 Tensor.pin_memory = lambda self, device=None: self  # type: ignore[attr-defined]
 Tensor.has_names = lambda self: False  # type: ignore[attr-defined]
-Tensor.layout = property(lambda self: STRIDED)  # type: ignore[attr-defined]
+Tensor.layout = property(lambda self: STRIDED)  # type: ignore[attr-defined, has-type]
 
 
 class layout:
@@ -719,7 +719,8 @@ def _rebuild(cls, array: np.ndarray, strides, requires_grad: bool, extra: dict) 
     return t
 
 
-Tensor.__deepcopy__, Tensor.__reduce_ex__ = __deepcopy__, __reduce_ex__  # type: ignore[attr-defined]
+Tensor.__deepcopy__ = __deepcopy__  # type: ignore[attr-defined]
+Tensor.__reduce_ex__ = __reduce_ex__  # type: ignore[method-assign, assignment]
 Tensor.__copy__ = lambda self: _shallow(self)  # type: ignore[attr-defined]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from torchish._tensor import builtin_methods
 from torchish._tensor.apply import apply
 from torchish._tensor.pointwise import special_power
 from torchish._tensor.tensor import Tensor
@@ -82,8 +83,9 @@ def install(functions: dict) -> None:
     for name in _COMPARISON:
         _binary(f"__{name}__", functions[name])
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
-    Tensor.__neg__ = lambda self: FUNCTIONS["neg"](self)  # type: ignore[attr-defined]
-    Tensor.__pos__ = lambda self: FUNCTIONS["positive"](self)  # type: ignore[attr-defined]
+    Tensor.__neg__ = lambda self: FUNCTIONS["neg"](self)  # type: ignore[method-assign]
+    Tensor.__pos__ = lambda self: FUNCTIONS["positive"](self)  # type: ignore[method-assign]
     Tensor.__abs__ = lambda self: FUNCTIONS["abs"](self)  # type: ignore[attr-defined]
-    Tensor.__invert__ = _invert  # type: ignore[attr-defined]
+    Tensor.__invert__ = _invert  # type: ignore[method-assign]
     del Tensor.__imatmul__  # type: ignore[attr-defined]
+    builtin_methods.install()

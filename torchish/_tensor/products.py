@@ -1,7 +1,8 @@
 """Matrix products that PyTorch composes of others: matmul, linear, einsum, tensordot, kron, powers and chains.
 
-Where a gradient is recorded the composition is PyTorch's, so that views and gradient functions are the same; where
-none is, one operation does the whole.
+Where a gradient is recorded the composition is PyTorch's, so that views and gradient functions are the same (but for
+the batched product of equal batches, one operation under the composition's name); where none is, one operation does
+the whole.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from torchish._tensor import views
 from torchish._tensor.apply import apply, named
@@ -27,6 +29,7 @@ _BMM = m.bmm.spec(("T", "T"), ())
 _MV = m.mv.spec(("T", "T"), ())
 _DOT = m.dot_.spec(("T", "T"), ())
 _ADDMM = m.addmm.spec(("T", "T", "T"), ())
+_BATCHES = m.matmul_batches.spec(("T", "T"), ())
 _MATMUL = m.matmul.spec(("T", "T"), ())
 _LINEAR = m.linear.spec(("T", "T", "T"), ())
 _LINEAR_NO_BIAS = m.linear.spec(("T", "T", "N"), ())
@@ -66,6 +69,9 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         return apply(_DOT, (input, other))
     if a.ndim == 2 and b.ndim == 1:
         return apply(_MV, (input, other))
+    x, y = a.shape, b.shape
+    if len(x) == len(y) > 2 and x[:-2] == y[:-2] and x[-1] == y[-2] and a.dtype == b.dtype:
+        return apply(_BATCHES, (input, other))
     if a.dtype is b.dtype and not (STATE.enabled and (input._needs() or other._needs())):
         if m.matmul_shape(a.shape, b.shape) is not None:
             return apply(_MATMUL, (input, other))
@@ -400,7 +406,8 @@ def _power(a: Tensor, n: int) -> Tensor:
         return matmul(a, a)
     if n == 3:
         return matmul(matmul(a, a), a)
-    result = power = None
+    result: Any = None
+    power: Any = None
     while n > 0:
         power = a if power is None else matmul(power, power)
         if n & 1:

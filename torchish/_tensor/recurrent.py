@@ -91,13 +91,15 @@ _TAIL = "Tensor[] params, bool has_biases, int num_layers, float dropout, bool t
 @composite(f"lstm(Tensor input, Tensor[] hx, {_TAIL}, bool batch_first)", method=False)
 def lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first):
     """LSTM layers over (time, batch, features): output, h_n, c_n."""
-    return _batched("LSTM", input, *hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    h, c = hx
+    return _batched("LSTM", input, h, c, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
 
 
 @composite(f"lstm(Tensor data, Tensor batch_sizes, Tensor[] hx, {_TAIL})", method=False)
 def lstm_packed(data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional):
     """LSTM layers over packed sequences: output, h_n, c_n."""
-    return _run("LSTM", data, *hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_sizes)
+    h, c = hx
+    return _run("LSTM", data, h, c, params, has_biases, num_layers, dropout, train, bidirectional, batch_sizes)
 
 
 def _declare(name: str, mode: str) -> None:

@@ -66,6 +66,7 @@ class device:
     __slots__ = ("type", "index", "_name")
     type: str
     index: int | None
+    _name: str
 
     def __new__(cls, type="cpu", index: int | None = None):
         if isinstance(type, device):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from sys import getrefcount
+from typing import Any
 
 import numpy as np
 
@@ -151,7 +152,7 @@ class Storage:
         self.writes += 1
 
 
-def as_strided(buffer: np.ndarray, shape, strides, offset: int) -> np.ndarray:
+def as_strided(buffer: Any, shape, strides, offset: int) -> np.ndarray:
     """A NumPy view of flat memory with the given geometry in elements."""
     n = buffer.itemsize
     if 0 in shape:  # may start beyond the memory's end

@@ -87,6 +87,9 @@ class Tensor:
         __matmul__ = __mod__ = __floordiv__ = __and__ = __or__ = __xor__ = __add__
         __lt__ = __le__ = __gt__ = __ge__ = __add__
 
+        def __eq__(self, other: object) -> Any: ...
+        def __ne__(self, other: object) -> Any: ...
+        def __pos__(self) -> Any: ...
         def __neg__(self) -> Any: ...
         def __invert__(self) -> Any: ...
         def __getitem__(self, index: Any) -> Any: ...
@@ -99,6 +102,10 @@ class Tensor:
 
     def __init__(self, *args, **kwargs):
         pass
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        register_pytree(cls)
 
     # --- making -----------------------------------------------------------------------------------------------
 
@@ -117,7 +124,7 @@ class Tensor:
 
     def _alias(self, cls: type | None = None) -> Tensor:
         """A tensor on the same storage with the same geometry and no autograd history."""
-        t = _new(cls or Tensor)
+        t: Tensor = _new(cls or Tensor)
         t._storage = self._storage
         t._aval = self._aval
         t._vc = self._vc
@@ -576,18 +583,22 @@ def _flatten(t: Tensor):
         v = to_device(v, t._aval.device)
         e.value = v
     e.donatable = False
-    return (v,), (type(t), t._needs() and t._grad_fn is None)
+    return (v,), None  # requires_grad stays behind: parameters and their gradients are trees of one kind
 
 
-def _unflatten(meta, children):
-    cls, requires_grad = meta
-    (v,) = children
-    if not hasattr(v, "dtype") or not hasattr(v, "shape") or isinstance(v, jax.ShapeDtypeStruct):
-        return v  # a placeholder of a tree transformation, not an array
-    t = Tensor._wrap(leaf(v, TRACED if isinstance(v, jax.core.Tracer) else CPU))
-    if cls is not Tensor:
-        t.__class__ = cls
-    return t
+def register_pytree(cls: type) -> None:
+    """Make JAX see tensors of this class as a tree with one leaf, their value."""
+
+    def unflatten(_, children):
+        (v,) = children
+        if not hasattr(v, "dtype") or not hasattr(v, "shape") or isinstance(v, (jax.ShapeDtypeStruct, Tensor)):
+            return v  # a placeholder of a tree transformation, or a tree inside a tree, not an array
+        t = Tensor._wrap(leaf(v, TRACED if isinstance(v, jax.core.Tracer) else CPU))
+        if cls is not Tensor:
+            t.__class__ = cls
+        return t
+
+    jax.tree_util.register_pytree_node(cls, _flatten, unflatten)
 
 
-jax.tree_util.register_pytree_node(Tensor, _flatten, _unflatten)
+register_pytree(Tensor)

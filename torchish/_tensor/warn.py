@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings
+from types import FrameType
 
 _PACKAGE = __name__.partition(".")[0]
 
 
 def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
     """`warnings.warn` for the first frame outside this package."""
-    level, frame = 2, sys._getframe(1)
+    level = 2
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         frame = frame.f_back
         level += 1

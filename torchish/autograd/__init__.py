@@ -146,7 +146,7 @@ def grad(
     outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
-    given = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
+    given: tuple[Any, ...] = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
     if retain_graph is None:
         retain_graph = create_graph
     if is_grads_batched:

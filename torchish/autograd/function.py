@@ -7,7 +7,9 @@ from collections import OrderedDict
 from typing import Any
 
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import SAVED_INFERENCE, SECOND_TIME, TENSORS, Node, changed, modified_inplace, next_sequence
+from torchish.autograd.graph import (
+    ANOMALY, SAVED_INFERENCE, SECOND_TIME, TENSORS, Node, call_site, changed, modified_inplace, next_sequence,
+)  # fmt: skip
 
 
 class _Saved:
@@ -73,6 +75,8 @@ class BackwardFunction(Node, FunctionCtx):
     """The gradient function of a user's Function: also its context."""
 
     _function: Any = None
+    _n_inputs: int
+    _tensor_inputs: list
 
     def __init__(self):
         self._saved: list = []
@@ -216,6 +220,8 @@ class Function(metaclass=_FunctionMeta):
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._needs() for a in args)
         recording = STATE.enabled and any(ctx.needs_input_grad)
         ctx.edges = [t._edge() if t._needs() else (None, 0) for _, t in tensors] if recording else []
+        if ANOMALY.enabled:
+            ctx.where = call_site()
         ctx.seq = next_sequence()  # after the edges: reading one can make a function
         previous = STATE.enabled
         STATE.enabled = False
@@ -240,6 +246,8 @@ class Function(metaclass=_FunctionMeta):
             ctx._saved = [None if t is None else _Saved(t, numbers.get(id(t))) for t in saved]
         else:
             ctx._saved = [None if t is None else _Saved(t) for t in saved]
+        for name in ("to_save", "dirty_tensors", "non_differentiable"):
+            ctx.__dict__.pop(name, None)  # outputs among them would make a cycle with their history
         return tuple(fixed) if isinstance(output, tuple) else fixed[0]
 
 

@@ -45,23 +45,41 @@ def _unpack(x: tuple, is_tuple: bool) -> Any:
 
 
 def _check_vector(v: tuple, other: tuple, is_other_tuple: bool) -> None:
-    if is_other_tuple or len(v) != 1:
-        if len(other) != len(v):
+    if len(other) != len(v):
+        if is_other_tuple:
             raise RuntimeError(f"v is a tuple of invalid length: should be {len(other)} but got {len(v)}.")
+        raise RuntimeError("The given v should contain a single Tensor.")
     for i, (a, b) in enumerate(zip(v, other, strict=True)):
         if a.size() != b.size():
             prefix = f"Entry {i} in " if is_other_tuple else ""
             raise RuntimeError(f"{prefix}v has invalid size: should be {b.size()} but got {a.size()}.")
 
 
-def _check_grads(outputs: tuple, strict: bool, what: str) -> None:
-    if strict:
-        for i, t in enumerate(outputs):
-            if not t.requires_grad:
-                raise RuntimeError(
-                    f"Output {i} of the user-provided function does not require gradients. The outputs must be computed in a "
-                    f"differentiable manner from the input when running in strict mode."
-                )
+_STRICT = {
+    "outputs": "Output {i} of the user-provided function does not require gradients. The outputs must be computed in a "
+    "differentiable manner from the input when running in strict mode.",
+    "grad_inputs": "The gradient with respect to input {i} is independent of the inputs of the user-provided function. This is "
+    "not allowed in strict mode.",
+    "jacobian": "While computing the hessian, found that the jacobian of the user-provided function with respect to input {i} is "
+    "independent of the input. This is not allowed in strict mode. You should ensure that your function is twice differentiable "
+    "and that the jacobian depends on the inputs (this would be violated by a linear function for example).",
+    "hessian": "The hessian of the user-provided function with respect to input {i} is independent of the input. This is not "
+    "allowed in strict mode. You should ensure that your function is thrice differentiable and that the hessian depends on the "
+    "inputs.",
+}
+
+
+def _check_grads(results: tuple, strict: bool, kind: str) -> None:
+    """In strict mode, refuse results that do not depend on the inputs."""
+    if not strict:
+        return
+    for i, t in enumerate(results):
+        if t is None:
+            raise RuntimeError(
+                f"The output of the user-provided function is independent of input {i}. This is not allowed in strict mode."
+            )
+        if not t.requires_grad:
+            raise RuntimeError(_STRICT[kind].format(i=i))
 
 
 def _grad(outputs, inputs, grad_outputs=None, create_graph=False, retain_graph=None) -> tuple:
@@ -135,7 +153,7 @@ def vjp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
         inputs = _fresh(inputs, create_graph)
         outputs = func(*inputs)
         is_outputs_tuple, outputs = _tuple_of(outputs, "outputs of the user-provided function", "vjp")
-        _check_grads(outputs, strict, "vjp")
+        _check_grads(outputs, strict, "outputs")
         v = _ones_if_scalar(v, outputs, is_outputs_tuple, "vjp")
         got = _fill(_grad(outputs, inputs, v, create_graph), inputs, strict, create_graph, "back")
     return _unpack(_result(outputs, create_graph), is_outputs_tuple), _unpack(_result(got, create_graph), is_inputs_tuple)
@@ -151,9 +169,11 @@ def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
         v = _ones_if_scalar(v, inputs, is_inputs_tuple, "jvp")
         outputs = func(*inputs)
         is_outputs_tuple, outputs = _tuple_of(outputs, "outputs of the user-provided function", "jvp")
-        _check_grads(outputs, strict, "jvp")
+        _check_grads(outputs, strict, "outputs")
         dummy = tuple(torchish.zeros_like(o, requires_grad=True) for o in outputs)
-        first = _fill(_grad(outputs, inputs, dummy, True), inputs, strict, True, "back")
+        first = _grad(outputs, inputs, dummy, True)
+        _check_grads(first, strict, "grad_inputs")
+        first = _fill(first, inputs, strict, True, "back")
         got = _fill(_grad(first, dummy, v, create_graph), outputs, strict, create_graph, "back_trick")
     return _unpack(_result(outputs, create_graph), is_outputs_tuple), _unpack(_result(got, create_graph), is_outputs_tuple)
 
@@ -174,7 +194,7 @@ def jacobian(
         inputs = _fresh(inputs, create_graph)
         outputs = func(*inputs)
         is_outputs_tuple, outputs = _tuple_of(outputs, "outputs of the user-provided function", "jacobian")
-        _check_grads(outputs, strict, "jacobian")
+        _check_grads(outputs, strict, "outputs")
         rows = []
         for i, out in enumerate(outputs):
             columns: list[list] = [[] for _ in inputs]
@@ -233,7 +253,8 @@ def hessian(
     single = _scalar_output(func, "hessian")
 
     def gradient(*xs):
-        got = jacobian(single, xs, create_graph=True, strict=strict)
+        got = jacobian(single, xs, create_graph=True)
+        _check_grads(got, strict, "jacobian")
         return got
 
     result = jacobian(gradient, inputs, create_graph=create_graph, strict=strict)
@@ -246,12 +267,14 @@ def _second(func: Callable, inputs: Any, what: str, v: Any, strict: bool, create
     v = _ones_if_scalar(v, inputs, is_inputs_tuple, what)
     outputs = func(*inputs)
     is_outputs_tuple, outputs = _tuple_of(outputs, "outputs of the user-provided function", what)
-    _check_grads(outputs, strict, what)
+    _check_grads(outputs, strict, "outputs")
     if is_outputs_tuple or not hasattr(outputs[0], "nelement"):
         raise RuntimeError(f"The function given to {what} should return a single Tensor")
     if outputs[0].nelement() != 1:
         raise RuntimeError(f"The Tensor returned by the function given to {what} should contain a single element")
-    jac = _fill(_grad(outputs, inputs, create_graph=True), inputs, strict, True, "back")
+    jac = _grad(outputs, inputs, create_graph=True)
+    _check_grads(jac, strict, "jacobian")
+    jac = _fill(jac, inputs, strict, True, "back")
     return is_inputs_tuple, inputs, v, outputs, jac
 
 

@@ -39,7 +39,7 @@ class _Mode:
 
     def __call__(self, function):
         if inspect.isclass(function):
-            function.__init__ = self(function.__init__)
+            function.__init__ = self(function.__init__)  # type: ignore[method-assign]
             return function
         if inspect.isgeneratorfunction(function):
 
@@ -133,6 +133,7 @@ class inference_mode(_Mode):
     """Like `no_grad`, and the tensors made inside can never enter autograd. Context manager and decorator."""
 
     __module__ = "torch"
+    mode: bool
 
     def __new__(cls, mode=True):
         self = super().__new__(cls)

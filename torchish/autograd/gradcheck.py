@@ -35,7 +35,7 @@ def _outputs(x: Any) -> tuple:
     return tuple(t for t in _tensors(x) if isinstance(t, Tensor) and t.requires_grad)
 
 
-def _numerical(fn: Callable, inputs: tuple, position: int, n_out: int, eps: float) -> list[np.ndarray]:
+def _numerical(fn: Callable, inputs: tuple, position: int, n_out: int, eps: float) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """The Jacobian of each output by central differences, (input elements, output elements); complex inputs in Wirtinger form."""
     x = inputs[position]
     size = x.numel()
@@ -56,7 +56,7 @@ def _numerical(fn: Callable, inputs: tuple, position: int, n_out: int, eps: floa
         down = run(moved)
         return [(u - d) / (2 * eps) for u, d in zip(up, down, strict=True)]
 
-    rows = []
+    rows: list[tuple[list[np.ndarray], Any]] = []
     for i in range(size):
         real = difference(i, eps)
         if x.is_complex():
@@ -65,7 +65,7 @@ def _numerical(fn: Callable, inputs: tuple, position: int, n_out: int, eps: floa
         else:
             rows.append((real, None))
     run(flat)
-    out = []
+    out: list[tuple[np.ndarray, np.ndarray | None]] = []
     for k in range(n_out):
         dx = np.stack([r[0][k] for r in rows]) if rows else np.zeros((0, 0))
         if x.is_complex():
@@ -124,7 +124,7 @@ def _check(func: Callable, inputs: Any, eps: float, atol: float, rtol: float, no
             wanted.append(i)
     if not wanted:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
     all_out = _tensors(func(*args))
     outs = [(k, o) for k, o in enumerate(all_out) if o.requires_grad and o._aval.category >= 2]

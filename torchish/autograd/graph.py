@@ -194,11 +194,12 @@ class GradFn(Node):
 
     def check_versions(self) -> None:
         """Refuse saved tensors that were changed in place; take over changes that leave no trace (`.data`, NumPy)."""
+        saved: Any = self.saved
         for t, version, st, writes, k in self.versions:
             if t._vc.value != version:
                 raise modified_inplace(t, version)
-            if (st.writes != writes or st is not t._storage or st.buffer is not None) and self.saved[k].aval is t._aval:
-                self.saved = (*self.saved[:k], t._read(), *self.saved[k + 1 :])
+            if (st.writes != writes or st is not t._storage or st.buffer is not None) and saved[k].aval is t._aval:
+                self.saved = saved = (*saved[:k], t._read(), *saved[k + 1 :])
         for counter, version, st, writes, k, alias in self.result_versions:
             a = self.results[k].aval
             if counter.value != version:
@@ -214,7 +215,8 @@ class GradFn(Node):
         if self.versions or self.result_versions:
             self.check_versions()
         if len(grads) == 1:
-            given, present = _ONE, tuple(grads)
+            given: tuple[bool, ...] = _ONE
+            present = tuple(grads)
         else:
             given = tuple([g is not None for g in grads])
             present = tuple([g for g in grads if g is not None])
@@ -546,7 +548,7 @@ def _leads_to(order: list[Node], goals: set) -> set:
 
 
 def _run_pre_hooks(node: Node, grads: list, record: bool) -> list:
-    for which, hook in list(node.pre_hooks.values()):
+    for which, hook in list((node.pre_hooks or {}).values()):
         if which == "all":
             grads = TENSORS.call_all_hook(hook, grads, record)
         elif grads[which] is not None:
@@ -555,7 +557,7 @@ def _run_pre_hooks(node: Node, grads: list, record: bool) -> list:
 
 
 def _run_post_hooks(node: Node, out: list, grads: list, record: bool) -> list:
-    for hook in list(node.post_hooks.values()):
+    for hook in list((node.post_hooks or {}).values()):
         out = TENSORS.call_all_hook(hook, out, record, grads)
     return out
 

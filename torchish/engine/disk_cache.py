@@ -68,12 +68,22 @@ def load(text: str):
     except OSError:
         return None
     try:
+        if b"lapack" in data:
+            _initialize_lapack()
         call = serialize_executable.deserialize_and_load(*pickle.loads(data))
         os.utime(path)
         return call
     except Exception:  # a damaged or foreign file: whatever it raises, compiling again is right
         path.unlink(missing_ok=True)
         return None
+
+
+@functools.cache
+def _initialize_lapack() -> None:
+    """Connect XLA's LAPACK calls to SciPy's library, which JAX itself does only when it traces such a call."""
+    from jaxlib import lapack
+
+    lapack._lapack.initialize()
 
 
 _stored_bytes = 0

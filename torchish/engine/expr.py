@@ -164,7 +164,7 @@ class Expr:
         self.value = value
         self.uses = 0
         self.mark = -1
-        self.donatable = False
+        self.donatable: bool | None = False
         self.owner = owner
 
     def __repr__(self) -> str:

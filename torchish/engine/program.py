@@ -82,7 +82,7 @@ def force_jax(e: Expr) -> Any:
     return v
 
 
-def to_device(v: np.ndarray, device: str):
+def to_device(v: np.ndarray | np.generic, device: str):
     """Copy a host array to a device, keeping 64-bit types, outside of any surrounding jax trace."""
     if REMOTE is not None and not device.startswith("cpu"):
         raise RuntimeError(

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import torchish._tensor.nn_functional as _forms
-from torchish._tensor import namespace as _namespace
-from torchish._tensor.nn_functional import (
-    activation,
-    attention,
-    convolution,
-    ctc,
-    dropout,
-    loss,
-    normalization,
-    pooling,
-    sparse,
-    vision,
-)
+from importlib import import_module as _import_module
 
-# Helpers that those modules share with each other, and torch.* forms that nn.functional spells differently.
-_INTERNAL = {"check_classes", "batch_norm_aten", "instance_norm_aten"}
+from torchish._tensor import namespace as _namespace
+
 _MODULES = (
     "activation", "attention", "convolution", "ctc", "dropout", "loss", "normalization", "pooling", "sparse", "vision",
 )  # fmt: skip
+# Helpers that those modules share with each other, and torch.* forms that nn.functional spells differently.
+_INTERNAL = {"check_classes", "batch_norm_aten", "instance_norm_aten"}
 
 
 def _collect() -> None:
-    """Put the public functions of the modules here in place of the modules themselves; declarations go first."""
+    """Put the public functions of the modules here; where a declaration has the same name, it goes first."""
     found = dict(_namespace.functions("nn.functional"))
     for short in _MODULES:
-        module = getattr(_forms, short)
-        globals().pop(short, None)
+        module = _import_module(f"torchish._tensor.nn_functional.{short}")
         for name, value in vars(module).items():
             own = callable(value) and getattr(value, "__module__", None) in (module.__name__, __name__)
             if own and not name.startswith("_") and name not in _INTERNAL and name not in found:

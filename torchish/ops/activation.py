@@ -85,7 +85,8 @@ def hardsigmoid(input):
 
 @_hidden("hardswish(Tensor input)")
 def hardswish(input):
-    return jnp.where(input <= -3, 0, jnp.where(input >= 3, input, input * (input / 6 + 0.5)))
+    # (x * 0 keeps the sign of zero, and makes nan of -inf)
+    return jnp.where(input <= -3, input * 0, jnp.where(input < 3, input * (input + 3) / 6, input))
 
 
 @_hidden("threshold(Tensor input, float threshold, float value)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -15,7 +17,7 @@ def _comparison(name: str, alias: str, doc: str, f, ordered: bool):
 
     body.__doc__ = doc
     body.__module__ = __name__
-    traits = dict(
+    traits: dict[str, Any] = dict(
         promote=COMPARE, inplace=True, differentiable=False, aliases=(alias,) if alias else (),
         check=refuse(f"{name}_cpu", COMPLEX) if ordered else None,
     )  # fmt: skip

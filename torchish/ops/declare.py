@@ -201,7 +201,7 @@ def _float_to_int(v, np_dtype: np.dtype):
     if np_dtype == np.uint64:
         big = v >= 2.0**63
         return jnp.where(big, (v - jnp.where(big, 2.0**63, 0)).astype(np.uint64) + np.uint64(2**63), _float_to_int(v, np.dtype(np.int64)).astype(np.uint64))
-    wide = np.dtype(np.int64)
+    wide: np.dtype = np.dtype(np.int64)
     if np_dtype == np.int32:
         wide = np.dtype(np.int32)
     info = np.iinfo(wide)
@@ -379,7 +379,7 @@ def vjp_spec(
     def unpack(values):
         it = iter(values)
         primals = [
-            next(it) if s else jnp.zeros(a.shape, a.dtype)  # an input that the gradient does not depend on
+            next(it) if s else jnp.zeros(a.shape, a.dtype)  # type: ignore[union-attr]  # an input that the gradient does not depend on
             for s, a in zip(saved, inputs, strict=True)
         ]
         outs = [next(it) for _ in range(n_results)]

@@ -6,13 +6,14 @@ Scaling is PyTorch's: mode 0 none, 1 by the square root of the number of points,
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 
 from torchish.ops.declare import op
 from torchish.ops.precision import type_name
 
-_hidden = {"method": False, "function": False, "out": False, "saves": ()}
+_hidden: dict[str, Any] = {"method": False, "function": False, "out": False, "saves": ()}
 
 
 def _scaled(x, count: int, mode: int):

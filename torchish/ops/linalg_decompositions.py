@@ -6,6 +6,8 @@ PyTorch's, written from the results so that nothing is factored twice.
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -30,7 +32,7 @@ from torchish.ops.linalg_common import (
 from torchish.ops.linalg_signs import eigenvector_signs, needs_signs, null_rows, singular_signs, wide_is_direct
 from torchish.ops.precision import type_name
 
-_hidden = {"method": False, "function": False, "out": False}
+_hidden: dict[str, Any] = {"method": False, "function": False, "out": False}
 
 
 def _is_complex(a) -> bool:
@@ -233,8 +235,8 @@ def householder_product(a, tau):
         )
     check_kernel(a, "orgqr_cpu")
     if a.size == 0:
-        return jnp.broadcast_to(jnp.eye(*a.shape[-2:], dtype=a.dtype), a.shape)
-    eye = jnp.broadcast_to(jnp.eye(*a.shape[-2:], dtype=a.dtype), a.shape)
+        return jnp.broadcast_to(jnp.eye(a.shape[-2], a.shape[-1], dtype=a.dtype), a.shape)
+    eye = jnp.broadcast_to(jnp.eye(a.shape[-2], a.shape[-1], dtype=a.dtype), a.shape)
     return _apply_reflectors(a, tau, eye)
 
 
@@ -332,11 +334,12 @@ def lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots):
 # --- SVD ---------------------------------------------------------------------------------------------------
 
 
-@op("_linalg_svd(Tensor A, bool full_matrices, bool compute_uv, str kernel)", grad="LinalgSvdBackward0", **_hidden)
-def svd(A, full_matrices, compute_uv, kernel):
+@op("_linalg_svd(Tensor A, bool full_matrices, bool compute_uv)", grad="LinalgSvdBackward0", **_hidden)
+def svd(A, full_matrices, compute_uv):
     """U, S, Vh; the singular values alone when `compute_uv` is false."""
     check_matrix(A, "linalg.svd")
-    check_kernel(A, kernel)
+    check_float(A, "linalg.svd", low_precision=True)
+    check_kernel(A, "linalg_svd_cpu")
     m, n = A.shape[-2:]
     k = min(m, n)
     if not compute_uv:
@@ -409,7 +412,7 @@ def _(grad, result, given):
 # --- eigenvalues -------------------------------------------------------------------------------------------
 
 
-def _eig_backward(gl, gv, values, v, has_l, has_v, hermitian):
+def _eig_backward(gl, gv, values, v, has_l, has_v, *, hermitian: bool):
     def back(x):
         """V^-H x V^H."""
         if hermitian:
@@ -434,7 +437,7 @@ def _eig_backward(gl, gv, values, v, has_l, has_v, hermitian):
 def eigh(A, UPLO):
     """Eigenvalues (ascending) and eigenvectors of Hermitian matrices, of which one triangle is read."""
     check_square(A, "linalg.eigh")
-    check_float(A, "linalg.eigh")
+    check_kernel(A, "linalg_eigh_cpu")
     if not A.size:
         return _real_zeros(A, A.shape[:-1]), A
     # Hand LAPACK the triangle that PyTorch does.
@@ -447,7 +450,7 @@ def eigh(A, UPLO):
 
 @eigh.backward
 def _(grad, result, given):
-    return (_eig_backward(*grad, *result, *given, True),)
+    return (_eig_backward(*grad, *result, *given, hermitian=True),)
 
 
 @op("_linalg_eig(Tensor A)", grad="LinalgEigBackward0", **_hidden)
@@ -463,7 +466,7 @@ def eig(A):
 
 @eig.backward
 def _(grad, result, given):
-    return (_eig_backward(*grad, *result, *given, False),)
+    return (_eig_backward(*grad, *result, *given, hermitian=False),)
 
 
 @op("_linalg_eigvals(Tensor A)", grad="LinalgEigBackward0", **_hidden)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -27,7 +29,7 @@ from torchish.ops.linalg_common import (
 )
 from torchish.ops.precision import type_name
 
-_hidden = {"method": False, "function": False, "out": False}
+_hidden: dict[str, Any] = {"method": False, "function": False, "out": False}
 
 
 # --- determinants ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -125,7 +126,9 @@ def max_windows(x, kernel, stride, padding, dilation, sizes):
     """
     shape = x.shape[x.ndim - len(kernel) :]
     padded = _padded(x, kernel, stride, padding, dilation, sizes, lowest(x.dtype))
-    best = where = seen = None
+    best: Any = None
+    where: Any = None
+    seen: Any = None
     for number, place in enumerate(np.ndindex(*kernel)):
         value = _slice(padded, place, stride, dilation, sizes)
         inside = _inside(shape, place, stride, padding, dilation, sizes)
@@ -166,13 +169,13 @@ def _scatter_windows(grad, where, shape, kernel, stride, padding, dilation, size
     if all(s == k and p == 0 and d == 1 for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)):
         # windows side by side: compare and interleave, one pass over the result
         inner = [(o, k) for o, k in zip(sizes, kernel, strict=True)]
-        number = np.arange(math.prod(kernel), dtype=np.int32).reshape([n for k in kernel for n in (1, k)])
+        numbers = np.arange(math.prod(kernel), dtype=np.int32).reshape([n for k in kernel for n in (1, k)])
         spread = grad.shape[:lead] + tuple(n for o in sizes for n in (o, 1))
-        g = jnp.where(where.reshape(spread) == number, grad.reshape(spread), 0)
+        g = jnp.where(where.reshape(spread) == numbers, grad.reshape(spread), 0)
         g = g.reshape(grad.shape[:lead] + tuple(o * k for o, k in inner))
         config = [(0, 0, 0)] * lead + [(0, n - o * k, 0) for n, (o, k) in zip(shape, inner, strict=True)]
         return g if all(c[1] == 0 for c in config) else lax.pad(g, jnp.zeros((), g.dtype), config)
-    total = None
+    total: Any = None
     reach = [max(n + p, (o - 1) * s + d * (k - 1) + 1) for n, p, o, s, d, k in
              zip(shape, padding, sizes, stride, dilation, kernel, strict=True)]  # fmt: skip
     for number, place in enumerate(np.ndindex(*kernel)):

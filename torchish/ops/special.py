@@ -249,7 +249,7 @@ def _gamma_slope(sign: int, name: str):
     return rule
 
 
-def _incomplete(a, x, lower: bool):
+def _incomplete(a, x, *, lower: bool):
     inside = (a > 0) & (x > 0) & jnp.isfinite(a) & jnp.isfinite(x)
     f = lax.igamma if lower else lax.igammac
     value = f(jnp.where(inside, a, 1), jnp.where(inside, x, 1))
@@ -266,14 +266,14 @@ def _incomplete(a, x, lower: bool):
     check=refuse("igamma_cpu", *_NOT_FLOATING))  # fmt: skip
 def igamma(input, other):
     """The regularized lower incomplete gamma function."""
-    return _incomplete(*jnp.broadcast_arrays(input, other), True)
+    return _incomplete(*jnp.broadcast_arrays(input, other), lower=True)
 
 
 @op("igammac(Tensor input, Tensor other)", promote=FLOAT, inplace=True, aliases=("special.gammaincc",),
     check=refuse("igammac_cpu", *_NOT_FLOATING))  # fmt: skip
 def igammac(input, other):
     """The regularized upper incomplete gamma function."""
-    return _incomplete(*jnp.broadcast_arrays(input, other), False)
+    return _incomplete(*jnp.broadcast_arrays(input, other), lower=False)
 
 
 igamma.backward(_gamma_slope(1, "igamma"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -183,9 +184,9 @@ def grid_sampler(input, grid, mode, padding_mode, align_corners):
         index = [jnp.round(lax.stop_gradient(p)).astype(np.int64) for p in places]
         return _fetch(x, index).astype(input.dtype)
     low = [jnp.floor(lax.stop_gradient(p)) for p in places]
-    total = 0
+    total: Any = 0
     for corner in np.ndindex(*(2,) * n):
-        weight = 1
+        weight: Any = 1
         index = []
         for p, f, c in zip(places, low, corner, strict=True):
             weight = weight * ((p - f) if c else (f + 1 - p))
@@ -231,8 +232,8 @@ def _folded(p, size, padding_mode, align_corners):
 def _fetch(x, index):
     """Elements of (N, C, *spatial) at integer places (N, *out) per dimension; 0 outside."""
     spatial = x.shape[2:]
-    inside = True
-    flat = 0
+    inside: Any = True
+    flat: Any = 0
     for i, size in zip(index, spatial, strict=True):
         inside = inside & (i >= 0) & (i < size)
         flat = flat * size + jnp.clip(i, 0, size - 1)
@@ -403,7 +404,7 @@ def col2im(input, output_size, kernel_size, dilation, padding, stride):
     x = widen(x).reshape(n, c, *kernel_size, rows, columns)
     full = [max(o + 2 * p, (m - 1) * s + d * (k - 1) + 1) for o, p, m, s, d, k in
             zip(output_size, padding, (rows, columns), stride, dilation, kernel_size, strict=True)]  # fmt: skip
-    total = None
+    total: Any = None
     for i, j in np.ndindex(*kernel_size):
         config = [(0, 0, 0), (0, 0, 0)]
         for at, m, s, d, f in zip((i, j), (rows, columns), stride, dilation, full, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 # Chebyshev coefficients of I0 on [0, 8] and beyond, from Cephes, as in PyTorch.
@@ -27,6 +29,7 @@ _FAR = (
 
 
 def _chebyshev(x: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
+    b0: Any
     b0, b1, b2 = np.float64(coefficients[0]), np.float64(0), np.float64(0)
     for c in coefficients[1:]:
         b2, b1 = b1, b0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torchish._tensor.apply import apply
 from torchish._tensor.dispatch import composite
 from torchish._tensor.tensor import Tensor
@@ -53,24 +55,24 @@ def _string_padding(padding: str, stride: tuple, dilation: tuple, kernel: tuple)
     return tuple((t // 2, t - t // 2) for t in totals)
 
 
-def _convolve(name: str, n: int, input: Tensor, weight: Tensor, bias, *spec_args, **more) -> Tensor:
+def _convolve(name: str, n: int, input: Tensor, weight: Tensor, bias, stride, padding, dilation, groups, **more) -> Tensor:
     ndim = input._aval.ndim
     if ndim == n + 1:
         batched = unsqueeze(input, 0)
-        spec = _spec(n, bias is not None, *spec_args, weight, **more)
+        spec = _spec(n, bias is not None, stride, padding, dilation, groups, weight, **more)
         return squeeze_dim(apply(spec, (batched, weight) if bias is None else (batched, weight, bias)), 0)
     if ndim != n + 2:
         raise RuntimeError(
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {list(input.shape)}"
         )
-    spec = _spec(n, bias is not None, *spec_args, weight, **more)
+    spec = _spec(n, bias is not None, stride, padding, dilation, groups, weight, **more)
     return apply(spec, (input, weight) if bias is None else (input, weight, bias))
 
 
 def _declare(n: int) -> None:
     name = f"conv{n}d"
     head = f"{name}(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1"
-    traits = {"method": False, "aliases": (f"nn.functional.{name}",)}
+    traits: dict[str, Any] = {"method": False, "aliases": (f"nn.functional.{name}",)}
 
     def conv(input, weight, bias, stride, padding, dilation, groups):
         return _convolve(name, n, input, weight, bias, _tuple(stride), _tuple(padding), _tuple(dilation), groups)

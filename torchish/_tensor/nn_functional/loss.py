@@ -12,6 +12,7 @@ from torchish import _dtypes as dt
 from torchish._tensor.nn_functional._call import ap, require_float, scalar_type
 from torchish._tensor.nn_functional._reduction import legacy, reduction_of
 from torchish._tensor.tensor import Tensor
+from torchish.autograd.graph import GradFn, named
 from torchish.ops import loss as L
 from torchish.ops.softmax import log_softmax
 
@@ -51,6 +52,15 @@ def _weighted(errors: Tensor, input: Tensor, weight: Tensor, reduction: str, by_
 def _require_float(input: Tensor, target: Tensor, kernel: str) -> None:
     if input._aval.category < 2 and target._aval.category < 2:
         require_float(input, kernel)
+
+
+def _no_target_gradient(name: str, target: Tensor) -> None:
+    """RuntimeError where PyTorch has no derivative in the target."""
+    if target._aval.category >= 2 and target._needs() and torch.is_grad_enabled():
+        raise RuntimeError(
+            f"The function '{name}' is not differentiable with respect to argument 'target'. This input cannot have "
+            "requires_grad True."
+        )
 
 
 # --- regression --------------------------------------------------------------------------------------------
@@ -322,7 +332,11 @@ def _cross_entropy_probabilities(input, target, weight, reduction, ignore_index,
         return total
     if input._aval.size == 0:
         return total.fill_(math.nan)
-    return total / (input._aval.size // classes)
+    mean = total / (input._aval.size // classes)
+    if mean._grad_fn is not None:
+        # PyTorch divides by a C++ number here, which has a name of its own
+        mean._grad_fn.__class__ = named("DivBackward1", GradFn)
+    return mean
 
 
 def _cross_entropy_smooth(input, target, weight, reduction, ignore_index, label_smoothing, dim):
@@ -513,6 +527,7 @@ def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Tensor:
     """log(1 + exp(-target * input)), targets being 1 or -1."""
+    _no_target_gradient("soft_margin_loss", target)
     return ap(L.soft_margin_loss, (reduction_of(reduction, size_average, reduce),), input, target)
 
 

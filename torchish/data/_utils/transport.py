@@ -18,8 +18,12 @@ from torchish.nn.parameter import Parameter
 
 
 def _reduce(t: Tensor):
-    if t._needs() and not t.is_leaf:
-        return t.__reduce_ex__(5)  # refuses, in PyTorch's words
+    if not t.is_leaf:
+        raise RuntimeError(
+            "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not support crossing "
+            "process boundaries.  If you just want to transfer the data, call detach() on the tensor before serializing "
+            "(e.g., putting it on the queue)."
+        )
     value = host.host_view(t)
     return _rebuild, (t._host() if value is None else value, t._requires_grad, type(t) is Parameter)
 

@@ -31,13 +31,14 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
 
 def _addindent(text: str, n: int) -> str:
     first, *rest = text.split("\n")
-    return first if not rest else first + "\n" + "\n".join(" " * n + line for line in rest)
+    return "\n".join([first, *(" " * n + line if line.strip() else "" for line in rest)])
 
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 _global_forward_hooks: OrderedDict = OrderedDict()
 _global_forward_hooks_always: OrderedDict = OrderedDict()
+_global_forward_hooks_with_kwargs: OrderedDict = OrderedDict()
 _global_forward_pre_hooks: OrderedDict = OrderedDict()
 _global_backward_hooks: OrderedDict = OrderedDict()
 _global_backward_pre_hooks: OrderedDict = OrderedDict()
@@ -52,7 +53,13 @@ def _register_global(hooks: OrderedDict, hook: Callable) -> RemovableHandle:
 
 def register_module_forward_hook(hook, *, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
     """Call `hook(module, input, output)` after every module's forward."""
-    return _register_global(_global_forward_hooks, hook)
+    handle = RemovableHandle(_global_forward_hooks, extra_dict=[_global_forward_hooks_always, _global_forward_hooks_with_kwargs])
+    _global_forward_hooks[handle.id] = hook
+    if with_kwargs:
+        _global_forward_hooks_with_kwargs[handle.id] = True
+    if always_call:
+        _global_forward_hooks_always[handle.id] = True
+    return handle
 
 
 def register_module_forward_pre_hook(hook) -> RemovableHandle:
@@ -60,12 +67,33 @@ def register_module_forward_pre_hook(hook) -> RemovableHandle:
     return _register_global(_global_forward_pre_hooks, hook)
 
 
-def register_module_full_backward_hook(hook) -> RemovableHandle:
-    """Call `hook(module, grad_input, grad_output)` after every module's backward."""
+_MIXED_GLOBAL = (
+    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of them."
+)
+_MIXED = "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
+
+
+class _Global:
+    """Whether the global backward hooks are full ones; None before the first is registered."""
+
+    full: bool | None = None
+
+
+def _register_global_backward(hook: Callable, full: bool) -> RemovableHandle:
+    if _Global.full is (not full):
+        raise RuntimeError(_MIXED_GLOBAL)
+    _Global.full = full
     return _register_global(_global_backward_hooks, hook)
 
 
-register_module_backward_hook = register_module_full_backward_hook
+def register_module_full_backward_hook(hook) -> RemovableHandle:
+    """Call `hook(module, grad_input, grad_output)` after every module's backward."""
+    return _register_global_backward(hook, True)
+
+
+def register_module_backward_hook(hook) -> RemovableHandle:
+    """Deprecated in favour of `register_module_full_backward_hook`."""
+    return _register_global_backward(hook, False)
 
 
 def register_module_full_backward_pre_hook(hook) -> RemovableHandle:
@@ -265,6 +293,9 @@ class Module:
         else:
             object.__delattr__(self, name)
 
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in self.__dict__.items() if k != "_compiled_call_impl"}
+
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
         for name in ("_forward_pre_hooks", "_forward_pre_hooks_with_kwargs", "_forward_hooks", "_forward_hooks_with_kwargs",
@@ -316,9 +347,9 @@ class Module:
                     if got is not None:
                         args = got if isinstance(got, tuple) else (got,)
             backward = None
-            full = list(_global_backward_hooks.values()) + (
-                list(self._backward_hooks.values()) if self._is_full_backward_hook is not False else []
-            )
+            full = list(_global_backward_hooks.values()) if _Global.full else []
+            if self._is_full_backward_hook is not False:
+                full += self._backward_hooks.values()
             pre = list(_global_backward_pre_hooks.values()) + list(self._backward_pre_hooks.values())
             if full or pre:
                 from torchish.utils.backward_hook import BackwardHook
@@ -329,37 +360,51 @@ class Module:
             for key, hook in [*_global_forward_hooks.items(), *self._forward_hooks.items()]:
                 if key in self._forward_hooks_always_called or key in _global_forward_hooks_always:
                     called.add(key)
-                got = hook(self, args, kwargs, result) if key in self._forward_hooks_with_kwargs else hook(self, args, result)
+                with_kwargs = key in self._forward_hooks_with_kwargs or key in _global_forward_hooks_with_kwargs
+                got = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
                 if got is not None:
                     result = got
             if backward is not None:
+                if not isinstance(result, (Tensor, tuple)):
+                    warnings.warn(
+                        "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                        f"{type(result)}",
+                        stacklevel=4,
+                    )
                 result = backward.setup_output_hook(result)
-            if self._backward_hooks and self._is_full_backward_hook is False:
+            simple = list(_global_backward_hooks.values()) if _Global.full is False else []
+            if self._is_full_backward_hook is False:
+                simple += self._backward_hooks.values()
+            if simple:
                 var = result
                 while not isinstance(var, Tensor):
                     var = next(v for v in (var.values() if isinstance(var, dict) else var) if isinstance(v, (Tensor, dict, tuple, list)))
                 if var.grad_fn is not None:
-                    for hook in self._backward_hooks.values():
+                    for hook in simple:
                         var.grad_fn.register_hook(functools.partial(_non_full, hook, self))
             return result
 
-        if not self._forward_hooks_always_called:
+        if not self._forward_hooks_always_called and not _global_forward_hooks_always:
             return inner()
         try:
             return inner()
         except Exception:
-            for key, hook in self._forward_hooks.items():
-                if key in self._forward_hooks_always_called and key not in called:
-                    try:
-                        got = hook(self, args, kwargs, result) if key in self._forward_hooks_with_kwargs else hook(self, args, result)
-                        if got is not None:
-                            result = got
-                    except Exception as e:
-                        warnings.warn(
-                            f"module forward hook with ``always_call=True`` raised an exception that was silenced as another "
-                            f"error was raised in forward: {e!s}",
-                            stacklevel=2,
-                        )
+            waiting = [("global ", k, h) for k, h in _global_forward_hooks.items() if k in _global_forward_hooks_always]
+            waiting += [("", k, h) for k, h in self._forward_hooks.items() if k in self._forward_hooks_always_called]
+            for kind, key, hook in waiting:
+                if key in called:
+                    continue
+                try:
+                    with_kwargs = not kind and key in self._forward_hooks_with_kwargs
+                    got = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
+                    if got is not None:
+                        result = got
+                except Exception as e:
+                    warnings.warn(
+                        f"{kind}module forward hook with ``always_call=True`` raised an exception that was silenced as another "
+                        f"error was raised in forward: {e!s}",
+                        stacklevel=2,
+                    )
             raise
 
     def compile(self, *args, **kwargs) -> None:
@@ -403,9 +448,7 @@ class Module:
     def register_full_backward_hook(self, hook, prepend: bool = False) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` after the module's backward."""
         if self._is_full_backward_hook is False:
-            raise RuntimeError(
-                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
-            )
+            raise RuntimeError(_MIXED)
         self._is_full_backward_hook = True
         handle = RemovableHandle(self._backward_hooks)
         self._backward_hooks[handle.id] = hook
@@ -416,9 +459,7 @@ class Module:
     def register_backward_hook(self, hook) -> RemovableHandle:
         """Deprecated in favour of `register_full_backward_hook`."""
         if self._is_full_backward_hook is True:
-            raise RuntimeError(
-                "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
-            )
+            raise RuntimeError(_MIXED)
         self._is_full_backward_hook = False
         handle = RemovableHandle(self._backward_hooks)
         self._backward_hooks[handle.id] = hook
@@ -429,6 +470,11 @@ class Module:
         return _register_global(self._state_dict_hooks, hook)
 
     def _register_state_dict_hook(self, hook) -> RemovableHandle:
+        if getattr(hook, "_from_public_api", False):
+            raise RuntimeError(
+                "Cannot register the same function as the state dict post hook that was previously registered via "
+                "register_state_dict_post_hook"
+            )
         return _register_global(self._state_dict_hooks, hook)
 
     def register_state_dict_pre_hook(self, hook) -> RemovableHandle:
@@ -477,6 +523,14 @@ class Module:
         dtype, where, _, fmt = _parse_to(args, dict(kwargs))
         if dtype is not None and dtype.category < 2:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+        if dtype is not None and dtype.category == 3:
+            warnings.warn(
+                "Complex modules are a new feature under active development whose design may change, and some modules might not "
+                "work as expected when using complex tensors as parameters or buffers. Please file an issue at "
+                "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does not work as "
+                "expected.",
+                stacklevel=2,
+            )
 
         def one(t: Tensor) -> Tensor:
             if fmt is not None and t.dim() in (4, 5):
@@ -629,6 +683,13 @@ class Module:
                     f"model is {param.shape}."
                 )
                 continue
+            if not lazy and param.is_meta and not value.is_meta and not assign:
+                warnings.warn(
+                    f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, which "
+                    "is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their corresponding "
+                    "key in the module instead of copying them in place?)",
+                    stacklevel=2,
+                )
             try:
                 with no_grad():
                     if assign:
@@ -771,18 +832,20 @@ class Module:
         if target == "":
             return self
         mod: Any = self
-        for i, item in enumerate(atoms := target.split(".")):
+        for item in target.split("."):
             if not hasattr(mod, item):
                 raise AttributeError(f"{mod._get_name()} has no attribute `{item}`")
             mod = getattr(mod, item)
             if not isinstance(mod, Module):
-                raise AttributeError("`" + ".".join(atoms[: i + 1]) + "` is not an nn.Module")
+                raise AttributeError(f"`{item}` is not an nn.Module")
         return mod
 
     def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
         """Replace the module with this dotted name."""
         if target == "":
             raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         parent, _, name = target.rpartition(".")
         mod = self.get_submodule(parent)
         if strict and not hasattr(mod, name):
