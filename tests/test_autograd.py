@@ -793,6 +793,7 @@ def test_a_loop_leaves_nothing_behind():
     """Views, in-place writes, hooks and backward leave no live tensors or expressions, without the garbage collector."""
     torch = torchish
     from torchish.autograd.graph import Node
+    from torchish.engine.expr import Expr
 
     w = torch.full((4, 3), 0.1, requires_grad=True)
     x = torch.arange(12.0).view(4, 3)
@@ -825,9 +826,10 @@ def test_a_loop_leaves_nothing_behind():
             for _ in range(n):
                 once()
             assert not [r for r in dead if r() is not None]
-            counts.append([sum(isinstance(o, t) for o in gc.get_objects()) for t in (torch.Tensor, Node)])
+            counts.append([sum(issubclass(type(o), t) for o in gc.get_objects()) for t in (torch.Tensor, Node, Expr)])
         pending = len(torchish.engine.expr.LOCAL.pending)
     finally:
         gc.enable()
-    assert counts[0] == counts[1]
+    assert counts[1][:2] == counts[0][:2]
+    assert abs(counts[1][2] - counts[0][2]) < 200  # what is still pending differs
     assert pending < 200

@@ -26,6 +26,7 @@ from torchish._tensor import search as _search
 from torchish._tensor import statistics as _statistics
 from torchish._tensor.nn_functional import activation, attention, ctc, dropout, loss, normalization, pooling, sparse, vision
 from torchish._tensor.nn_functional import convolution as _convolution
+from torchish._tensor.nn_functional import aten as _aten
 from torchish.ops import (
     bessel,
     bitwise,

@@ -106,7 +106,7 @@ def test_walking_sharing_and_replacing():
             lambda: net.get_parameter("0.nope"), lambda: net.get_parameter("0"), lambda: net.get_buffer("extra"),
             lambda: net.set_submodule("1.1", 3), lambda: setattr(net, "extra", 3), lambda: delattr(net, "nope"),
         ):  # fmt: skip
-            with pytest.raises(Exception) as e:  # noqa: PT011
+            with pytest.raises(Exception) as e:
                 f()
             errors.append((e.type, str(e.value)))
         twin = copy.deepcopy(net)

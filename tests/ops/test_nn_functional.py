@@ -140,9 +140,7 @@ def test_loss_of_two_tensors(name, reduction):
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize(
-    "options", [{}, {"ignore_index": 1}, {"label_smoothing": 0.1}, {"label_smoothing": 0.1, "ignore_index": 2}]
-)
+@pytest.mark.parametrize("options", [{}, {"ignore_index": 1}, {"label_smoothing": 0.1}, {"label_smoothing": 0.1, "ignore_index": 2}])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_cross_entropy(reduction, options, weighted):
     weight = np.array([0.5, 1.0, 2.0, 0.1])
@@ -250,3 +248,24 @@ def test_error_text(name):
         ERRORS[name](real, real.nn.functional)
     assert type(ours.value).__name__ == type(theirs.value).__name__
     assert str(ours.value) == str(theirs.value)
+
+
+RANDOM = {
+    "dropout": lambda t, F: F.dropout(t.ones(50), 0.3),
+    "dropout2d": lambda t, F: F.dropout2d(t.ones(2, 3, 4, 4), 0.3),
+    "alpha_dropout": lambda t, F: F.alpha_dropout(t.ones(50), 0.3, True),
+    "feature_alpha_dropout": lambda t, F: F.feature_alpha_dropout(t.ones(2, 3, 4), 0.3, True),
+    "rrelu": lambda t, F: F.rrelu(t.linspace(-1, 1, 40), training=True),
+    "gumbel_softmax": lambda t, F: F.gumbel_softmax(t.ones(3, 7), hard=True),
+    "fractional_max_pool2d": lambda t, F: F.fractional_max_pool2d(t.arange(288.0).view(2, 4, 6, 6).sin(), 2, output_size=4),
+}
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_same_seed_same_numbers(name):
+    seen = []
+    for t in (torch, real):
+        t.manual_seed(3)
+        seen.append((RANDOM[name](t, t.nn.functional).numpy(), t.rand(3).numpy()))
+    np.testing.assert_allclose(seen[0][0], seen[1][0], rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(seen[0][1], seen[1][1])

@@ -163,22 +163,29 @@ def test_lbfgs():
         assert got[2] == want[2]
 
 
-PARAMS = lambda t: [t.nn.Parameter(t.ones(2, 2))]
+def PARAMS(t):
+    return [t.nn.Parameter(t.ones(2, 2))]
+
+
 ERRORS = [
     lambda t: t.optim.SGD([], lr=0.1), lambda t: t.optim.SGD(t.ones(2), lr=0.1), lambda t: t.optim.SGD([1], lr=0.1),
     lambda t: t.optim.SGD(PARAMS(t), lr=-1), lambda t: t.optim.SGD(PARAMS(t), lr=1, momentum=-1),
     lambda t: t.optim.SGD(PARAMS(t), lr=1, nesterov=True), lambda t: t.optim.Adam(PARAMS(t), betas=(1.0, 0.9)),
     lambda t: t.optim.Adam(PARAMS(t), betas=(0, 0.9)), lambda t: t.optim.Adam(PARAMS(t), eps=-1),
     lambda t: t.optim.Adam([t.ones(2, requires_grad=True) * 2]),
-    lambda t: t.optim.SGD([{"params": PARAMS(t)}, {"params": {t.ones(1)}}]), lambda t: t.optim.SGD([{"params": 2 * [p := PARAMS(t)[0]]}, {"params": p}]),
-    lambda t: t.optim.Adadelta(PARAMS(t), rho=2), lambda t: t.optim.Rprop(PARAMS(t), etas=(1, 2)), lambda t: t.optim.ASGD(PARAMS(t), lr=-1),
+    lambda t: t.optim.SGD([{"params": PARAMS(t)}, {"params": {t.ones(1)}}]),
+    lambda t: t.optim.SGD([{"params": 2 * [p := PARAMS(t)[0]]}, {"params": p}]),
+    lambda t: t.optim.Adadelta(PARAMS(t), rho=2), lambda t: t.optim.Rprop(PARAMS(t), etas=(1, 2)),
+    lambda t: t.optim.ASGD(PARAMS(t), lr=-1),
     lambda t: t.optim.LBFGS([{"params": PARAMS(t)}, {"params": PARAMS(t)}]), lambda t: t.optim.Adafactor(PARAMS(t), d=0.5),
     lambda t: t.optim.Muon([t.ones(2)]), lambda t: t.optim.SparseAdam(PARAMS(t), lr=0), lambda t: t.optim.RMSprop(PARAMS(t), alpha=-1),
-    lambda t: t.optim.SGD(PARAMS(t)).add_param_group([]), lambda t: t.optim.SGD(PARAMS(t)).load_state_dict({"state": {}, "param_groups": []}),
+    lambda t: t.optim.SGD(PARAMS(t)).add_param_group([]),
+    lambda t: t.optim.SGD(PARAMS(t)).load_state_dict({"state": {}, "param_groups": []}),
     lambda t: t.optim.SGD([("a", PARAMS(t)[0]), PARAMS(t)[0]]), lambda t: t.optim.Optimizer(PARAMS(t), {}).step(),
     lambda t: t.optim.lr_scheduler.StepLR(3, 1), lambda t: t.optim.lr_scheduler.LambdaLR(t.optim.SGD(PARAMS(t)), [1, 2]),
     lambda t: t.optim.lr_scheduler.ReduceLROnPlateau(t.optim.SGD(PARAMS(t)), mode="x"),
-    lambda t: t.optim.lr_scheduler.OneCycleLR(t.optim.SGD(PARAMS(t)), 0.1), lambda t: t.optim.lr_scheduler.CyclicLR(t.optim.Adagrad(PARAMS(t)), 0.1, 1),
+    lambda t: t.optim.lr_scheduler.OneCycleLR(t.optim.SGD(PARAMS(t)), 0.1),
+    lambda t: t.optim.lr_scheduler.CyclicLR(t.optim.Adagrad(PARAMS(t)), 0.1, 1),
     lambda t: t.optim.lr_scheduler.StepLR(t.optim.SGD(PARAMS(t)), 1, last_epoch=3), lambda t: t.optim.swa_utils.get_ema_avg_fn(2),
 ]  # fmt: skip
 
@@ -199,15 +206,22 @@ def test_errors_are_those_of_pytorch(number):
     assert outcome(torchish) == want
 
 
-S = lambda t: t.optim.lr_scheduler
+def S(t):
+    return t.optim.lr_scheduler
+
+
 SCHEDULERS = {
     "lambda": lambda t, o: S(t).LambdaLR(o, lambda e: 0.95**e), "multiplicative": lambda t, o: S(t).MultiplicativeLR(o, lambda e: 0.9),
     "step": lambda t, o: S(t).StepLR(o, 3, 0.5), "multistep": lambda t, o: S(t).MultiStepLR(o, [2, 5, 5], 0.3),
     "constant": lambda t, o: S(t).ConstantLR(o, 0.5, 4), "linear": lambda t, o: S(t).LinearLR(o, 0.2, 0.9, 6),
     "exponential": lambda t, o: S(t).ExponentialLR(o, 0.9), "polynomial": lambda t, o: S(t).PolynomialLR(o, 6, 2.0),
     "cosine": lambda t, o: S(t).CosineAnnealingLR(o, 5, 0.01), "restarts": lambda t, o: S(t).CosineAnnealingWarmRestarts(o, 3, 2),
-    "cyclic": lambda t, o: S(t).CyclicLR(o, 0.01, 0.5, 3, mode="triangular2"), "range": lambda t, o: S(t).CyclicLR(o, 0.01, 0.5, 3, 2, "exp_range", 0.9),
-    "onecycle": lambda t, o: S(t).OneCycleLR(o, 0.4, total_steps=20), "threephase": lambda t, o: S(t).OneCycleLR(o, [0.4, 0.2], epochs=4, steps_per_epoch=5, three_phase=True, anneal_strategy="linear"),
+    "cyclic": lambda t, o: S(t).CyclicLR(o, 0.01, 0.5, 3, mode="triangular2"),
+    "range": lambda t, o: S(t).CyclicLR(o, 0.01, 0.5, 3, 2, "exp_range", 0.9),
+    "onecycle": lambda t, o: S(t).OneCycleLR(o, 0.4, total_steps=20),
+    "threephase": lambda t, o: S(t).OneCycleLR(
+        o, [0.4, 0.2], epochs=4, steps_per_epoch=5, three_phase=True, anneal_strategy="linear"
+    ),
     "sequential": lambda t, o: S(t).SequentialLR(o, [S(t).ConstantLR(o, 0.1, 3), S(t).ExponentialLR(o, 0.9)], [4]),
     "chained": lambda t, o: S(t).ChainedScheduler([S(t).ConstantLR(o, 0.1, 3), S(t).ExponentialLR(o, 0.9)]),
     "swa": lambda t, o: t.optim.swa_utils.SWALR(o, 0.05, 4),
@@ -297,7 +311,9 @@ def test_transforms_in_plain_jax(name):
 
     @jax.jit
     def step(params, state):
-        loss = lambda p: jnp.mean((jnp.tanh(X @ p["w"].T + p["b"]) - Y) ** 2)
+        def loss(p):
+            return jnp.mean((jnp.tanh(X @ p["w"].T + p["b"]) - Y) ** 2)
+
         updates, state = tx.update(jax.grad(loss)(params), state, params)
         return optax.apply_updates(params, updates), state
 

@@ -615,6 +615,11 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
             resize(o, r._aval.shape)
         o._write(cast_expr(r._read(), o._aval.dtype))
         o._vc.value += 1
+    fields = getattr(type(results), "_fields", None)
+    if fields is not None:
+        from torchish.return_types import make
+
+        return make(type(results).__name__ + "_out", fields)(outs)
     return out
 
 

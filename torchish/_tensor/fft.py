@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -453,7 +454,7 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     x = views.unsqueeze(input, 0) if len(shape) == 2 else input
     x = views.transpose(x, 1, 2)
     real = input._aval.torch_dtype.to_real()
-    w = window if window is not None else from_host(np.ones((win,), real.np))
+    w: Any = window if window is not None else from_host(np.ones((win,), real.np))
     w = _centered(w, win, n_fft, x)
     mode = 1 if normalized else 2
     if return_complex:

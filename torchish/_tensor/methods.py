@@ -26,7 +26,7 @@ from torchish._tensor.dispatch import composite, plain
 from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish._tensor.tensor import Tensor, readonly
-from torchish._tensor.views import expand, infer_size
+from torchish._tensor.views import infer_size
 from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
 from torchish.autograd.graph import GradFn, LeafHooks
@@ -147,7 +147,11 @@ def convert(t: Tensor, d: dt.dtype | None = None, where: str | None = None, copy
     if d is not None and d is not t._aval.torch_dtype:
         made = apply(cast.spec(("T",), (d.np,)), (t,))
         return made if memory_format is None else contiguous(made, memory_format=memory_format)
-    if copy_ or (memory_format is not None and not is_contiguous(t, memory_format) and getattr(memory_format, "name", "") != "preserve_format"):
+    if copy_ or (
+        memory_format is not None
+        and not is_contiguous(t, memory_format)
+        and getattr(memory_format, "name", "") != "preserve_format"
+    ):
         return clone(t, memory_format=memory_format)
     return t
 
@@ -216,7 +220,8 @@ def _parse_to(args: tuple, kwargs: dict):
 
             raise TypeError(
                 f"to() received an invalid combination of arguments - got ({', '.join(type_name(x) for x in args)}), but expected one of:\n"
-                " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
+                " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
+                "torch.memory_format memory_format = None)\n"
                 " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
                 " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
             )
@@ -298,7 +303,10 @@ Tensor.is_cuda = _is_on("cuda")  # type: ignore[attr-defined]
 Tensor.is_cpu = property(lambda self: self._aval.device in (CPU, "traced"))  # type: ignore[attr-defined]
 Tensor.is_meta = _is_on("meta")  # type: ignore[attr-defined]
 Tensor.is_xla = _is_on("xla")  # type: ignore[attr-defined]
-for _n in ("is_sparse", "is_sparse_csr", "is_quantized", "is_nested", "is_mkldnn", "is_mps", "is_xpu", "is_ipu", "is_vulkan", "is_maia", "is_mtia"):
+for _n in (
+    "is_sparse", "is_sparse_csr", "is_quantized", "is_nested", "is_mkldnn", "is_mps", "is_xpu", "is_ipu", "is_vulkan", "is_maia",
+    "is_mtia",
+):  # fmt: skip
     setattr(Tensor, _n, False)
 Tensor.get_device = lambda self: -1 if self._aval.device in (CPU, "traced", "meta") else int(self._aval.device.partition(":")[2])  # type: ignore[attr-defined]
 
@@ -410,7 +418,9 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
     st = self._storage
     if not self._on_buffer() or st.expr.aval.dtype != a.dtype:
         buffer = st.share()
-        return np.ndarray(a.shape, a.dtype, buffer.data if False else buffer.view(np.uint8) if buffer.flags.c_contiguous else buffer, self._offset * a.dtype.itemsize, tuple(s * a.dtype.itemsize for s in self.stride()))
+        size = a.dtype.itemsize
+        memory = buffer.view(np.uint8) if buffer.flags.c_contiguous else buffer
+        return np.ndarray(a.shape, a.dtype, memory, self._offset * size, tuple(s * size for s in self.stride()))
     return as_strided(st.share(), a.shape, self.stride(), self._offset)
 
 
@@ -551,7 +561,8 @@ Tensor.untyped_storage, Tensor.storage, Tensor._typed_storage, Tensor.data_ptr =
 
 
 def is_set_to(self: Tensor, other: Tensor) -> bool:
-    return self._storage is other._storage and self._offset == other._offset and self.shape == other.shape and self.stride() == other.stride()
+    same = self._storage is other._storage and self._offset == other._offset
+    return same and self.shape == other.shape and self.stride() == other.stride()
 
 
 Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]

@@ -615,12 +615,12 @@ def _contract(operands: list[Tensor], inputs: Sequence[tuple[int, ...]], output:
                 f"expected scalar type {m.type_name(first)} but found {m.type_name(t._aval)}"
             )
     m.no_bool(first, "bmm")
-    for i, (t, labels) in enumerate(zip(operands, terms, strict=True)):
+    for i, (t, own) in enumerate(zip(operands, terms, strict=True)):
         # a dimension of size 1 that stands for a larger one takes no part in the sum
-        stretched = [d for d, x in enumerate(labels) if t._aval.shape[d] == 1 and sizes[x] != 1]
+        stretched = [d for d, x in enumerate(own) if t._aval.shape[d] == 1 and sizes[x] != 1]
         if stretched:
             operands[i] = views.squeeze_dims(t, tuple(stretched))
-            terms[i] = [x for d, x in enumerate(labels) if d not in stretched]
+            terms[i] = [x for d, x in enumerate(own) if d not in stretched]
     order = {x: k for k, x in enumerate(sizes)}
     equation = ",".join("".join(_symbol(order[x]) for x in t) for t in terms)
     equation += "->" + "".join(_symbol(order[x]) for x in output)

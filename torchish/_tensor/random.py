@@ -216,8 +216,14 @@ def _new(shape, dtype, device, requires_grad, generator, host, accelerator, d=No
     return t
 
 
-_KW = "generator? generator=None, dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, bool? pin_memory=False, any names=None"
-_LIKE = "dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, bool? pin_memory=False, any memory_format=None, generator? generator=None"
+_KW = (
+    "generator? generator=None, dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, "
+    "bool? pin_memory=False, any names=None"
+)
+_LIKE = (
+    "dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, bool? pin_memory=False, "
+    "any memory_format=None, generator? generator=None"
+)
 
 
 @composite(f"rand(int[]* size, *, {_KW})", method=False, out=True)
@@ -249,7 +255,8 @@ def randint(high, size, *, generator=None, dtype=None, layout=None, device=None,
 
 
 @composite(f"randint(int low, int high, int[] size, *, {_KW})", method=False, out=True)
-def randint_low(low, high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+def randint_low(low, high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+                names=None):  # fmt: skip
     """Integers on [low, high), of shape `size`."""
     return _randint(low, high, size, generator, dtype, device, requires_grad)
 
@@ -260,7 +267,10 @@ def randperm(n, *, generator=None, dtype=None, layout=None, device=None, require
     where = resolve(device)
     if where in (CPU, "meta"):
         return from_host(streams.randperm(generator_for(where, generator)._cpu, n, (dtype or dt.int64).np), where, bool(requires_grad))
-    return _new((n,), dtype, device, requires_grad, generator, streams.rand, lambda k, s, d: jax.random.permutation(k, n).astype(d), dt.int64)
+    return _new(
+        (n,), dtype, device, requires_grad, generator, streams.rand,
+        lambda k, s, d: jax.random.permutation(k, n).astype(d), dt.int64,
+    )  # fmt: skip
 
 
 def _like(input, dtype, device, requires_grad, memory_format, generator, host, accelerator) -> Tensor:
@@ -315,13 +325,15 @@ def _randint_like(input, low, high, dtype, device, requires_grad, memory_format,
 
 
 @composite(f"randint_like(Tensor input, int high, *, {_LIKE})", method=False)
-def randint_like(input, high, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, memory_format=None, generator=None):
+def randint_like(input, high, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+                 memory_format=None, generator=None):  # fmt: skip
     """Integers on [0, high) with the shape, dtype and device of `input`."""
     return _randint_like(input, 0, high, dtype, device, requires_grad, memory_format, generator)
 
 
 @composite(f"randint_like(Tensor input, int low, int high, *, {_LIKE})", method=False)
-def randint_like_low(input, low, high, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, memory_format=None, generator=None):
+def randint_like_low(input, low, high, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+                     memory_format=None, generator=None):  # fmt: skip
     """Integers on [low, high) with the shape, dtype and device of `input`."""
     return _randint_like(input, low, high, dtype, device, requires_grad, memory_format, generator)
 
@@ -357,7 +369,8 @@ def _normal(mean, std, generator):
 
 
 @composite(f"normal(Number mean, Number std, int[] size, *, {_KW})", method=False, out=True)
-def normal_size(mean, std, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+def normal_size(mean, std, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
+                names=None):  # fmt: skip
     """Normal numbers of shape `size`."""
     return _new(
         size, dtype, device, requires_grad, generator,
@@ -480,7 +493,9 @@ def dropout_factors(t: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
     def accelerator(k, s, d):
         return jax.random.bernoulli(k, 1 - p, s).astype(d) / (1 - p)
 
-    host = lambda g, s, d: streams.dropout_noise(g, s, p, d)
+    def host(g, s, d):
+        return streams.dropout_noise(g, s, p, d)
+
     strides = like_strides(t) if shape == t._aval.shape else None
     if strides is None:
         return Tensor._wrap(_draw(shape, t.dtype, t._aval.device, None, host, accelerator))
@@ -522,7 +537,10 @@ def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable
 def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None, **kwargs) -> Tensor:
     """Fill with uniform numbers on [from, to)."""
     low, high = float(kwargs.pop("from", from_)), float(to)
-    return _fill(self, "uniform_", generator, lambda g, s, d: streams.uniform(g, s, d, low, high), lambda k, s, d: _jax_uniform(k, s, d, low, high))
+    return _fill(
+        self, "uniform_", generator, lambda g, s, d: streams.uniform(g, s, d, low, high),
+        lambda k, s, d: _jax_uniform(k, s, d, low, high),
+    )  # fmt: skip
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
@@ -546,7 +564,10 @@ def random_(self: Tensor, *args, generator=None, **kwargs) -> Tensor:
     elif len(args) == 2:
         low, high = args
     if not args and not kwargs:
-        return _fill(self, "random_", generator, streams.random_, lambda k, s, d: jax.random.randint(k, s, 0, _random_limit(d), np.int64).astype(d))
+        return _fill(
+            self, "random_", generator, streams.random_,
+            lambda k, s, d: jax.random.randint(k, s, 0, _random_limit(d), np.int64).astype(d),
+        )  # fmt: skip
     return _fill(
         self, "random_", generator, lambda g, s, d: streams.random_from(g, s, d, low, high),
         lambda k, s, d: jax.random.randint(k, s, low, _random_limit(d) if high is None else high, np.int64).astype(d),

@@ -215,7 +215,8 @@ def pack_padded_sequence(input: Tensor, lengths: Tensor, batch_first: bool) -> t
     return data, from_host(mask.sum(1).astype(np.int64))
 
 
-def pad_packed_sequence(data: Tensor, batch_sizes: Tensor, batch_first: bool, padding_value: float, total_length: int) -> tuple[Tensor, Tensor]:
+def pad_packed_sequence(data: Tensor, batch_sizes: Tensor, batch_first: bool, padding_value: float,
+                        total_length: int) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Packed steps as (time, batch, *) with `padding_value` where there are none, and the lengths."""
     sizes = tuple(batch_sizes.tolist())
     place, mask, _ = _packing(sizes)

@@ -37,10 +37,8 @@ def _grad_outputs(outputs: tuple, gradients: tuple) -> list:
     """The starting gradients: given ones checked, missing ones one for a scalar."""
     from torchish._tensor.tensor import Tensor
 
-    if len(outputs) != len(gradients):
-        raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
     out: list = []
-    for i, (t, g) in enumerate(zip(outputs, gradients, strict=True)):
+    for i, (t, g) in enumerate(zip(outputs, gradients, strict=False)):
         if isinstance(g, Tensor):
             if g._aval.shape != t._aval.shape:
                 raise RuntimeError(
@@ -63,6 +61,8 @@ def _grad_outputs(outputs: tuple, gradients: tuple) -> list:
             out.append(_one(t))
         else:
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    if len(outputs) != len(gradients):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
     return out
 
 
@@ -186,11 +186,12 @@ def grad(
     return tuple(result)
 
 
-from torchish.autograd.gradcheck import gradcheck, gradgradcheck
+from torchish.autograd.gradcheck import gradcheck, gradgradcheck  # noqa: E402
 
 Variable = None  # set by the package once Tensor exists
 
 __all__ = [
-    "gradcheck", "gradgradcheck",    "Function", "anomaly_mode", "detect_anomaly", "function", "functional", "set_detect_anomaly", "STATE", "backward", "enable_grad", "grad", "grad_mode", "graph", "inference_mode", "is_grad_enabled", "no_grad",
+    "STATE", "Function", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "functional", "grad", "grad_mode",
+    "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled", "no_grad", "profiler", "set_detect_anomaly",
     "set_grad_enabled",
 ]  # fmt: skip

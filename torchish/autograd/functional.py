@@ -23,7 +23,9 @@ def _tuple_of(x: Any, arg: str, fn: str) -> tuple[bool, tuple]:
                     f"The {arg} given to {fn} must be either a Tensor or a tuple of Tensors but the value at index {i} has type "
                     f"{type(t)}."
                 )
-            raise TypeError(f"The {arg} given to {fn} must be either a Tensor or a tuple of Tensors but the given {arg} has type {type(given)}.")
+            raise TypeError(
+                f"The {arg} given to {fn} must be either a Tensor or a tuple of Tensors but the given {arg} has type {type(given)}."
+            )
     return is_tuple, x
 
 
@@ -102,14 +104,18 @@ def _fill(grads: tuple, refs: tuple, strict: bool, create_graph: bool, stage: st
         if g is None:
             if strict:
                 if stage == "back":
-                    raise RuntimeError(f"The output of the user-provided function is independent of input {i}. This is not allowed in strict mode.")
+                    raise RuntimeError(
+                        f"The output of the user-provided function is independent of input {i}. This is not allowed in strict mode."
+                    )
                 if stage == "back_trick":
                     raise RuntimeError(
                         f"The gradient with respect to the input is independent of entry {i} in the grad_outputs when using the "
                         "double backward trick to compute forward mode gradients. This is not allowed in strict mode."
                     )
                 if stage == "double_back":
-                    raise RuntimeError(f"The jacobian of the user-provided function is independent of input {i}. This is not allowed in strict mode.")
+                    raise RuntimeError(
+                        f"The jacobian of the user-provided function is independent of input {i}. This is not allowed in strict mode."
+                    )
                 raise RuntimeError(
                     f"The hessian of the user-provided function is independent of entry {i} in the grad_jacobian. This is not allowed "
                     "in strict mode as it prevents from using the double backward trick to replace forward mode AD."
@@ -117,8 +123,14 @@ def _fill(grads: tuple, refs: tuple, strict: bool, create_graph: bool, stage: st
             g = torchish.zeros_like(r)
         elif strict and create_graph and not g.requires_grad:
             if "double" not in stage:
-                raise RuntimeError(f"The jacobian of the user-provided function is independent of input {i}. This is not allowed in strict mode when create_graph=True.")
-            raise RuntimeError(f"The hessian of the user-provided function is independent of input {i}. This is not allowed in strict mode when create_graph=True.")
+                raise RuntimeError(
+                    f"The jacobian of the user-provided function is independent of input {i}. This is not allowed in strict mode when "
+                    "create_graph=True."
+                )
+            raise RuntimeError(
+                f"The hessian of the user-provided function is independent of input {i}. This is not allowed in strict mode when "
+                "create_graph=True."
+            )
         out.append(g)
     return tuple(out)
 
@@ -186,9 +198,14 @@ def jacobian(
     import torchish
 
     if strategy not in ("forward-mode", "reverse-mode"):
-        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".')
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs than inputs, '
+            '"forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+        )
     if strategy == "forward-mode" and not vectorize:
-        raise NotImplementedError('Computing Jacobian using forward-AD or forward-over-reverse Hessian is only implemented for `vectorize=True`.')
+        raise NotImplementedError(
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only implemented for `vectorize=True`."
+        )
     with enable_grad():
         is_inputs_tuple, inputs = _tuple_of(inputs, "inputs", "jacobian")
         inputs = _fresh(inputs, create_graph)

@@ -147,7 +147,10 @@ def _check(func: Callable, inputs: Any, eps: float, atol: float, rtol: float, no
                 columns.append(_analytical(args, wanted, o, weights)[position])
                 again = _analytical(args, wanted, o, weights)[position]
                 if columns[-1] is not None and again is not None and not np.allclose(columns[-1], again, 0, nondet_tol or 1e-15):
-                    raise GradcheckError("Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives different values, although analytical gradient matches numerical gradient.")
+                    raise GradcheckError(
+                        "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times gives "
+                        "different values, although analytical gradient matches numerical gradient."
+                    )
             size = args[i].numel()
             a = np.stack([np.zeros(size) if c is None else c for c in columns], 1) if n else np.zeros((size, 0))
             dx, dy = numerical[k]

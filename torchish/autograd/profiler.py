@@ -154,7 +154,9 @@ class EventList(list):
     def self_cpu_time_total(self) -> float:
         return sum(e.self_cpu_time_total for e in self)
 
-    def key_averages(self, group_by_input_shapes: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False) -> EventList:
+    def key_averages(
+        self, group_by_input_shapes: bool = False, group_by_stack_n: int = 0, group_by_overload_name: bool = False
+    ) -> EventList:
         """One row per name (and input shapes), added up."""
         groups: dict[tuple, FunctionEventAvg] = {}
         for e in self:
@@ -175,7 +177,8 @@ class EventList(list):
         return total
 
     def table(self, sort_by: str | None = None, row_limit: int = 100, max_src_column_width: int = 75, max_name_column_width: int = 55,
-              max_shapes_column_width: int = 80, header: str | None = None, top_level_events_only: bool = False, time_unit=None) -> str:  # fmt: skip
+              max_shapes_column_width: int = 80, header: str | None = None, top_level_events_only: bool = False,
+              time_unit=None) -> str:  # fmt: skip
         """The events as a text table, sorted by a field such as `self_cpu_time_total`."""
         rows = list(self)
         if not rows:

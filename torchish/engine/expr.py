@@ -119,8 +119,7 @@ class Spec:
         except Exception as error:
             # An operation's own complaint: what JAX adds about its hidden frames says nothing to the user.
             error.__notes__ = [n for n in getattr(error, "__notes__", ()) if "JAX" not in n]
-            error.__cause__, error.__suppress_context__ = None, True
-            raise error.with_traceback(None)
+            raise error.with_traceback(None) from None
         if isinstance(out, (tuple, list)):
             return AvalTuple(tuple(aval(tuple(o.shape), o.dtype, device) for o in out), device)
         return aval(tuple(out.shape), out.dtype, device)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
 
 from torchish._tensor import namespace as _namespace
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any: ...
+
 
 _MODULES = (
     "activation", "attention", "convolution", "ctc", "dropout", "loss", "normalization", "pooling", "sparse", "vision",

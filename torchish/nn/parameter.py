@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchish._tensor.printing import format_parameter
 from torchish._tensor.tensor import Tensor
 
 
-class _ParameterMeta(type(Tensor)):
+class _ParameterMeta(type):
     def __instancecheck__(cls, instance):
         if type.__instancecheck__(cls, instance):
             return True
@@ -35,7 +35,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
                     f"instance of the same type, but return type {type(t).__name__} was found instead. To use the type as a "
                     "Parameter, please correct the detach() semantics defined by its __torch_dispatch__() implementation."
                 )
-            t._is_param = True
+            t._is_param = True  # type: ignore[attr-defined]
             return t
         p = data._alias(cls)
         if requires_grad:
@@ -49,8 +49,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         memo[id(self)] = result
         return result
 
-    def __repr__(self, *, tensor_contents=None) -> str:
-        return format_parameter(super().__repr__(tensor_contents=tensor_contents))
+    def __repr__(self, *, tensor_contents=None) -> str:  # type: ignore[override]
+        return format_parameter(super().__repr__(tensor_contents=tensor_contents))  # type: ignore[call-arg]
 
     def __reduce_ex__(self, protocol):
         extra = {k: copy.copy(v) for k, v in self.__dict__.items() if not k.startswith("_")}
@@ -64,7 +64,7 @@ def _rebuild_parameter(cls, data, requires_grad, extra):
     return p
 
 
-class _BufferMeta(type(Tensor)):
+class _BufferMeta(type):
     def __instancecheck__(cls, instance):
         if cls is Buffer:
             return isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False)
@@ -90,7 +90,12 @@ class Buffer(Tensor, metaclass=_BufferMeta):
 class UninitializedTensorMixin:
     """What uninitialized parameters and buffers share: a dtype and device, but no shape yet."""
 
+    cls_to_become: Any
     _allowed = ("dtype", "device", "data", "requires_grad", "grad", "materialize", "is_leaf")
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def materialize(self, shape, device=None, dtype=None) -> None:
         """Give the parameter its shape (undefined values, here zeros)."""
@@ -118,7 +123,7 @@ class UninitializedTensorMixin:
         return f"<{self.__class__.__name__}>"
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
     """A parameter of a lazy module before its first call."""
 
     __module__ = "torch.nn.parameter"
@@ -137,7 +142,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return memo[id(self)]
 
 
-class UninitializedBuffer(UninitializedTensorMixin, Tensor):
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
     """A buffer of a lazy module before its first call."""
 
     __module__ = "torch.nn.parameter"

@@ -200,7 +200,8 @@ def _float_to_int(v, np_dtype: np.dtype):
     # then by truncation of the high bits.
     if np_dtype == np.uint64:
         big = v >= 2.0**63
-        return jnp.where(big, (v - jnp.where(big, 2.0**63, 0)).astype(np.uint64) + np.uint64(2**63), _float_to_int(v, np.dtype(np.int64)).astype(np.uint64))
+        high = (v - jnp.where(big, 2.0**63, 0)).astype(np.uint64) + np.uint64(2**63)
+        return jnp.where(big, high, _float_to_int(v, np.dtype(np.int64)).astype(np.uint64))
     wide: np.dtype = np.dtype(np.int64)
     if np_dtype == np.int32:
         wide = np.dtype(np.int32)
@@ -281,7 +282,8 @@ def op(
     real) or "body" (the function's own dtype and shape stand). `inplace`: derive `name_`. `out`: accept `out=`. `returns`: field
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
-    arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands' memory order (default for promoting operations).
+    arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
+    memory order (default for promoting operations).
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
     """
 
@@ -337,6 +339,19 @@ def saved_inputs(spec: Spec, needs: tuple[bool, ...]) -> tuple[bool, ...]:
     return mask
 
 
+# The last operation of PyTorch's derivative formula, where it is no product.
+_BACKWARD_NAMES = {
+    **dict.fromkeys(("div", "log", "log1p", "log2", "log10", "atan", "sqrt", "mean"), "DivBackward0"),
+    "sum": "ExpandBackward0",
+    "mm": "MmBackward0",
+    "relu": "ThresholdBackwardBackward0",
+    "tanh": "TanhBackwardBackward0",
+    "sigmoid": "SigmoidBackwardBackward0",
+    "softmax": "SoftmaxBackwardDataBackward0",
+    "log_softmax": "LogSoftmaxBackwardDataBackward0",
+}
+
+
 class BackwardOp:
     """What stands for an `Op` in a backward spec, so that backward operations are differentiable in their turn."""
 
@@ -355,7 +370,10 @@ class BackwardOp:
         self.saves = dict.fromkeys(self.dynamic, self.dynamic)
         # What PyTorch's derivative formulas mostly end in: a product for pointwise operations.
         name = base.grad_name if isinstance(base.grad_name, str) else _camel(base.name.strip("_")) + "Backward0"
-        self.grad_name = "MulBackward0" if base.promote else name.replace("Backward", "BackwardBackward")
+        self.pointwise = bool(base.promote) or getattr(base, "pointwise", False)
+        self.grad_name = _BACKWARD_NAMES.get(native_name(base.name)) or (
+            "MulBackward0" if self.pointwise else name.replace("Backward", "BackwardBackward")
+        )
 
 
 def vjp_spec(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -118,18 +115,18 @@ def solve_factored(lu, perm, b, adjoint: bool = False, transpose: bool = False):
     return jnp.take_along_axis(x, back[..., :, None].astype(jnp.int32), axis=-2)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(4,))
-def solve_with(a, lu, perm, b, adjoint):
-    """X of A X = B (A^H X = B when `adjoint`) by given factors of A; differentiable in A and B, not in the factors."""
-    return solve_factored(lu, perm, b, adjoint)
+def solve_with(a, lu, perm, b, adjoint: bool):
+    """X of A X = B (A^H X = B when `adjoint`) by given factors of A; differentiable in A and B, to any order."""
+    matrix = mH(a) if adjoint else a
 
+    def transposed(_, r):
+        if adjoint:  # (A^H)^T is conj(A)
+            return jnp.conj(solve_factored(lu, perm, jnp.conj(r)))
+        return solve_factored(lu, perm, r, transpose=True)
 
-@solve_with.defjvp
-def _(adjoint, primals, tangents):
-    a, lu, perm, b = primals
-    da, _, _, db = tangents
-    x = solve_with(a, lu, perm, b, adjoint)
-    return x, solve_with(a, lu, perm, db - mm(mH(da) if adjoint else da, x), adjoint)
+    return lax.custom_linear_solve(
+        lambda x: mm(matrix, x), b, lambda _, r: solve_factored(lu, perm, r, adjoint), transposed
+    )
 
 
 def factor(a):

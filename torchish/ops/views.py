@@ -213,7 +213,7 @@ def to_memory(root, strides):
     order = sorted(range(root.ndim), key=lambda i: (-strides[i], i))
     shape = tuple(root.shape[i] for i in order)
     span = 1 + sum((n - 1) * s for n, s in zip(root.shape, strides, strict=True))
-    if span == root.size and len(set(strides[i] for i in range(root.ndim) if root.shape[i] > 1)) == sum(n > 1 for n in root.shape):
+    if span == root.size and len({strides[i] for i in range(root.ndim) if root.shape[i] > 1}) == sum(n > 1 for n in root.shape):
         return lax.transpose(root, order).reshape(-1)
     positions = np.zeros(shape, np.int64)
     for axis, i in enumerate(order):

@@ -28,7 +28,7 @@ def check_common(lr: Any, eps: float, betas: tuple, weight_decay: Any = 0) -> No
 class _AdamFamily(FusedOptimizer):
     """Optimizers with `betas`, whose state is a step count and tensors like the parameter."""
 
-    _numbers = ("lr", "beta1", "beta2", "eps", "weight_decay")
+    _numbers: tuple[str, ...] = ("lr", "beta1", "beta2", "eps", "weight_decay")
 
     def _values(self, group: dict) -> tuple:
         beta1, beta2 = group["betas"]

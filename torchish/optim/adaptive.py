@@ -209,9 +209,10 @@ class Adafactor(FusedOptimizer):
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         state: dict[str, Any] = {"step": step_tensor(0.0)}
         if p.dim() > 1:
-            shape = list(p.shape)
-            state["row_var"] = p.grad.new_zeros([*shape[:-1], 1])
-            state["col_var"] = p.grad.new_zeros([*shape[:-2], 1, shape[-1]])
+            shape, grad = list(p.shape), p.grad
+            assert grad is not None
+            state["row_var"] = grad.new_zeros([*shape[:-1], 1])
+            state["col_var"] = grad.new_zeros([*shape[:-2], 1, shape[-1]])
         else:
             state["variance"] = torch.zeros_like(p.grad)
         return state

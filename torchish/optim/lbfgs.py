@@ -142,8 +142,8 @@ class LBFGS(Optimizer):
             self._history = History(flat_grad, history_size)
             return flat_grad.neg()
         if self._history is None:  # after a state dictionary was loaded
-            old = [state.get(k) for k in ("old_dirs", "old_stps", "ro", "H_diag")]
-            self._history = History(flat_grad, history_size, *old[:3], diagonal=float(old[3]))
+            old: list[Any] = [state.get(k) for k in ("old_dirs", "old_stps", "ro", "H_diag")]
+            self._history = History(flat_grad, history_size, old[0], old[1], old[2], float(old[3]))
         return self._history.direction(flat_grad, state["prev_flat_grad"], state["d"], state["t"])
 
     def state_dict(self) -> dict[str, Any]:

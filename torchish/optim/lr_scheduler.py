@@ -101,11 +101,11 @@ class LRScheduler:
         if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
             return
         weak = ref(optimizer)
-        func = optimizer.step.__func__
+        func = optimizer.step.__func__  # type: ignore[attr-defined]
 
         @wraps(func)
         def wrapper(*args, **kwargs):
-            opt = weak()
+            opt: Any = weak()
             opt._opt_called = True
             return func.__get__(opt, opt.__class__)(*args, **kwargs)
 
@@ -706,11 +706,12 @@ class CyclicLR(_WithMomentum):
         if self._scale_fn_custom is not None:
             return
         self.scale_mode = "iterations" if self.mode == "exp_range" else "cycle"
-        self._scale_fn_ref: Callable = {
+        functions: dict[str, Callable] = {
             "triangular": self._triangular_scale_fn,
             "triangular2": self._triangular2_scale_fn,
             "exp_range": partial(self._exp_range_scale_fn, self.gamma),
-        }[self.mode]
+        }
+        self._scale_fn_ref: Callable = functions[self.mode]
 
     def scale_fn(self, x: float) -> float:
         """The height of a cycle (or of an iteration)."""

@@ -64,6 +64,14 @@ class Optimizer:
     _numbers: tuple[str, ...] = ()  # hyperparameters that are inputs of the program
     _flags: tuple[str, ...] = ()  # hyperparameters that shape the program
 
+    _opt_called: bool  # set by a scheduler once `step` was called
+    _optimizer_step_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_step_post_hooks: OrderedDict[int, Callable]
+    _optimizer_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_state_dict_post_hooks: OrderedDict[int, Callable]
+    _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_load_state_dict_post_hooks: OrderedDict[int, Callable]
+
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = defaults
         for name in _HOOKS:
@@ -215,7 +223,7 @@ class Optimizer:
             if isinstance(value, dict):
                 return {k: cast(param, v, number, k) for k, v in value.items()}
             if isinstance(value, Iterable) and not isinstance(value, str):
-                return type(value)(cast(param, v, number) for v in value)
+                return type(value)(cast(param, v, number) for v in value)  # type: ignore[call-arg]
             return value
 
         state: defaultdict = defaultdict(dict)
@@ -402,9 +410,9 @@ class FusedOptimizer(Optimizer):
                 else:
                     all_state[p] = s
             states.append(s)
-        device = params[0]._aval.device
-        if any([p._aval.device is not device for p in params]):
-            for where in dict.fromkeys(p._aval.device for p in params):
+        devices = {p._aval.device for p in params}
+        if len(devices) > 1:
+            for where in sorted(devices):
                 chosen = [i for i, p in enumerate(params) if p._aval.device == where]
                 self._count_and_update(group, [params[i] for i in chosen], [states[i] for i in chosen])
         else:
@@ -417,7 +425,7 @@ class FusedOptimizer(Optimizer):
             return
         counters = [s["step"] for s in states]
         first = counters[0]._storage.expr
-        if first.value is not None and not counters[0]._chain and all([c._storage.expr is first for c in counters]):
+        if first.value is not None and not counters[0]._chain and len({id(c._storage.expr) for c in counters}) == 1:
             count = float(first.value) + 1.0
             new = _count_leaf(count)
             for c in counters:
@@ -438,7 +446,7 @@ class FusedOptimizer(Optimizer):
             self._emit(group, [params[i] for i in chosen], [states[i] for i in chosen], count)
 
     def _emit(self, group: dict, params: list[Tensor], states: list[dict], count: float) -> None:
-        inputs = [p._read() for p in params]
+        inputs: list[Any] = [p._read() for p in params]
         inputs += [p._grad._read() for p in params]  # type: ignore[union-attr]
         slots = self._slots
         present = []

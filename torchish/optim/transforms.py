@@ -47,6 +47,7 @@ def _transformation(rule: Rule, init: Callable[[Any], dict[str, Any]], slots: tu
     def update_fn(grads, state: State, params=None):
         if params is None:
             raise ValueError("this transformation needs the parameters: call update(grads, state, params)")
+        tree: Any
         leaves, tree = jax.tree.flatten(params)
         flat_grads = tree.flatten_up_to(grads)
         flat = {k: jax.tree.flatten(state.slots[k], is_leaf=none)[0] for k in slots}
@@ -116,7 +117,7 @@ def _correction(beta: Any, count: Any) -> Any:
 
 
 def _wide():
-    return jnp.float64 if jax.config.jax_enable_x64 else jnp.float32
+    return jnp.float64 if jax.config.jax_enable_x64 else jnp.float32  # type: ignore[attr-defined]
 
 
 def sgd(lr: Any = 1e-3, momentum: Any = 0, dampening: Any = 0, weight_decay: Any = 0, nesterov: bool = False,

@@ -186,11 +186,11 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
         require_float(input, "leaky_relu_cpu")
         return (ap_ if inplace else ap)(A.rrelu_eval, ((lower + upper) / 2,), input)
     require_float(input, "rrelu_with_noise_out_cpu")
-    # PyTorch draws a slope for each element that needs one, in order
+    # PyTorch draws a slope, in double precision, for each element that needs one
     noise = torch.ones_like(input)
     low = input.detach() <= 0
-    slopes = torch.empty(int(low.sum()), dtype=input.dtype, device=input.device).uniform_(float(lower), float(upper))
-    noise[low] = slopes
+    slopes = torch.empty(int(low.sum()), dtype=torch.float64, device=input.device).uniform_(float(lower), float(upper))
+    noise[low] = slopes.to(input.dtype)
     return (ap_ if inplace else ap)(A.rrelu_with_noise, (), input, noise)
 
 

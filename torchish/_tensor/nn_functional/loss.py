@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -58,8 +59,7 @@ def _no_target_gradient(name: str, target: Tensor) -> None:
     """RuntimeError where PyTorch has no derivative in the target."""
     if target._aval.category >= 2 and target._needs() and torch.is_grad_enabled():
         raise RuntimeError(
-            f"The function '{name}' is not differentiable with respect to argument 'target'. This input cannot have "
-            "requires_grad True."
+            f"The function '{name}' is not differentiable with respect to argument 'target'. This input cannot have requires_grad True."
         )
 
 
@@ -159,20 +159,22 @@ def gaussian_nll_loss(
     if isinstance(var, float):
         if var < 0:
             raise ValueError("var has negative entry/entries")
-        var = var * torch.ones_like(input)
+        variance: Any = var * torch.ones_like(input)
     elif torch.any(var < 0):
         raise ValueError("var has negative entry/entries")
-    if var.size() != input.size():
-        if input.size()[:-1] == var.size():
-            var = torch.unsqueeze(var, -1)
-        elif not (input.ndim == var.ndim and sum(y for x, y in zip(input.size(), var.size(), strict=True) if x != y) == 1):
+    else:
+        variance = var
+    if variance.size() != input.size():
+        if input.size()[:-1] == variance.size():
+            variance = torch.unsqueeze(variance, -1)
+        elif not (input.ndim == variance.ndim and sum(y for x, y in zip(input.size(), variance.size(), strict=True) if x != y) == 1):
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(reduction + " is not valid")
-    var = var.clone()
+    variance = variance.clone()
     with torch.no_grad():
-        var.clamp_(min=eps)
-    loss = 0.5 * (torch.log(var) + (input - target) ** 2 / var)
+        variance.clamp_(min=eps)
+    loss = 0.5 * (torch.log(variance) + (input - target) ** 2 / variance)
     if full:
         loss += 0.5 * math.log(2 * math.pi)
     return _reduced(loss, reduction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import namedtuple
 from collections.abc import Sequence
+from typing import Any
 
 import torchish as torch
 from torchish._tensor.tensor import Tensor
@@ -52,7 +53,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Fresh weights for the head and all clusters."""
         self.head.reset_parameters()
-        for i2h, h2o in self.tail:
+        tail: Any = self.tail
+        for i2h, h2o in tail:
             i2h.reset_parameters()
             h2o.reset_parameters()
 

@@ -76,7 +76,7 @@ class MultiheadAttention(Module):
             self.bias_k = new_parameter((1, 1, embed_dim), device, dtype)
             self.bias_v = new_parameter((1, 1, embed_dim), device, dtype)
         else:
-            self.bias_k = self.bias_v = None
+            self.bias_k = self.bias_v = None  # type: ignore[assignment]
         self.add_zero_attn = add_zero_attn
         self._reset_parameters()
 

@@ -123,7 +123,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
     def initialize_parameters(self, input: Tensor) -> None:
         if self.has_uninitialized_params():
             self.num_features = input.shape[1]
-            tensors = [self.weight, self.bias] if self.affine else []
+            tensors: list[Any] = [self.weight, self.bias] if self.affine else []
             if self.track_running_stats:
                 tensors += [self.running_mean, self.running_var]
             for t in tensors:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torchish as torch
 from torchish._tensor.tensor import Tensor
@@ -58,7 +59,7 @@ class _ConvNd(Module):
                 for i, (d, k) in enumerate(zip(reversed(dilation), reversed(kernel_size), strict=True)):
                     total = d * (k - 1)
                     both[2 * i], both[2 * i + 1] = total // 2, total - total // 2
-            self._reversed_padding_repeated_twice = both
+            self._reversed_padding_repeated_twice: list[int] | tuple[int, ...] = both
         else:
             self._reversed_padding_repeated_twice = _reverse_repeat_tuple(padding, 2)
         ends = (in_channels, out_channels // groups) if transposed else (out_channels, in_channels // groups)
@@ -227,6 +228,9 @@ class ConvTranspose3d(_ConvTransposeNd):
 class _LazyConvXdMixin(LazyModuleMixin):
     """Takes `in_channels` from the first input."""
 
+    weight: Any
+    bias: Any
+
     def _make_lazy(self, out_channels: int, bias: bool, device, dtype) -> None:
         self.weight = UninitializedParameter(device=device, dtype=dtype)
         self.out_channels = out_channels
@@ -235,7 +239,7 @@ class _LazyConvXdMixin(LazyModuleMixin):
 
     def reset_parameters(self) -> None:
         if not self.has_uninitialized_params() and self.in_channels != 0:
-            super().reset_parameters()
+            super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self, input: Tensor, *args, **kwargs) -> None:
         if not self.has_uninitialized_params():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 from torchish.autograd.grad_mode import no_grad
 from torchish.nn.parameter import is_lazy
@@ -12,6 +13,10 @@ class LazyModuleMixin:
     """Put before a module class whose `initialize_parameters(input)` can infer shapes from the first input."""
 
     cls_to_become: type | None = None
+
+    if TYPE_CHECKING:  # what the module class that comes after it has
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

@@ -127,6 +127,10 @@ class Module:
     dump_patches = False
     _version = 1
     training: bool
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+    _modules: dict[str, Any]
+    _is_full_backward_hook: bool | None
     call_super_init = False
     _compiled_call_impl = None
 
@@ -278,7 +282,7 @@ class Module:
             else:
                 for hook in _global_registrations["buffer"].values():
                     value = _replaced(hook(self, name, value), value)
-                buffers[name] = value
+                buffers[name] = value  # type: ignore[index]
             return
         object.__setattr__(self, name, value)
 
@@ -295,6 +299,13 @@ class Module:
 
     def __getstate__(self) -> dict:
         return {k: v for k, v in self.__dict__.items() if k != "_compiled_call_impl"}
+
+    def __reduce_ex__(self, protocol):
+        cls = type(self)
+        if cls.__module__.partition(".")[0] != "torch":
+            return super().__reduce_ex__(protocol)
+        # our own classes answer to PyTorch's names, which may not be importable where this is unpickled
+        return _new_module, (cls.__qualname__,), self.__getstate__() if hasattr(self, "__getstate__") else self.__dict__
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -425,7 +436,9 @@ class Module:
             self._forward_pre_hooks.move_to_end(handle.id, last=False)
         return handle
 
-    def register_forward_hook(self, hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
+    def register_forward_hook(
+        self, hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
         """Call `hook(module, args, output)` after `forward`; it may return a new output."""
         handle = RemovableHandle(self._forward_hooks, extra_dict=[self._forward_hooks_with_kwargs, self._forward_hooks_always_called])
         self._forward_hooks[handle.id] = hook
@@ -495,7 +508,7 @@ class Module:
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for key, param in self._parameters.items():
+        for param in self._parameters.values():
             if param is None:
                 continue
             with no_grad():
@@ -905,6 +918,14 @@ class Module:
         for kind in _DICTS:
             replica.__dict__[kind] = replica.__dict__[kind].copy()
         return replica
+
+
+def _new_module(name: str) -> Module:
+    """An empty instance of a module class of torch.nn, for unpickling."""
+    import torchish.nn
+
+    cls = getattr(torchish.nn, name)
+    return cls.__new__(cls)
 
 
 def _replaced(new: Any, old: Any) -> Any:

@@ -165,7 +165,7 @@ class TransformerEncoder(Module):
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=is_causal, src_key_padding_mask=padding)
         if skips:
-            output = output.masked_fill((padding != 0).unsqueeze(-1), 0.0)
+            output = output.masked_fill((padding != 0).unsqueeze(-1), 0.0)  # type: ignore[union-attr]
         return output if self.norm is None else self.norm(output)
 
 
