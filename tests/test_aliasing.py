@@ -130,7 +130,10 @@ def narrow(w, a, b, c, d):
 @step("view")
 def transposes(w, a, b, c, d):
     t = w.tensor(a)
-    return [lambda: t.t(), lambda: t.transpose(_dim(t, b), _dim(t, c)), lambda: t.T if t.dim() == 2 else t.mT, lambda: t.permute(*range(t.dim())[::-1])][d % 4]()
+    return [
+        lambda: t.t(), lambda: t.transpose(_dim(t, b), _dim(t, c)), lambda: t.T if t.dim() == 2 else t.mT,
+        lambda: t.permute(*range(t.dim())[::-1]),
+    ][d % 4]()  # fmt: skip
 
 
 @step("view")
@@ -155,7 +158,9 @@ def squeeze(w, a, b, c, d):
 @step("view")
 def expand(w, a, b, c, d):
     t = w.tensor(a)
-    return [lambda: t.expand(2, *t.shape), lambda: t.expand(*(3 if n == 1 else -1 for n in t.shape)), lambda: t.broadcast_to((2, 2, 3))][b % 3]()
+    return [
+        lambda: t.expand(2, *t.shape), lambda: t.expand(*(3 if n == 1 else -1 for n in t.shape)), lambda: t.broadcast_to((2, 2, 3)),
+    ][b % 3]()  # fmt: skip
 
 
 @step("view")
@@ -187,7 +192,10 @@ def parts(w, a, b, c, d):
 @step("view")
 def several(w, a, b, c, d):
     t = w.tensor(a)
-    return [lambda: t.unbind(_dim(t, c)), lambda: t.split(1 + d % 2, _dim(t, c)), lambda: t.chunk(2, _dim(t, c)), lambda: t.tensor_split(2, _dim(t, c))][b % 4]()[:3]
+    return [
+        lambda: t.unbind(_dim(t, c)), lambda: t.split(1 + d % 2, _dim(t, c)), lambda: t.chunk(2, _dim(t, c)),
+        lambda: t.tensor_split(2, _dim(t, c)),
+    ][b % 4]()[:3]  # fmt: skip
 
 
 @step("view")
@@ -247,7 +255,9 @@ def fill(w, a, b, c, d):
 def setitem(w, a, b, c, d):
     t = w.tensor(a)
     _writable(t)
-    index = [0, slice(1, None), slice(None), Ellipsis, (slice(None), 0), (slice(None), slice(None, None, 2)), slice(None, None, 2), -1][b % 8]
+    index = [
+        0, slice(1, None), slice(None), Ellipsis, (slice(None), 0), (slice(None), slice(None, None, 2)), slice(None, None, 2), -1,
+    ][b % 8]  # fmt: skip
     if d % 2:
         t[index] = float(c)
     else:
@@ -284,7 +294,10 @@ def setindex(w, a, b, c, d):
 @step("write")
 def reshape_inplace(w, a, b, c, d):
     t = w.tensor(a)
-    return [lambda: t.t_(), lambda: t.transpose_(_dim(t, c), _dim(t, d)), lambda: t.squeeze_(), lambda: t.unsqueeze_(0), lambda: t.squeeze_(_dim(t, c))][b % 5]()
+    return [
+        lambda: t.t_(), lambda: t.transpose_(_dim(t, c), _dim(t, d)), lambda: t.squeeze_(), lambda: t.unsqueeze_(0),
+        lambda: t.squeeze_(_dim(t, c)),
+    ][b % 5]()  # fmt: skip
 
 
 @step("write")
@@ -337,7 +350,10 @@ def assign_data(w, a, b, c, d):
 @step("grad")
 def compute(w, a, b, c, d):
     t, other = w.tensor(a), w.tensor(b)
-    return [lambda: t * other, lambda: t + other, lambda: t * 3, lambda: t.exp(), lambda: t * t, lambda: t.sin(), lambda: t / 2, lambda: (t * 2).relu() if not t.is_complex() else t][c % 8]()
+    return [
+        lambda: t * other, lambda: t + other, lambda: t * 3, lambda: t.exp(), lambda: t * t, lambda: t.sin(), lambda: t / 2,
+        lambda: (t * 2).relu() if not t.is_complex() else t,
+    ][c % 8]()  # fmt: skip
 
 
 @step("grad")
@@ -513,7 +529,8 @@ def same_values(x, y) -> bool:
 def check_states(ref, our, trail):
     for i, (x, y) in enumerate(zip(ref.pool, our.pool, strict=True)):
         p, q = state(x, torch), state(y, torchish)
-        assert p == q, f"tensor {i} after {trail}:\n" + "\n".join(f"  {k}: torch {p.get(k)}, torchish {q.get(k)}" for k in {**p, **q} if p.get(k) != q.get(k))
+        differ = [f"  {k}: torch {p.get(k)}, torchish {q.get(k)}" for k in {**p, **q} if p.get(k) != q.get(k)]
+        assert p == q, f"tensor {i} after {trail}:\n" + "\n".join(differ)
     p, q = sharing(ref.pool), sharing(our.pool)
     assert p == q, f"sharing after {trail}: torch {p}, torchish {q}"
 

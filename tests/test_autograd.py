@@ -433,7 +433,8 @@ def inference_tensors(torch):
 @contract
 def attributes_that_cannot_be_set(torch):
     y = leaf(torch) * 2
-    names = ("grad_fn", "is_leaf", "shape", "dtype", "device", "ndim", "_version", "T", "output_nr", "is_cuda", "itemsize", "nbytes", "retains_grad", "mT", "H")
+    names = ("grad_fn", "is_leaf", "shape", "dtype", "device", "ndim", "_version", "T", "output_nr", "is_cuda", "itemsize",
+             "nbytes", "retains_grad", "mT", "H")  # fmt: skip
     return [(n, error(lambda n=n: setattr(y, n, None)), error(lambda n=n: delattr(y, n))) for n in names]
 
 
@@ -553,8 +554,10 @@ def function_inputs_returned(torch):
     views = function(torch, lambda ctx, x: (x[0], x[1]), lambda ctx, a, b: torch.stack([a, b, a]))
     r = same.apply(x)
     return [
-        r, r is x, r._is_view(), r.data_ptr() == x.data_ptr(), error(lambda: same.apply(y).add_(1)), view.apply(y), view.apply(y)._is_view(),
-        error(lambda: view.apply(y).add_(1)), views.apply(y), error(lambda: views.apply(y)[0].add_(1)), torch.autograd.grad(views.apply(y)[1], x),
+        r, r is x, r._is_view(), r.data_ptr() == x.data_ptr(), error(lambda: same.apply(y).add_(1)), view.apply(y),
+        view.apply(y)._is_view(),
+        error(lambda: view.apply(y).add_(1)), views.apply(y), error(lambda: views.apply(y)[0].add_(1)),
+        torch.autograd.grad(views.apply(y)[1], x),
     ]  # fmt: skip
 
 
@@ -568,7 +571,8 @@ def function_in_place(torch):
     w = f.apply(v)
     lost = function(torch, lambda ctx, x: (ctx.mark_dirty(x), x.add_(1), x * 2)[2], lambda ctx, g: g * 3)
     return [
-        o is z, o, z._version, torch.autograd.grad(o.sum(), x), w, w is v, torch.autograd.grad(w.sum(), x), error(lambda: f.apply(leaf(torch))),
+        o is z, o, z._version, torch.autograd.grad(o.sum(), x), w, w is v, torch.autograd.grad(w.sum(), x),
+        error(lambda: f.apply(leaf(torch))),
         error(lambda: f.apply(leaf(torch)[:1])), error(lambda: lost.apply(x * 1)),
     ]  # fmt: skip
 
@@ -663,8 +667,10 @@ def functional_products(torch):
     x, v = torch.tensor([1.0, 2.0]), torch.tensor([1.0, -1.0])
     square, cube = (lambda t: t * t), (lambda t: (t**3).sum())
     return [
-        F.jacobian(square, x), F.jacobian(lambda a, b: (a * b, a), (x, v)), F.hessian(cube, x), F.hessian(lambda a, b: (a * b).sum(), (x, v)),
-        F.vjp(square, x, v), F.jvp(square, x, v), F.vhp(cube, x, v), F.hvp(cube, x, v), F.jacobian(square, x, create_graph=True).requires_grad,
+        F.jacobian(square, x), F.jacobian(lambda a, b: (a * b, a), (x, v)), F.hessian(cube, x),
+        F.hessian(lambda a, b: (a * b).sum(), (x, v)),
+        F.vjp(square, x, v), F.jvp(square, x, v), F.vhp(cube, x, v), F.hvp(cube, x, v),
+        F.jacobian(square, x, create_graph=True).requires_grad,
         F.jacobian(square, x.requires_grad_(), create_graph=True).requires_grad,
     ]  # fmt: skip
 
@@ -681,12 +687,14 @@ def functional_strictness(torch):
         for f in (
             lambda: F.jacobian(constant, x), lambda: F.jacobian(constant, x, strict=True), lambda: F.jacobian(partly, (x, x)),
             lambda: F.jacobian(partly, (x, x), strict=True), lambda: F.vjp(constant, x, torch.ones(2), strict=True),
-            lambda: F.vjp(partly, (x, x), strict=True), lambda: F.jvp(constant, x, x, strict=True), lambda: F.jvp(lambda t: t * 2, x, x, strict=True),
+            lambda: F.vjp(partly, (x, x), strict=True), lambda: F.jvp(constant, x, x, strict=True),
+            lambda: F.jvp(lambda t: t * 2, x, x, strict=True),
             lambda: F.hessian(linear, x), lambda: F.hessian(linear, x, strict=True), lambda: F.vhp(linear, x, x, strict=True),
             lambda: F.hvp(linear, x, x, strict=True), lambda: F.hessian(lambda t: t * 2, x), lambda: F.vjp(lambda t: t * 2, x),
             lambda: F.jvp(lambda t: t * 2, x), lambda: F.vjp(lambda t: t * 2, x, torch.ones(3)), lambda: F.jacobian(lambda t: 3, x),
             lambda: F.jacobian(lambda t: t, 3), lambda: F.jacobian(lambda t: t, (x, 3)), lambda: F.vhp(lambda t: t * 2, x, x),
-            lambda: F.jacobian(lambda t: (t, 3), x), lambda: F.vjp(lambda t: t * 2, x, (x, x)), lambda: F.jacobian(linear, x, strict=True, create_graph=True),
+            lambda: F.jacobian(lambda t: (t, 3), x), lambda: F.vjp(lambda t: t * 2, x, (x, x)),
+            lambda: F.jacobian(linear, x, strict=True, create_graph=True),
         )
     ]  # fmt: skip
 
@@ -723,7 +731,8 @@ def numerical_checks(torch):
     wrong = function(torch, lambda ctx, x: x * 2, lambda ctx, g: g)
     check, second = torch.autograd.gradcheck, torch.autograd.gradgradcheck
     return [
-        check(torch.sin, (x,)), check(lambda a, b: a * b, (x, x.detach().clone().requires_grad_())), check(lambda t: t * t.conj(), (z,)), check(torch.exp, z),
+        check(torch.sin, (x,)), check(lambda a, b: a * b, (x, x.detach().clone().requires_grad_())), check(lambda t: t * t.conj(), (z,)),
+        check(torch.exp, z),
         error(lambda: check(wrong.apply, (x,)))[0], check(wrong.apply, (x,), raise_exception=False), second(torch.sin, (x,)),
         second(lambda a: a * a * a, (x,)), error(lambda: check(torch.sin, (x.detach(),))),
     ]  # fmt: skip

@@ -25,8 +25,8 @@ from torchish._tensor import pointwise as _pointwise
 from torchish._tensor import search as _search
 from torchish._tensor import statistics as _statistics
 from torchish._tensor.nn_functional import activation, attention, ctc, dropout, loss, normalization, pooling, sparse, vision
-from torchish._tensor.nn_functional import convolution as _convolution
 from torchish._tensor.nn_functional import aten as _aten
+from torchish._tensor.nn_functional import convolution as _convolution
 from torchish.ops import (
     bessel,
     bitwise,

@@ -9,8 +9,9 @@ import warnings
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
 import torchish
+
+torch = pytest.importorskip("torch")
 
 NAN, INF = float("nan"), float("inf")
 

@@ -579,6 +579,8 @@ def scatter_spec(spec: Spec) -> Spec:
 
 def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
     """Put the results of an operation into the tensor(s) given as `out=`, resizing them when needed."""
+    if isinstance(results, Tensor) and not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     outs = out if isinstance(out, (tuple, list)) else (out,)
     got = results if isinstance(results, (tuple, list)) else (results,)
     for o in outs:

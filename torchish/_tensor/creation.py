@@ -38,10 +38,15 @@ def from_host(array: np.ndarray, where: str = CPU, requires_grad: bool = False) 
     return t
 
 
+_MISSING: Any = object()
+
+
 def tensor(
-    data: Any, *, dtype: dt.dtype | None = None, device=None, requires_grad: bool = False, pin_memory: bool = False
+    data: Any = _MISSING, *, dtype: dt.dtype | None = None, device=None, requires_grad: bool = False, pin_memory: bool = False
 ) -> Tensor:
     """A new leaf tensor with a copy of `data` (nested sequences, numbers, NumPy arrays, tensors)."""
+    if data is _MISSING:
+        raise TypeError('tensor() missing 1 required positional arguments: "data"')
     dtype = _checked_dtype("tensor", dtype)
     if isinstance(data, Tensor):
         warnings.warn(

@@ -71,6 +71,12 @@ def _ints(x):
     return (_int_or_bool(x),)
 
 
+def _sizes(x):
+    if not isinstance(x, (tuple, list)):
+        raise NoMatch
+    return _ints(x)
+
+
 def _floats(x):
     if isinstance(x, (tuple, list)):
         return tuple([float(number(i)) for i in x])
@@ -148,7 +154,7 @@ def _any(x):
 
 CONVERT: dict[str, Callable] = {
     "Tensor": _tensor, "Tensor[]": _tensors, "Tensor?[]": _tensors_with_holes, "Number": _number_or_scalar_tensor,
-    "Tensor|Number": _tensor_or_number, "Index": integer, "int": integer, "int[]": _ints, "int[]*": _ints,
+    "Tensor|Number": _tensor_or_number, "Index": integer, "int": integer, "int[]": _ints, "int[]*": _ints, "int[!]": _sizes,
     "bool": _bool, "float": _real, "float[]": _floats, "str": _str, "dtype": _dtype, "device": _device, "any": _any,
     "generator": _any,
 }  # fmt: skip
@@ -411,7 +417,7 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
         p = params[i]
         if t is type(None) and p.type.endswith("?"):
             continue
-        if t is tuple and p.type.startswith("int[]"):
+        if t is tuple and p.type.startswith("int["):
             x = args[i] if i < n else kwargs[p.name]
             if any(type(v) is not int for v in x):
                 return

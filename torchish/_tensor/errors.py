@@ -72,25 +72,38 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                 converters[i](x)
             except NoMatch:
                 expected = p.display().split(" = ")[0].rpartition(" ")[0]
-                if isinstance(x, (tuple, list)) and p.type in ("Tensor[]", "int[]", "int[]?", "int[]*"):
+                if isinstance(x, (tuple, list)) and p.type in ("Tensor[]", "int[]", "int[]?", "int[]*", "int[!]"):
                     for k, item in enumerate(x):
                         wanted = "Tensor" if p.type == "Tensor[]" else "int"
                         try:
                             converters[i]([item])
                         except NoMatch:
+                            if wanted == "Tensor":
+                                got = "tuple" if isinstance(item, tuple) else "list" if isinstance(item, list) else type_name(item)
+                                return TypeError(f"expected Tensor as element {k} in argument {i}, but got {got}")
+                            if k:  # PyTorch looks at the first element only before it unpacks them all
+                                return TypeError(
+                                    f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "
+                                    f'"type must be tuple of ints,but got {type_name(item)}"'
+                                )
                             return TypeError(
                                 f"{name}(): argument '{p.name}'{where} must be {expected}, but found element of type "
                                 f"{type_name(item)} at pos {k}"
-                                if wanted == "int"
-                                else f"expected {wanted} as element {k} in argument {i}, but got {type_name(item)}"
                             )
                 given = "tuple" if isinstance(x, tuple) else "list" if isinstance(x, list) else type_name(x)
                 return TypeError(f"{name}(): argument '{p.name}'{where} must be {expected}, not {given}")
         for k in kwargs:
             if not any(p.name == k for p in params):
                 return TypeError(f"{name}() got an unexpected keyword argument '{k}'")
-    got = [type_name(a) for a in args] + [f"{k}={type_name(v)}" for k, v in kwargs.items()]
+    first = int(method)
+    twice = [k for k in kwargs if any(p.name == k for o in overloads for p in o.schema.params[first:][: len(args)])]
+    if twice:
+        return TypeError(f"{name}() got multiple values for argument '{twice[0]}'")
+    named = [f"{k}={type_name(v)}" for k, v in kwargs.items()]
+    given = ", ".join([*(type_name(a) for a in args), *named])
+    if named and not args:
+        given += ", "  # as PyTorch prints keywords alone
     lines = "".join(f"\n * {o.schema.display(method, o.has_out)}" for o in overloads)
     return TypeError(
-        f"{name}() received an invalid combination of arguments - got ({', '.join(got)}), but expected one of:{lines}\n"
+        f"{name}() received an invalid combination of arguments - got ({given}), but expected one of:{lines}\n"
     )

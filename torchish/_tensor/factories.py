@@ -105,7 +105,7 @@ _filled_forms("ones", 1.0)
 _filled_forms("empty", 0.0)
 
 
-@composite(f"full(int[] size, Number fill_value, *, Tensor? out=None, {OPTIONS})", method=False)
+@composite(f"full(int[!] size, Number fill_value, *, Tensor? out=None, {OPTIONS})", method=False)
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
     """A tensor of `fill_value`s with shape `size`."""
     d = factory_dtype(dtype, out, infer_dtype(fill_value))
@@ -132,7 +132,7 @@ def full_like(
     return filled(input._aval.shape, fitting(fill_value, d), d, where, bool(requires_grad), strides)
 
 
-@composite(f"new_full(Tensor input, int[] size, Number fill_value, *, {OPTIONS})", function=False)
+@composite(f"new_full(Tensor input, int[!] size, Number fill_value, *, {OPTIONS})", function=False)
 def new_full(input, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
     """A tensor of `fill_value`s with this tensor's dtype and device."""
     where = input._aval.device if device is None else resolve(device)

@@ -19,7 +19,11 @@ _USUAL = frozenset((Tensor, float, int, bool))  # known without asking the abstr
 def _binary(name: str, f: Callable, reflected: bool = False) -> None:
     """An operator over a function; `reflected`: with the operands changed round."""
 
+    products = name in ("__matmul__", "__rmatmul__")
+
     def operator(self, other):
+        if products and not isinstance(other, (Tensor, np.ndarray)):
+            return NotImplemented
         if type(other) not in _USUAL and not isinstance(other, _OPERANDS):
             if not isinstance(other, np.ndarray):
                 return NotImplemented

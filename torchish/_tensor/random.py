@@ -248,13 +248,13 @@ def _randint(low, high, size, generator, dtype, device, requires_grad):
     )  # fmt: skip
 
 
-@composite(f"randint(int high, int[] size, *, {_KW})", method=False, out=True)
+@composite(f"randint(int high, int[!] size, *, {_KW})", method=False, out=True)
 def randint(high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
     """Integers on [0, high), of shape `size`."""
     return _randint(0, high, size, generator, dtype, device, requires_grad)
 
 
-@composite(f"randint(int low, int high, int[] size, *, {_KW})", method=False, out=True)
+@composite(f"randint(int low, int high, int[!] size, *, {_KW})", method=False, out=True)
 def randint_low(low, high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
                 names=None):  # fmt: skip
     """Integers on [low, high), of shape `size`."""
@@ -368,7 +368,7 @@ def _normal(mean, std, generator):
     return (z * std + mean).detach()
 
 
-@composite(f"normal(Number mean, Number std, int[] size, *, {_KW})", method=False, out=True)
+@composite(f"normal(Number mean, Number std, int[!] size, *, {_KW})", method=False, out=True)
 def normal_size(mean, std, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
                 names=None):  # fmt: skip
     """Normal numbers of shape `size`."""

@@ -504,12 +504,19 @@ class Tensor:
         return int(self._scalar())
 
     def __float__(self) -> float:
-        return float(self._scalar())
+        v = self._scalar()
+        if isinstance(v, complex):
+            if v.imag:
+                raise RuntimeError("value cannot be converted to type double without overflow")
+            v = v.real
+        return float(v)
 
     def __complex__(self) -> complex:
         return complex(self._scalar())
 
     def _scalar(self):
+        if self._aval.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
         if self._needs():
             import warnings
 

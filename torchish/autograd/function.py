@@ -8,7 +8,15 @@ from typing import Any
 
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import (
-    ANOMALY, SAVED_INFERENCE, SECOND_TIME, TENSORS, Node, call_site, changed, modified_inplace, next_sequence,
+    ANOMALY,
+    SAVED_INFERENCE,
+    SECOND_TIME,
+    TENSORS,
+    Node,
+    call_site,
+    changed,
+    modified_inplace,
+    next_sequence,
 )  # fmt: skip
 
 

@@ -459,11 +459,14 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
     """Run an operation's own gradient rule; reduce broadcast gradients and cast them to their inputs' dtypes."""
     op_ = spec.op
     if op_.promote is None:
-        args, cast = _regroup(primals, spec.kinds), lambda v: v
+        args, compute = _regroup(primals, spec.kinds), None
     else:
         args, _ = promote(op_, tuple(primals), spec.kinds, spec.memo["default"])
         compute = next((a.dtype for a in args if hasattr(a, "dtype")), None)
-        cast = (lambda v: v.astype(compute) if is_inexact(v) and compute is not None and v.dtype.itemsize < compute.itemsize else v)
+
+    def cast(v):
+        return v.astype(compute) if compute is not None and is_inexact(v) and v.dtype.itemsize < compute.itemsize else v
+
     cots = [jnp.zeros(a.shape, a.dtype) if c is None else cast(c) for c, a in zip(cotangents, results, strict=True)]
     available = dict(zip(op_.dynamic, args, strict=True)) | dict(zip(op_.static, spec.statics, strict=True))
     available["grad"] = cots[0] if len(cots) == 1 else tuple(cots)

@@ -4,7 +4,7 @@
     sum(Tensor input, int[]? dim, bool keepdim=False, *, dtype? dtype=None)
 
 Types: Tensor, Tensor?, Tensor[], Number, Tensor|Number (dynamic: program inputs), Index (a dynamic integer), int,
-int[], int[]* (may be given as separate positional integers), bool, float, str, dtype, device, generator, any, each
+int[], int[]* (may be given as separate positional integers), int[!] (never a single integer), bool, float, str, dtype, device, generator, any, each
 with an optional `?`. Everything that is not dynamic is static: it becomes part of the operation's identity.
 """
 
@@ -21,6 +21,7 @@ _DISPLAY = {
     "Tensor": "Tensor", "Tensor?": "Tensor", "Tensor[]": "tuple of Tensors", "Tensor?[]": "tuple of Tensors",
     "Number": "Number", "Number?": "Number",
     "Tensor|Number": "Tensor", "Tensor|Number?": "Tensor", "Index": "int", "int": "int", "int?": "int",
+    "int[!]": "tuple of ints",
     "int[]": "tuple of ints", "int[]?": "tuple of ints", "int[]*": "tuple of ints", "bool": "bool", "bool?": "bool",
     "float": "float", "float?": "float", "float[]?": "tuple of floats", "str": "str", "str?": "str",
     "dtype": "torch.dtype", "dtype?": "torch.dtype", "device?": "torch.device", "generator?": "torch.Generator",
