@@ -166,7 +166,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     strides = tuple(s // item for s in array.strides)
     shape = array.shape
     if shape and 0 in shape:
-        return from_host(np.zeros(shape, d.np))
+        t = from_host(np.zeros(shape, d.np))
+        t._strides = None if strides == contiguous_strides(shape) else strides
+        return t
     t = _new(Tensor)
     st = Storage(Expr(None, (), aval(shape, array.dtype, CPU), None))
     dense = None if strides == contiguous_strides(shape) else strides

@@ -18,7 +18,7 @@ from torchish._tensor.storage import Storage, VersionCounter, as_strided, contig
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import AccumulateGrad, Node
 from torchish.engine import program
-from torchish.engine.expr import CPU, TRACED, Aval, Expr, emit, leaf
+from torchish.engine.expr import CPU, TRACED, Aval, Expr, count_write, emit, leaf
 from torchish.engine.program import force, force_jax, to_device
 from torchish.ops.views import write_spec
 
@@ -190,6 +190,7 @@ class Tensor:
         st.expr = self._written(st.expr, expr)
         st.writes += 1
         self._cached, self._stamp = expr, st.writes
+        count_write()
 
     def _written(self, root: Expr, expr: Expr) -> Expr:
         """The root's value after `expr` is written through the chain of views."""

@@ -138,6 +138,7 @@ def grad(
 ) -> tuple:  # fmt: skip
     """The gradients of the sum of `outputs` (weighted by `grad_outputs`) with respect to `inputs`."""
     from torchish._tensor.tensor import Tensor
+    from torchish.engine import policy
 
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
@@ -166,7 +167,8 @@ def grad(
             raise RuntimeError("One of the differentiated Tensors does not require grad")
         targets.append((node, number))
     values = [g if create_graph else g._read() for g in grads]
-    got = graph.run_backward(roots, values, retain_graph, create_graph, targets=targets)
+    with policy.unlimited():
+        got = graph.run_backward(roots, values, retain_graph, create_graph, targets=targets)
     result: list = []
     for i, (t, g) in enumerate(zip(inputs, got, strict=True)):
         if g is None:

@@ -175,19 +175,23 @@ def leaf(value: Any, device: str = CPU) -> Expr:
     return Expr(None, (), aval(tuple(value.shape), np.dtype(value.dtype), device), value)
 
 
+PENDING_LIMIT = 512  # explained in the policy module
+WRITE_LIMIT = 32
+
+
 class _Local(threading.local):
     def __init__(self):
         self.pending: list[Expr] = []
+        self.limit = PENDING_LIMIT
+        self.writes = 0  # writes through views since the pending list was last run
 
 
 LOCAL = _Local()
 EAGER = os.environ.get("TORCHISH_EAGER", "0") not in ("", "0")
-# Set by the policy module: called when a thread's pending list grows past the limit.
-PENDING_LIMIT = 1 << 30
 
 
 def on_overflow() -> None:
-    """Until the policy module sets it, nothing is done."""
+    """Called when a thread reaches one of the limits; the policy module sets it."""
 
 
 def emit(spec: Spec, inputs: tuple) -> Expr:
@@ -202,9 +206,16 @@ def emit(spec: Spec, inputs: tuple) -> Expr:
     pending = LOCAL.pending
     e = Expr(spec, inputs, out, None, pending)
     pending.append(e)
-    if len(pending) > PENDING_LIMIT:
+    if len(pending) > LOCAL.limit:
         on_overflow()
     return e
+
+
+def count_write() -> None:
+    """A write through a view was recorded."""
+    LOCAL.writes += 1
+    if LOCAL.writes > WRITE_LIMIT:
+        on_overflow()
 
 
 def emit_multi(spec: Spec, inputs: tuple) -> tuple[Expr, ...]:

@@ -4,27 +4,45 @@ Reads (`item`, `print`, …) run what they need. Beyond that:
 
 - After `backward()` everything pending runs, as one program with whatever was pending before it (usually the
   optimizer's update of the step before).
-- A thread's pending list never grows past `LIMIT` nodes: loops that nobody looks at run in equal pieces.
+- Outside a backward pass a thread's pending list never grows past `PENDING_LIMIT` nodes, so loops that nobody looks
+  at run in equal pieces, compiled once. 512 holds the forward pass of a ResNet-50; XLA's time to compile grows with
+  the size of a program, and what is cut in two is only stored in between, not computed twice.
+- A thread runs after `WRITE_LIMIT` writes through views (`x[i] = 1` in a loop): XLA takes some 5 ms to compile each
+  dynamic-update-slice of a chain, so 800 of them in one program take seconds, and 25 runs of one of 32 take none.
 """
 
 from __future__ import annotations
 
 from torchish.engine import expr
+from torchish.engine.expr import LOCAL, PENDING_LIMIT, WRITE_LIMIT
 from torchish.engine.program import evaluate_all
 
-# A chain whose intermediate results all stay alive compiles in time quadratic in its length; 2,000 nodes is
-# more than the forward and backward pass of a ResNet-50.
-LIMIT = 2000
+LIMIT = PENDING_LIMIT
 
 
 def after_backward() -> None:
     """A backward pass has been written down: run it with all that is pending."""
+    LOCAL.writes = 0
     evaluate_all()
 
 
 def overflow() -> None:
+    """A pending list has reached a limit."""
+    LOCAL.writes = 0
     evaluate_all()
 
 
-expr.PENDING_LIMIT = LIMIT
+class unlimited:
+    """While a backward pass is written down its expressions belong together: no limit splits them."""
+
+    def __enter__(self):
+        self._limit = LOCAL.limit
+        LOCAL.limit = 1 << 30
+
+    def __exit__(self, *exc):
+        LOCAL.limit = self._limit
+
+
 expr.on_overflow = overflow
+
+__all__ = ["LIMIT", "WRITE_LIMIT", "after_backward", "overflow", "unlimited"]

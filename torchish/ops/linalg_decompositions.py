@@ -101,8 +101,8 @@ def _cholesky_backward(grad, result, upper):
     g, low = grad[0], result[0]
     if upper:
         g, low = mH(g), mH(low)
-    phi = _half_real_diag(jnp.tril(mm(mH(low), g)))
-    phi = phi + mH(phi)
+    phi = jnp.tril(mm(mH(low), g))
+    phi = phi + mH(jnp.tril(phi, -1))  # PyTorch's formula: a complex diagonal keeps its imaginary part
     x = triangular(low, phi, upper=False, adjoint=True)  # L^-H phi
     return (triangular(low, x, upper=False, left=False) / 2,)  # ... L^-1
 

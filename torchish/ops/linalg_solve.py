@@ -104,7 +104,8 @@ def _with_log_derivative(a, lu, perm, sign, value):
 
 @_with_log_derivative.defjvp
 def _(primals, tangents):
-    a, lu, perm, sign, value = primals
+    a, lu, perm, _, _ = primals
+    sign, value = _with_log_derivative(*primals)
     change = jnp.trace(solve_with(a, lu, perm, tangents[0], False), axis1=-2, axis2=-1)
     if jnp.issubdtype(a.dtype, jnp.complexfloating):
         return (sign, value), ((change - jnp.real(change)) * sign, jnp.real(change))
