@@ -512,9 +512,9 @@ def state(t, lib) -> dict:
 def sharing(ts) -> list:
     """Which tensors start at one address, which share storage, and which have which base."""
     addresses = [t.data_ptr() if t.numel() else -1 for t in ts]
-    storages = [t.untyped_storage().data_ptr() for t in ts]
+    storages = [t.untyped_storage().data_ptr() for t in ts if t.numel()]
     bases = [next((i for i, x in enumerate(ts) if x is t._base), -1) if t._base is not None else None for t in ts]
-    return [[addresses.index(x) for x in addresses], [storages.index(x) for x in storages if x], bases]
+    return [[addresses.index(x) for x in addresses], [storages.index(x) for x in storages], bases]
 
 
 def value(t):

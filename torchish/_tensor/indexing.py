@@ -95,8 +95,9 @@ def slice_at(t: Tensor, dim: int, s: slice, always: bool) -> Tensor:
     if not shape:
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     n = shape[dim]
+    whole = not start and (stop is None or stop >= n)
     start, length = slice_bounds(n, start, stop, step)
-    if length == n and step == 1 and not always:
+    if whole and step == 1 and not always:
         return t
     return slice_dim(t, dim, start, length, step)
 

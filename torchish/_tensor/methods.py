@@ -319,7 +319,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     if not isinstance(src, Tensor):
         src = tensor(src) if not isinstance(src, np.ndarray) else from_numpy(src)
     recording = STATE.enabled and (src._needs() or self._needs())
-    check_inplace(self, recording, "copy_")
+    check_inplace(self, recording, "copy_" if src is not self else "set_")  # onto itself nothing is written
     check_overlap(self, src)
     if src._aval.device != self._aval.device and "traced" not in (src._aval.device, self._aval.device):
         src = _moved(src, self._aval.device)

@@ -111,8 +111,8 @@ class Storage:
         if memory.ndim == 1 and memory.flags.c_contiguous:
             self.buffer = np.ndarray(memory.shape, memory.dtype, memory)
         elif owner.flags.c_contiguous or owner.flags.f_contiguous:
-            whole = owner.ravel("K").view(np.uint8)
-            self.buffer = np.ndarray((span,), memory.dtype, whole, _pointer(memory) - _pointer(owner))
+            # (no name for the bytes: it would count among the references)
+            self.buffer = np.ndarray((span,), memory.dtype, owner.ravel("K").view(np.uint8), _pointer(memory) - _pointer(owner))
         else:
             self.buffer = np.lib.stride_tricks.as_strided(memory, (span,), (size,))
         self.array = as_strided(self.buffer, shape, strides, 0)

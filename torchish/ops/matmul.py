@@ -264,6 +264,15 @@ def addbmm(input, batch1, batch2, beta, alpha):
     _same(batch1, batch2, "mat1 and mat2")
     _same(input, batch2, "self and mat2")
     no_bool(batch1, "addmm_impl_cpu_")
+    if is_half(input.dtype) and batch1.shape[0]:
+        # one product after the other, each sum rounded, as PyTorch goes through the batch
+        shape = (batch1.shape[1], batch2.shape[2])
+        start = weighted(beta, input, shape, jnp.float32) + _product(batch1[0], batch2[0], alpha, NN)
+
+        def add(total, pair):
+            return (total.astype(jnp.float32) + _product(*pair, alpha, NN)).astype(total.dtype), None
+
+        return lax.scan(add, start.astype(input.dtype), (batch1[1:], batch2[1:]))[0]
     product = _product(batch1, batch2, alpha, (((0, 2), (0, 1)), ((), ())))
     return (product + weighted(beta, input, product.shape, product.dtype)).astype(batch1.dtype)
 
