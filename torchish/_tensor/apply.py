@@ -148,7 +148,7 @@ def pointwise_strides(flat: tuple, out) -> tuple[int, ...] | None:
     ndim = len(shape)
     if ndim < 2:
         return None
-    if all(x._strides is None or (x._aval.shape == shape and x.is_contiguous()) for x in tensors):
+    if len(tensors) == len(flat) and all(x._aval.shape == shape and x.is_contiguous() for x in tensors):
         return None
     operand_strides = []
     for x in tensors:

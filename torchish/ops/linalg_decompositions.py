@@ -29,7 +29,7 @@ from torchish.ops.linalg_common import (
     triangular,
     with_diag,
 )
-from torchish.ops.linalg_signs import eigenvector_signs, needs_signs, null_rows, singular_signs, wide_is_direct
+from torchish.ops.linalg_signs import eigenvector_signs, needs_signs, null_rows, pair_signs, singular_signs, wide_is_direct
 from torchish.ops.precision import type_name
 
 _hidden: dict[str, Any] = {"method": False, "function": False, "out": False}
@@ -461,6 +461,8 @@ def eig(A):
     if not A.size:
         return jnp.zeros(A.shape[:-1], kind), A.astype(kind)
     w, v = lax.linalg.eig(A, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
+    if not _is_complex(A) and A.shape[-1] > 1:
+        v = v * pair_signs(A, w, v)[..., None, :]
     return w, v
 
 

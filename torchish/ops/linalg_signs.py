@@ -1,11 +1,13 @@
 """The signs of singular and eigenvectors as PyTorch's CPU build returns them.
 
 Vectors are determined up to a sign (real) that the course of an algorithm decides. XLA's LAPACK on the CPU is OpenBLAS,
-PyTorch's is MKL, and they part in two places, found by comparing value by value:
+PyTorch's is MKL, and they part in three places, found by comparing value by value:
 
 - The QL/QR iteration of symmetric tridiagonal matrices (`steqr`, which LAPACK takes up to order 25). MKL's plane
   rotations come from the LAPACK of before 3.10 (`lartg`: r > 0 unless |f| > |g|), OpenBLAS's from the one since
   (r has the sign of f).
+- Complex pairs of eigenvectors of real matrices: `geev` turns them with that same rotation, so that their largest
+  component is real.
 - Singular vectors of wide real matrices: MKL never factors A = L Q first, reference LAPACK does from n >= 11/6 m on.
 
 Other platforms' vectors are left as they are: PyTorch has other libraries there too.
@@ -204,6 +206,36 @@ def _rotation_signs(d, e):
     start = (d, e, jnp.ones((n,), kind), whole, whole - 1, whole, jnp.ones((), bool), whole)
     d, _, flips, *_ = lax.while_loop(go_on, lambda s: lax.cond(s[4] < 0, open_block, work, s), start)
     return flips[jnp.argsort(d)]
+
+
+def pair_signs(a, w, v):
+    """The factors (…, n) that turn XLA's eigenvectors of real matrices into PyTorch's: -1 for some complex pairs.
+
+    The largest component of a vector before it was turned, f + ig, decides. It is found from the Schur form, where
+    `trevc` sets one component of each pair to 1 (that matrices are balanced first is left out: about one pair in
+    twenty of a random matrix still differs).
+    """
+    n = a.shape[-1]
+    w, v = lax.stop_gradient((w, v))
+
+    def signs(x):
+        t, z = lax.linalg.schur(x)
+        y = jnp.swapaxes(z, -1, -2).astype(v.dtype) @ v
+        above = jnp.diagonal(t, 1, -2, -1)
+        below = jnp.diagonal(t, -1, -2, -1)
+        here = jnp.diagonal(y, 0, -2, -1)[..., : n - 1]
+        next_ = jnp.diagonal(y, -1, -2, -1)
+        unit = jnp.where(jnp.abs(above) >= jnp.abs(below), here, next_ / 1j)
+        k = jnp.argmax(jnp.abs(v), -2)
+        top = jnp.take_along_axis(v, k[..., None, :], -2)[..., 0, : n - 1]
+        turned = top * jnp.conj(unit)  # the direction of top / unit
+        f, g = jnp.real(turned), jnp.imag(turned)
+        first = jnp.imag(w)[..., : n - 1] > 0
+        flip = jnp.where(first & (jnp.abs(f) <= jnp.abs(g)) & (f < 0), -1, 1)
+        edge = jnp.ones((*flip.shape[:-1], 1), flip.dtype)
+        return jnp.concatenate([flip, edge], -1) * jnp.concatenate([edge, flip], -1)
+
+    return _on_cpu(signs, a, n)
 
 
 # --- singular vectors --------------------------------------------------------------------------------------

@@ -270,7 +270,7 @@ def addbmm(input, batch1, batch2, beta, alpha):
         start = weighted(beta, input, shape, jnp.float32) + _product(batch1[0], batch2[0], alpha, NN)
 
         def add(total, pair):
-            return (total.astype(jnp.float32) + _product(*pair, alpha, NN)).astype(total.dtype), None
+            return (total.astype(jnp.float32) + _product(pair[0], pair[1], alpha, NN)).astype(total.dtype), None
 
         return lax.scan(add, start.astype(input.dtype), (batch1[1:], batch2[1:]))[0]
     product = _product(batch1, batch2, alpha, (((0, 2), (0, 1)), ((), ())))

@@ -4,8 +4,8 @@
     sum(Tensor input, int[]? dim, bool keepdim=False, *, dtype? dtype=None)
 
 Types: Tensor, Tensor?, Tensor[], Number, Tensor|Number (dynamic: program inputs), Index (a dynamic integer), int,
-int[], int[]* (may be given as separate positional integers), int[!] (never a single integer), bool, float, str, dtype, device, generator, any, each
-with an optional `?`. Everything that is not dynamic is static: it becomes part of the operation's identity.
+int[], int[]* (may be given as separate positional integers), int[!] (never a single integer), bool, float, str, dtype,
+device, generator, any, each with an optional `?`. Everything that is not dynamic is static: it becomes part of the operation's identity.
 """
 
 from __future__ import annotations

@@ -150,6 +150,9 @@ def logsigmoid(input: Tensor) -> Tensor:
     return _apply("log_sigmoid", A.log_sigmoid, "log_sigmoid_cpu", (), input)
 
 
+logsigmoid.__name__ = logsigmoid.__qualname__ = "log_sigmoid"  # as PyTorch's built-in calls itself
+
+
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where positive, else weight * x; one weight, or one for each channel (dimension 1)."""
     tensor_arg("prelu", "input", 1, input)
