@@ -364,12 +364,13 @@ def check_inplace(t: Tensor, recording: bool, name: str) -> None:
     if t._strides is not None and name not in OVERLAP_ALLOWED and any(
         s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)
     ):
-        raise RuntimeError(
-            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
-            "Please clone() the tensor before performing the operation."
-        )
+        raise RuntimeError(REPEATED_PLACES)
 
 
+REPEATED_PLACES = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() "
+    "the tensor before performing the operation."
+)
 INFERENCE_INPLACE = (
     "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor "
     "before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
@@ -458,7 +459,7 @@ def check_overlap(t: Tensor, source: Tensor) -> None:
     if t._storage is not source._storage or not t._aval.size:
         return
     a, b = (t._offset, t.stride(), t._aval.shape), (source._offset, source.stride(), source._aval.shape)
-    if a == b or not (_dense(t) and _dense(source)):
+    if a == b or not (is_dense(t) and is_dense(source)):
         return
     if a[0] < b[0] + source._aval.size and b[0] < a[0] + t._aval.size:
         raise RuntimeError(
@@ -467,11 +468,11 @@ def check_overlap(t: Tensor, source: Tensor) -> None:
         )
 
 
-def _dense(t: Tensor) -> bool:
+def is_dense(t: Tensor) -> bool:
     """Whether the elements fill a stretch of memory without holes or repeats."""
     n = 1
     for s, size in sorted(zip(t.stride(), t._aval.shape, strict=True)):
-        if size != 1:
+        if size > 1:
             if s != n:
                 return False
             n *= size
@@ -605,6 +606,10 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
     for o, r in zip(outs, got, strict=True):
         if o._inference and not STATE.inference:
             raise RuntimeError(INFERENCE_INPLACE)
+        if o._aval.shape == r._aval.shape and o._strides is not None and any(
+            s == 0 and n > 1 for s, n in zip(o.stride(), o._aval.shape, strict=True)
+        ):
+            raise RuntimeError(REPEATED_PLACES)
         if o._aval.shape != r._aval.shape:
             if o._aval.size:
                 warnings.warn(

@@ -406,7 +406,7 @@ class Tensor:
         f = self._grad_fn if self._base is None else self.grad_fn
         if f is not None:
             return f, self._out_nr
-        if not (self._requires_grad or self._needs()):
+        if not self._requires_grad:
             return None, 0
         return self._accumulate_node(), 0
 

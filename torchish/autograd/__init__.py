@@ -117,6 +117,8 @@ def backward(
         only = set()
         for t in _as_tuple(inputs):
             node, number = _differentiated(t)._edge()
+            if node is None and t._needs():
+                continue
             if node is None:
                 raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
             if t.grad_fn is None:
@@ -164,7 +166,9 @@ def grad(
     for t in inputs:
         node, number = _differentiated(t)._edge()
         if node is None:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
+            if not t._needs():
+                raise RuntimeError("One of the differentiated Tensors does not require grad")
+            node = graph.Node()  # a view without history of its own, which nothing reaches
         targets.append((node, number))
     values = [g if create_graph else g._read() for g in grads]
     with policy.unlimited():

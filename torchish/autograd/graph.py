@@ -325,7 +325,7 @@ class AccumulateGrad(Node):
         self.avals = (variable._aval,)
 
     def run(self, grads: list, record: bool) -> list:
-        if grads[0] is not None and self.variable._needs():
+        if grads[0] is not None and self.variable._requires_grad:
             TENSORS.accumulate(self.variable, grads[0], record)
         return []
 
