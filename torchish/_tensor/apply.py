@@ -636,6 +636,7 @@ def resize(t: Tensor, shape: tuple[int, ...]) -> None:
 
     if tuple(shape) == t._aval.shape:
         return
+    t._reshaped = True
     st = t._storage
     fresh = empty_like_aval(shape, t._aval.dtype, t._aval.device)
     n = fresh.aval.size

@@ -304,7 +304,7 @@ class Tensor:
             )
         if requires_grad and self._aval.category < 2:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        if not self.is_leaf:
+        if self._grad_fn is not None:
             if not requires_grad:
                 raise RuntimeError(
                     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "

@@ -864,7 +864,8 @@ def _inplace(name: str, f, grad_name):
             grad_fn.__class__ = named(grad_name if isinstance(grad_name, str) else grad_name(*args), GradFn)
             set_history(self, grad_fn, 0)
         self._vc.value += 1
-        self._attr_version = self._vc.value
+        if STATE.enabled:
+            self._attr_version = self._vc.value
         return self
 
     method.__name__ = method.__qualname__ = name

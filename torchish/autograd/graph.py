@@ -276,8 +276,8 @@ def changed(t, function: str, number: int, version: int) -> RuntimeError:
 
 
 def forward_name(function: str) -> str:
-    """A gradient function's name as PyTorch's errors give it: without the `Backward0` of built-in ones."""
-    return re.sub(r"Backward\d*$", "", function)
+    """A gradient function's name as PyTorch's errors give it: without `Backward`, and the number if it is 0."""
+    return re.sub(r"Backward0?$|Backward(?=\d+$)", "", function)
 
 
 def call_site() -> str:
