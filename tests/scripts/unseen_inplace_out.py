@@ -18,7 +18,7 @@ for name, args in [
     ("sub_", (0.5,)), ("mul_", (2,)), ("div_", (4,)), ("pow_", (2,)), ("neg_", ()), ("abs_", ()), ("sqrt_", ()),
     ("exp_", ()), ("log_", ()), ("sin_", ()), ("cos_", ()), ("tanh_", ()), ("sigmoid_", ()), ("clamp_", (0.6, 0.7)),
     ("round_", ()), ("floor_", ()), ("fill_", (2.5,)), ("ceil_", ()), ("trunc_", ()), ("reciprocal_", ()), ("rsqrt_", ()),
-    ("square_", ()), ("add_", (0.3,)), ("relu_", ()), ("clamp_min_", (4,)), ("clamp_max_", (2,)), ("fmod_", (1.5,)), ("remainder_", (0.3,)),
+    ("mul_", (1.1,)), ("square_", ()), ("add_", (0.3,)), ("relu_", ()), ("clamp_min_", (4,)), ("clamp_max_", (2,)), ("fmod_", (1.5,)), ("remainder_", (0.3,)),
     ("lerp_", (torch.ones(3), 0.5)), ("addcmul_", (torch.ones(3), torch.full((3,), 2.0))), ("zero_", ()),
     ("addcdiv_", (torch.ones(3), torch.full((3,), 4.0))), ("copy_", (torch.arange(3),)), ("ge_", (1,)), ("logical_not_", ()),
 ]:

@@ -1,13 +1,14 @@
 """Methods that print as PyTorch's do when the call's parentheses are forgotten: `<built-in method item of Tensor …>`.
 
-A Python function bound to a tensor prints the tensor instead. Binding through the descriptor here costs 0.2 µs a call, so
-only methods are listed that people print, and that no inner loop calls.
+A Python function bound to a tensor prints the tensor instead. Binding through the descriptor here costs about half a
+microsecond a call (0.6 against 0.1 µs for `numel()`), so only methods are listed that people print and that no inner loop
+calls.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
 
 from torchish._tensor.tensor import Tensor
 
@@ -18,24 +19,22 @@ NAMES = (
 ).split()
 
 
-class BoundMethod:
-    """A method of one tensor."""
+class BoundMethod(functools.partial):
+    """A method of one tensor (a partial application: making and calling it is C code)."""
 
-    __slots__ = ("__func__", "__self__")
+    __slots__ = ()
 
-    def __init__(self, function: Callable, tensor: Any):
-        self.__func__ = function
-        self.__self__ = tensor
-
-    def __call__(self, *args, **kwargs):
-        return self.__func__(self.__self__, *args, **kwargs)
+    @property
+    def __self__(self):
+        return self.args[0]
 
     @property
     def __name__(self) -> str:
-        return self.__func__.__name__.rstrip("_") if self.__func__.__name__ == "type_" else self.__func__.__name__
+        name = self.func.__name__
+        return "type" if name == "type_" else name
 
     def __repr__(self) -> str:
-        t = self.__self__
+        t = self.args[0]
         return f"<built-in method {self.__name__} of {type(t).__name__} object at {hex(id(t))}>"
 
 

@@ -60,6 +60,13 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
             quoted = ", ".join(f'"{m}"' for m in missing)
             return TypeError(f"{name}() missing {len(missing)} required positional arguments: {quoted}")
         for i, p in enumerate(params):
+            if p.varargs and len(args) > i + 1 and isinstance(args[i], int):
+                for k, x in enumerate(args[i:]):
+                    if not isinstance(x, int) and not hasattr(x, "__index__"):
+                        return TypeError(
+                            f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "
+                            f'"type must be tuple of ints,but got {type_name(x)}"'
+                        )
             if i < len(args):
                 x, where = args[i], f" (position {i + 1})"
             elif p.name in kwargs:
