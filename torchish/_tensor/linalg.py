@@ -491,7 +491,10 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
 @composite("svd(Tensor input, bool some=True, bool compute_uv=True)", out=True)
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True):
     """U, S and V (not its adjoint) with A = U diag(S) V^H."""
-    check_matrix(input._aval, "linalg.svd")
+    if input._aval.ndim < 2:
+        raise RuntimeError(
+            f"linalg.svd: input should have at least 2 dimensions, but has {input._aval.ndim} dimensions instead"
+        )
     fields = make("svd", ("U", "S", "V"))
     if compute_uv:
         u, sv, vh = _svd(input, not some, True)
