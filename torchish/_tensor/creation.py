@@ -12,7 +12,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor.data import checked_ndarray, is_sequence, to_array, warn_once
 from torchish._tensor.dispatch import plain
-from torchish._tensor.errors import type_name
+from torchish._tensor.errors import counts_arguments, type_name
 from torchish._tensor.size import device_of, resolve
 from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
 from torchish._tensor.tensor import Tensor
@@ -38,21 +38,17 @@ def from_host(array: np.ndarray, where: str = CPU, requires_grad: bool = False) 
     return t
 
 
-_MISSING: Any = object()
-
-
+@counts_arguments
 def tensor(
-    data: Any = _MISSING, *, dtype: dt.dtype | None = None, device=None, requires_grad: bool = False, pin_memory: bool = False
+    data: Any, *, dtype: dt.dtype | None = None, device=None, requires_grad: bool = False, pin_memory: bool = False
 ) -> Tensor:
     """A new leaf tensor with a copy of `data` (nested sequences, numbers, NumPy arrays, tensors)."""
-    if data is _MISSING:
-        raise TypeError('tensor() missing 1 required positional arguments: "data"')
     dtype = _checked_dtype("tensor", dtype)
     if isinstance(data, Tensor):
         warnings.warn(
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
-            stacklevel=2,
+            stacklevel=3,
         )
         t = data.detach().clone()
         if dtype is not None or device is not None:
@@ -76,7 +72,8 @@ def from_jax(array) -> Tensor:
     return Tensor._wrap(leaf(array, name))
 
 
-def as_tensor(data: Any, dtype: dt.dtype | None = None, device=None) -> Tensor:
+@counts_arguments
+def as_tensor(data: Any, *, dtype: dt.dtype | None = None, device=None) -> Tensor:
     """`data` as a tensor, sharing its memory when it is a tensor or NumPy array of that dtype and device."""
     dtype = _checked_dtype("as_tensor", dtype)
     if isinstance(data, Tensor):
@@ -95,6 +92,7 @@ def _checked_dtype(function: str, dtype: Any) -> dt.dtype | None:
     raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type_name(dtype)}")
 
 
+@counts_arguments
 def asarray(
     obj: Any, *, dtype=None, device=None, copy: bool | None = None, requires_grad: bool | None = None
 ) -> Tensor:

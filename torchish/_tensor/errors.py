@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from torchish.ops.schema import REQUIRED
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def counts_arguments(function: F) -> F:
+    """`function` with PyTorch's text, not Python's, when it is given too few or too many positional arguments."""
+    kinds = inspect.signature(function).parameters.values()
+    names = [p.name for p in kinds if p.kind is not p.KEYWORD_ONLY]
+    required = [p.name for p in kinds if p.kind is not p.KEYWORD_ONLY and p.default is p.empty]
+    limit, name = len(names), function.__name__
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > limit:
+            plural = "s" if limit != 1 else ""
+            raise TypeError(f"{name}() takes {limit} positional argument{plural} but {len(args)} were given")
+        if len(args) < len(required) and (missing := [n for n in required[len(args) :] if n not in kwargs]):
+            quoted = ", ".join(f'"{n}"' for n in missing)
+            raise TypeError(f"{name}() missing {len(missing)} required positional arguments: {quoted}")
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def type_name(x: Any) -> str:
