@@ -60,10 +60,15 @@ def _apply(spec: Spec, flat: tuple) -> Any:
     if type(a) is AvalTuple:
         exprs = results_of(e)
         out = tuple([Tensor._wrap(r) for r in exprs])
+        if type(e) is not Expr:
+            for t in out:
+                transforms().register(t)
         if needs:
             record(spec, flat, inputs, exprs, out)
         return out
     t = Tensor._wrap(e, pointwise_strides(flat, a) if strided and op_.layout == "pointwise" else None)
+    if type(e) is not Expr:
+        transforms().register(t)
     if needs and a.category >= 2:
         fn = make_grad_fn(spec, flat, inputs, (e,))
         if fn is not None:
@@ -107,10 +112,21 @@ def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplac
         name = name(spec, flat)
     made = recipe(spec, needs, name)
     edges = [flat[i]._edge() if needs[i] else (None, 0) for i in made.edges]
+    for e in exprs:
+        if type(e) is not Expr:
+            edges = transforms().lowered(flat, inputs, made.edges, edges, exprs)
+            break
     fn = made.cls(spec, inputs, needs, edges, tuple([e.aval for e in exprs]), exprs, made)
     if made.watched:
         fn.versions = [fn.watch(flat[i], k) for i, k in made.watched if i or not inplace]
     return fn
+
+
+def transforms() -> Any:
+    """The module for tensors inside function transforms, which is built on this one."""
+    from torchish._tensor import levels
+
+    return levels
 
 
 def align_devices(spec: Spec, flat: tuple, inputs: tuple, error: MixedDevices) -> tuple:
@@ -679,7 +695,7 @@ def _unpack_saved(fn: GradFn) -> tuple:
     for i, saved in enumerate(mask):
         if saved:
             x = next(it)
-            out.append(_with_edge(x, edges.get(i, (None, 0))) if type(x) is Expr else x)
+            out.append(_with_edge(x, edges.get(i, (None, 0))) if isinstance(x, Expr) else x)
     out.extend(_with_edge(x, (fn, k)) for k, x in enumerate(fn.results))
     return tuple(out)
 

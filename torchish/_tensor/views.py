@@ -12,9 +12,9 @@ from torchish._tensor.dispatch import composite
 from torchish._tensor.size import Size
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep, readonly
-from torchish.autograd.grad_mode import STATE
+from torchish.autograd.grad_mode import STATE, no_grad
 from torchish.autograd.graph import TENSORS, GradFn, Node, next_sequence
-from torchish.engine.expr import emit
+from torchish.engine.expr import Expr, emit
 from torchish.ops import views as v
 from torchish.ops.dims import wrap_dim
 
@@ -539,6 +539,9 @@ def conj(input: Tensor) -> Tensor:
 @composite("detach(Tensor input)")
 def detach(input: Tensor) -> Tensor:
     """The same memory outside autograd, sharing its version counter."""
+    if type(input._storage.expr) is not Expr:  # inside a function transform: without its tangents
+        with no_grad():
+            return make_view(input, v.detached.spec(("T",), ()), (), input._aval.shape, input.stride(), input._offset)
     return input._alias()
 
 

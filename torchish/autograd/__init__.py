@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from typing import Any
 
@@ -77,6 +78,21 @@ def _one(t):
     return Tensor._wrap(Expr(None, (), aval(a.shape, a.dtype, device), np.ones(a.shape, a.dtype)))
 
 
+def _inside(tensors: tuple) -> Any:
+    """What a backward pass from tensors inside function transforms runs under; nothing for plain tensors."""
+    from torchish.engine.expr import Expr
+
+    for t in tensors:
+        if type(t._storage.expr) is not Expr:
+            from torchish._tensor.levels import inside_of
+
+            return inside_of(tensors)
+    return _NOTHING
+
+
+_NOTHING = contextlib.nullcontext()
+
+
 def _roots(tensors: tuple) -> list:
     roots = []
     for i, t in enumerate(tensors):
@@ -129,7 +145,8 @@ def backward(
     for t, node in targets:
         t.retain_grad()
         only = (only or set()) | {node}
-    graph.run_backward(roots, values, retain_graph, create_graph, accumulate_only=only)
+    with _inside(tensors):
+        graph.run_backward(roots, values, retain_graph, create_graph, accumulate_only=only)
     policy.after_backward()
 
 
@@ -171,7 +188,7 @@ def grad(
             node = graph.Node()  # a view without history of its own, which nothing reaches
         targets.append((node, number))
     values = [g if create_graph else g._read() for g in grads]
-    with policy.unlimited():
+    with policy.unlimited(), _inside(outputs):
         got = graph.run_backward(roots, values, retain_graph, create_graph, targets=targets)
     result: list = []
     for i, (t, g) in enumerate(zip(inputs, got, strict=True)):
@@ -193,6 +210,15 @@ def grad(
 
 
 from torchish.autograd.gradcheck import gradcheck, gradgradcheck  # noqa: E402
+
+
+def __getattr__(name: str):
+    if name == "forward_ad":  # is built on tensors, which come after this package
+        from importlib import import_module
+
+        return import_module("torchish.autograd.forward_ad")
+    raise AttributeError(f"module 'torch.autograd' has no attribute '{name}'")
+
 
 Variable = None  # set by the package once Tensor exists
 

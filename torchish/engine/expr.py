@@ -199,6 +199,9 @@ def emit(spec: Spec, inputs: tuple) -> Expr:
     key = tuple([x.aval if type(x) is Expr else type(x) for x in inputs])
     out = spec.infer_cache.get(key)
     if out is None:
+        for x in inputs:
+            if type(x) is not Expr and isinstance(x, Expr):
+                return _emit_wrapped(spec, inputs)
         out = spec.infer(inputs)
         spec.infer_cache[key] = out
     if out.device is TRACED or EAGER:
@@ -209,6 +212,12 @@ def emit(spec: Spec, inputs: tuple) -> Expr:
     if len(pending) > LOCAL.limit:
         on_overflow()
     return e
+
+
+def _emit_wrapped(spec: Spec, inputs: tuple) -> Expr:
+    from torchish.engine.levels import emit_wrapped  # it is built on this module
+
+    return emit_wrapped(spec, inputs)
 
 
 def count_write() -> None:
@@ -225,6 +234,8 @@ def emit_multi(spec: Spec, inputs: tuple) -> tuple[Expr, ...]:
 
 def results_of(e: Expr) -> tuple[Expr, ...]:
     """The results of an operation with several, each as an expression."""
+    if type(e) is not Expr:
+        return e.results()  # type: ignore[attr-defined]  # of values inside a function transform
     if e.value is not None:
         return tuple([Expr(None, (), a, v) for v, a in zip(e.value, e.aval.avals, strict=True)])
     return tuple([projection(e, i) for i in range(len(e.aval.avals))])

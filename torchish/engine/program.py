@@ -105,6 +105,9 @@ def evaluate_all() -> None:
 
 def evaluate(root: Expr) -> None:
     """Compute `root` and what it depends on; other pending expressions stay pending."""
+    if type(root) is not Expr:
+        root.compute()  # type: ignore[attr-defined]  # a value inside a function transform
+        return
     with LOCK:
         if root.value is None:
             if root.owner is None:

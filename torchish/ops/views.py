@@ -134,6 +134,16 @@ def _(base, value):
     return value
 
 
+@_view("detached(Tensor input)", differentiable=False)
+def detached(input):
+    return input
+
+
+@_writes(detached)
+def _(base, value):
+    return value
+
+
 @_view("expand(Tensor input, int[] size)")
 def expand(input, size):
     return jnp.broadcast_to(input, size)
