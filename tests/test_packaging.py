@@ -168,3 +168,24 @@ def test_lenet_example_learns(tmp_path):
 
 def test_lenet_example_is_plain_pytorch():
     assert "torchish" not in set(imports(ast.parse((ROOT / "examples/lenet_digits.py").read_text())))
+
+
+def test_late_families_add_names_and_change_none():
+    out = run(
+        """
+        import torchish as torch
+        from torchish import _families
+        from torchish._tensor import dispatch, namespace
+
+        def signatures():
+            return {name: [o.schema for o in dispatch.overloads_of(name)] for name in namespace.names()}
+
+        early = signatures()
+        assert "linalg.det" not in early and "svd" not in vars(torch) and "svd" not in vars(torch.Tensor)
+        assert callable(torch.Tensor.svd) and "svd" in vars(torch)
+        late = signatures()
+        assert all(late[name] == found for name, found in early.items())
+        print(len(late) > len(early), hasattr(torch.Tensor, "nothing"), hasattr(torch.ones(1), "nothing"))
+        """
+    )
+    assert out == "True False False\n"

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 
-from torchish import _dtypes, _families
+# What an import makes lives on; collecting in the middle of it would walk all of JAX's objects for nothing.
+_collecting = gc.isenabled()
+gc.disable()
+try:
+    from torchish import _dtypes, _families
+finally:
+    if _collecting:
+        gc.enable()
+
 from torchish._dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype
 from torchish._runner import install, missing_attribute, uninstall
 from torchish._tensor import methods, namespace, operators
@@ -52,14 +61,20 @@ Tensor.__module__ = "torch"
 
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
-_LAZY = frozenset({"backends", "cuda", "fft", "linalg", "nn", "optim", "signal", "special"})
+_LAZY = frozenset({"backends", "cuda", "fft", "func", "linalg", "nn", "masked", "optim", "serialization", "signal", "special"})
+_FROM = {"load": "serialization", "save": "serialization"}
 
 
 def __getattr__(name: str):
     if name in _LAZY:
         return importlib.import_module(f"torchish.{name}")
+    if name in _FROM:
+        return getattr(importlib.import_module(f"torchish.{_FROM[name]}"), name)
+    if name[:1] != "_" and namespace.complete() and name in globals():
+        return globals()[name]
     raise missing_attribute(__name__, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    namespace.complete()
+    return sorted({*globals(), *_LAZY, *_FROM})

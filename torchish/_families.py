@@ -1,48 +1,64 @@
-"""Imports every family of operations, so that their declarations are registered."""
+"""Imports the families of operations, so that their declarations are registered.
 
-from torchish._tensor import calculus as _calculus
+The common families come with `import torchish`. The others are loaded, all at once, when a name is asked for that the
+common ones lack: an import of torchish stays short.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
 from torchish._tensor import (
     creation,
     factories,
     fill,
     indexing,
     join,
-    linalg_norms,
     manipulate,
     methods,
     products,
     random,
-    recurrent,
     scatter,
     sequences,
     views,
-    windows,
 )
-from torchish._tensor import fft as _fft
-from torchish._tensor import histogram as _histogram
-from torchish._tensor import linalg as _linalg
 from torchish._tensor import pointwise as _pointwise
-from torchish._tensor import search as _search
-from torchish._tensor import statistics as _statistics
-from torchish._tensor.nn_functional import activation, attention, ctc, dropout, loss, normalization, pooling, sparse, vision
-from torchish._tensor.nn_functional import aten as _aten
-from torchish._tensor.nn_functional import convolution as _convolution
-from torchish.ops import (
-    bessel,
-    bitwise,
-    calculus,
-    compare,
-    exponential,
-    histogram,
-    pointwise,
-    polynomials,
-    reduce,
-    rounding,
-    scan,
-    search,
-    softmax,
-    sort,
-    special,
-    statistics,
-    trigonometric,
+from torchish.ops import bitwise, compare, exponential, pointwise, reduce, rounding, scan, sort, trigonometric
+
+_OTHERS = (
+    "torchish.ops.bessel",
+    "torchish.ops.calculus",
+    "torchish.ops.histogram",
+    "torchish.ops.polynomials",
+    "torchish.ops.search",
+    "torchish.ops.softmax",
+    "torchish.ops.special",
+    "torchish.ops.statistics",
+    "torchish._tensor.calculus",
+    "torchish._tensor.fft",
+    "torchish._tensor.histogram",
+    "torchish._tensor.linalg",
+    "torchish._tensor.linalg_norms",
+    "torchish._tensor.recurrent",
+    "torchish._tensor.search",
+    "torchish._tensor.statistics",
+    "torchish._tensor.windows",
+    "torchish.func._vmap",
+    "torchish._tensor.nn_functional.activation",
+    "torchish._tensor.nn_functional.aten",
+    "torchish._tensor.nn_functional.attention",
+    "torchish._tensor.nn_functional.convolution",
+    "torchish._tensor.nn_functional.ctc",
+    "torchish._tensor.nn_functional.dropout",
+    "torchish._tensor.nn_functional.loss",
+    "torchish._tensor.nn_functional.normalization",
+    "torchish._tensor.nn_functional.pooling",
+    "torchish._tensor.nn_functional.sparse",
+    "torchish._tensor.nn_functional.vision",
 )
+
+
+def load_others() -> None:
+    """Load the families that an import of torchish leaves out."""
+    for name in _OTHERS:
+        import_module(name)

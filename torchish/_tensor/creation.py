@@ -15,7 +15,7 @@ from torchish._tensor.dispatch import plain
 from torchish._tensor.errors import counts_arguments, type_name
 from torchish._tensor.size import device_of, resolve
 from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
-from torchish._tensor.tensor import Tensor
+from torchish._tensor.tensor import Tensor, TensorMeta
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import CPU, TRACED, Expr, aval, emit, leaf
 from torchish.engine.program import to_device
@@ -396,7 +396,7 @@ def _is_size(x) -> bool:
     return isinstance(x, Size)
 
 
-class _LegacyMeta(type):
+class _LegacyMeta(TensorMeta):
     _legacy_dtype: Any
     _legacy_device: str
 

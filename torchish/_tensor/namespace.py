@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
+from torchish import _families
 from torchish._tensor.dispatch import COMPOSITES, PLAIN, make_function, make_inplace, overloads_of
-from torchish._tensor.tensor import Tensor
+from torchish._tensor.tensor import Tensor, TensorMeta
 from torchish.ops.declare import REGISTRY
 
 
@@ -21,6 +23,8 @@ def _traits(name: str) -> list:
 
 def functions(namespace: str = "") -> dict[str, Callable]:
     """The functions of a namespace: "" for torch itself, else "linalg", "special", "nn.functional"…"""
+    if namespace:
+        complete()
     made = {}
     prefix = namespace + "." if namespace else ""
     for name in names():
@@ -64,3 +68,27 @@ def install_methods() -> None:
             setattr(Tensor, short, make_function(short, usable, method=True))
         if any(o.op is not None and o.op.inplace for o in usable) and short + "_" not in Tensor.__dict__:
             setattr(Tensor, short + "_", make_inplace(short + "_", usable))
+
+
+_lock = threading.RLock()
+_state = "common"  # "common" families loaded, "loading" the others, "complete"
+
+
+def complete() -> bool:
+    """Load the families that the import left out and install what they declare; whether there may be new names now."""
+    global _state
+    if _state == "complete":
+        return False
+    with _lock:
+        if _state != "common":  # another thread has just done it, or a family asks for a name while they load
+            return _state == "complete"
+        import torchish
+
+        _state = "loading"
+        _families.load_others()
+        for name, f in functions().items():
+            vars(torchish).setdefault(name, f)
+        install_methods()
+        del TensorMeta.__getattr__, Tensor.__getattr__
+        _state = "complete"
+    return True

@@ -164,6 +164,12 @@ def float_power_(input: Tensor, exponent) -> Tensor:
 # --- selection ---------------------------------------------------------------------------------------------
 
 
+@composite("where(Tensor condition)", method=False)
+def where(condition):
+    """`condition.nonzero(as_tuple=True)`."""
+    return condition.nonzero(as_tuple=True)
+
+
 @composite("where(Tensor input, Tensor condition, Tensor|Number other)", function=False)
 def where_method(input: Tensor, condition: Tensor, other) -> Tensor:
     """`input` where `condition` is true, else `other`."""

@@ -79,12 +79,6 @@ def argwhere(input):
     return _columns(_coordinates(input), input)
 
 
-@composite("where(Tensor condition)", method=False)
-def where(condition):
-    """`condition.nonzero(as_tuple=True)`."""
-    return nonzero(condition, as_tuple=True)
-
-
 # --- unique ------------------------------------------------------------------------------------------------
 
 

@@ -47,7 +47,26 @@ def readonly(get: Any) -> property:
     return property(get, refuse, refuse, get.__doc__)
 
 
-class Tensor:
+def _complete() -> bool:
+    from torchish._tensor.namespace import complete
+
+    return complete()
+
+
+class TensorMeta(type):
+    """The class of `Tensor`: a method whose family of operations is not loaded yet is found at its first use."""
+
+    def __getattr__(cls, name: str) -> Any:  # removed once every family is loaded
+        if name[:1] != "_":
+            _complete()
+        return type.__getattribute__(cls, name)
+
+    def __dir__(cls) -> list[str]:
+        _complete()
+        return [*super().__dir__()]
+
+
+class Tensor(metaclass=TensorMeta):
     """A multi-dimensional array of one dtype on one device (shape `Size`, strides in elements)."""
 
     __module__ = "torch"
@@ -79,9 +98,13 @@ class Tensor:
     _aval: Aval
     _vc: VersionCounter
 
+    def __getattr__(self, name: str) -> Any:  # removed once every family is loaded
+        if name[:1] != "_":
+            _complete()
+        return object.__getattribute__(self, name)
+
     if TYPE_CHECKING:  # the methods that are derived from the declarations
 
-        def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Any: ...
         __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __add__
         __matmul__ = __mod__ = __floordiv__ = __and__ = __or__ = __xor__ = __add__
@@ -106,6 +129,8 @@ class Tensor:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         register_pytree(cls)
+        if "__getattr__" in vars(cls) or "__getattribute__" in vars(cls):
+            _complete()  # its own lookup does not know of methods still to come
 
     # --- making -----------------------------------------------------------------------------------------------
 
@@ -175,6 +200,10 @@ class Tensor:
     def _write(self, expr: Expr) -> None:
         """Replace the value (same shape and dtype); every alias sees it. The version is the caller's business."""
         st = self._storage
+        if type(expr) is not Expr:
+            from torchish._tensor.levels import check_write
+
+            check_write(self, expr)
         if st.buffer is not None and st.is_shared():
             if self._on_buffer():
                 st.write_shared(np.asarray(force(expr)), self._aval.shape, self.stride(), self._offset)
@@ -554,6 +583,7 @@ class Tensor:
         return id(self)
 
     def __dir__(self):
+        _complete()
         return sorted(set(object.__dir__(self)))
 
     def jax(self) -> jax.Array:

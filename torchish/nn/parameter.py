@@ -6,10 +6,10 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from torchish._tensor.printing import format_parameter
-from torchish._tensor.tensor import Tensor
+from torchish._tensor.tensor import Tensor, TensorMeta
 
 
-class _ParameterMeta(type):
+class _ParameterMeta(TensorMeta):
     def __instancecheck__(cls, instance):
         if type.__instancecheck__(cls, instance):
             return True
@@ -64,7 +64,7 @@ def _rebuild_parameter(cls, data, requires_grad, extra):
     return p
 
 
-class _BufferMeta(type):
+class _BufferMeta(TensorMeta):
     def __instancecheck__(cls, instance):
         if cls is Buffer:
             return isinstance(instance, Tensor) and getattr(instance, "_is_buffer", False)
