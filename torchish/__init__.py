@@ -62,7 +62,7 @@ Tensor.__module__ = "torch"
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
 _LAZY = frozenset({"backends", "cuda", "fft", "func", "linalg", "nn", "masked", "optim", "serialization", "signal", "special"})
-_FROM = {"load": "serialization", "save": "serialization"}
+_FROM = {"load": "serialization", "save": "serialization", "vmap": "func"}
 
 
 def __getattr__(name: str):

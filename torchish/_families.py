@@ -43,7 +43,6 @@ _OTHERS = (
     "torchish._tensor.search",
     "torchish._tensor.statistics",
     "torchish._tensor.windows",
-    "torchish.func._vmap",
     "torchish._tensor.nn_functional.activation",
     "torchish._tensor.nn_functional.aten",
     "torchish._tensor.nn_functional.attention",

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from torchish._tensor import levels as crossing
-from torchish._tensor.dispatch import plain
 from torchish._tensor.tensor import Tensor
 from torchish.engine.levels import ACTIVE, Level, belongs
 from torchish.func._tree import flatten, spread, unflatten
@@ -185,6 +184,5 @@ def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = 
 
 
 vmap.__module__ = "torch.func"
-plain("vmap")(vmap)
 
 __all__ = ["batch_level", "vmap"]
