@@ -601,7 +601,7 @@ def backward(self: Tensor, gradient=None, retain_graph=None, create_graph: bool 
 
 def register_hook(self: Tensor, hook):
     """Call `hook(grad)` when this tensor's gradient is computed; a returned tensor replaces it."""
-    from torchish.utils.hooks import RemovableHandle
+    from torchish.utils.hooks import add_hook
 
     if not self._needs():
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
@@ -613,14 +613,12 @@ def register_hook(self: Tensor, hook):
         self._leaf_hooks = {}
     node = self._accumulate_node()
     node.pre_hooks = self._leaf_hooks
-    handle = RemovableHandle(self._leaf_hooks)
-    self._leaf_hooks[handle.id] = (0, hook)
-    return handle
+    return add_hook(self._leaf_hooks, (0, hook))
 
 
 def register_post_accumulate_grad_hook(self: Tensor, hook):
     """Call `hook(self)` after a gradient was accumulated into this leaf."""
-    from torchish.utils.hooks import RemovableHandle
+    from torchish.utils.hooks import add_hook
 
     if not self._needs():
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
@@ -629,9 +627,7 @@ def register_post_accumulate_grad_hook(self: Tensor, hook):
     LeafHooks.any = True
     if self._post_accumulate is None:
         self._post_accumulate = {}
-    handle = RemovableHandle(self._post_accumulate)
-    self._post_accumulate[handle.id] = hook
-    return handle
+    return add_hook(self._post_accumulate, hook)
 
 
 def retain_grad(self: Tensor) -> None:

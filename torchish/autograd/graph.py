@@ -77,35 +77,29 @@ class Node:
 
     def register_hook(self, hook):
         """Call `hook(grad_inputs, grad_outputs)` after this function ran; returns a removable handle."""
-        from torchish.utils.hooks import RemovableHandle
+        from torchish.utils.hooks import add_hook
 
         LeafHooks.any = LeafHooks.any or type(self) is AccumulateGrad
         if self.post_hooks is None:
             self.post_hooks = {}
-        handle = RemovableHandle(self.post_hooks)
-        self.post_hooks[handle.id] = hook
-        return handle
+        return add_hook(self.post_hooks, hook)
 
     def register_prehook(self, hook):
         """Call `hook(grad_outputs)` before this function runs; returns a removable handle."""
-        from torchish.utils.hooks import RemovableHandle
+        from torchish.utils.hooks import add_hook
 
         LeafHooks.any = LeafHooks.any or type(self) is AccumulateGrad
         if self.pre_hooks is None:
             self.pre_hooks = {}
-        handle = RemovableHandle(self.pre_hooks)
-        self.pre_hooks[handle.id] = ("all", hook)
-        return handle
+        return add_hook(self.pre_hooks, ("all", hook))
 
     def add_tensor_hook(self, number: int, hook) -> Any:
         """Hook the gradient of output `number` (what `Tensor.register_hook` does)."""
-        from torchish.utils.hooks import RemovableHandle
+        from torchish.utils.hooks import add_hook
 
         if self.pre_hooks is None:
             self.pre_hooks = {}
-        handle = RemovableHandle(self.pre_hooks)
-        self.pre_hooks[handle.id] = (number, hook)
-        return handle
+        return add_hook(self.pre_hooks, (number, hook))
 
     def run(self, grads: list, record: bool) -> list:
         """Gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -34,4 +35,19 @@ class RemovableHandle:
         self.remove()
 
 
-__all__ = ["RemovableHandle"]
+def add_hook(hooks: Any, hook: Any, prepend: bool = False, marks: Sequence[tuple[dict, bool]] = ()) -> RemovableHandle:
+    """Put `hook` last (or first, in an OrderedDict) among `hooks`.
+
+    `marks` are pairs of a dictionary that notes something of hooks, under their ids, and whether it holds for this one.
+    """
+    handle = RemovableHandle(hooks, extra_dict=[noted for noted, _ in marks])
+    hooks[handle.id] = hook
+    for noted, holds in marks:
+        if holds:
+            noted[handle.id] = True
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+__all__ = ["RemovableHandle", "add_hook"]

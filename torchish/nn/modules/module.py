@@ -1,116 +1,38 @@
-"""`Module`: state, submodules and a `forward`, with PyTorch's registration, hooks and state dictionaries."""
+"""`Module`: state, submodules and a `forward`, with PyTorch's registration, calls and walks over submodules."""
 
 from __future__ import annotations
 
-import functools
 import inspect
-import itertools
-import warnings
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any
 
 from torchish._tensor.tensor import Tensor
-from torchish.autograd.grad_mode import no_grad
-from torchish.nn.parameter import Buffer, Parameter, is_lazy
-from torchish.utils.hooks import RemovableHandle
-
-
-class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
-    """What `load_state_dict` did not find or did not use."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return super().__repr__()
-
-    __str__ = __repr__
+from torchish.nn.modules._conversion import Conversion
+from torchish.nn.modules._hooks import (
+    Hooks,
+    _global_backward_hooks,
+    _global_backward_pre_hooks,
+    _global_forward_hooks,
+    _global_forward_pre_hooks,
+    _global_registrations,
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
+from torchish.nn.modules._state_dict import StateDict
+from torchish.nn.parameter import Buffer, Parameter
 
 
 def _addindent(text: str, n: int) -> str:
     first, *rest = text.split("\n")
     return "\n".join([first, *(" " * n + line if line.strip() else "" for line in rest)])
-
-
-_EXTRA_STATE_KEY_SUFFIX = "_extra_state"
-
-_global_forward_hooks: OrderedDict = OrderedDict()
-_global_forward_hooks_always: OrderedDict = OrderedDict()
-_global_forward_hooks_with_kwargs: OrderedDict = OrderedDict()
-_global_forward_pre_hooks: OrderedDict = OrderedDict()
-_global_backward_hooks: OrderedDict = OrderedDict()
-_global_backward_pre_hooks: OrderedDict = OrderedDict()
-_global_registrations: dict[str, OrderedDict] = {"buffer": OrderedDict(), "module": OrderedDict(), "parameter": OrderedDict()}
-
-
-def _register_global(hooks: OrderedDict, hook: Callable) -> RemovableHandle:
-    handle = RemovableHandle(hooks)
-    hooks[handle.id] = hook
-    return handle
-
-
-def register_module_forward_hook(hook, *, with_kwargs: bool = False, always_call: bool = False) -> RemovableHandle:
-    """Call `hook(module, input, output)` after every module's forward."""
-    handle = RemovableHandle(_global_forward_hooks, extra_dict=[_global_forward_hooks_always, _global_forward_hooks_with_kwargs])
-    _global_forward_hooks[handle.id] = hook
-    if with_kwargs:
-        _global_forward_hooks_with_kwargs[handle.id] = True
-    if always_call:
-        _global_forward_hooks_always[handle.id] = True
-    return handle
-
-
-def register_module_forward_pre_hook(hook) -> RemovableHandle:
-    """Call `hook(module, input)` before every module's forward."""
-    return _register_global(_global_forward_pre_hooks, hook)
-
-
-_MIXED_GLOBAL = (
-    "Cannot use both regular backward hooks and full backward hooks as a global Module hook. Please use only one of them."
-)
-_MIXED = "Cannot use both regular backward hooks and full backward hooks on a single Module. Please use only one of them."
-
-
-class _Global:
-    """Whether the global backward hooks are full ones; None before the first is registered."""
-
-    full: bool | None = None
-
-
-def _register_global_backward(hook: Callable, full: bool) -> RemovableHandle:
-    if _Global.full is (not full):
-        raise RuntimeError(_MIXED_GLOBAL)
-    _Global.full = full
-    return _register_global(_global_backward_hooks, hook)
-
-
-def register_module_full_backward_hook(hook) -> RemovableHandle:
-    """Call `hook(module, grad_input, grad_output)` after every module's backward."""
-    return _register_global_backward(hook, True)
-
-
-def register_module_backward_hook(hook) -> RemovableHandle:
-    """Deprecated in favour of `register_module_full_backward_hook`."""
-    return _register_global_backward(hook, False)
-
-
-def register_module_full_backward_pre_hook(hook) -> RemovableHandle:
-    """Call `hook(module, grad_output)` before every module's backward."""
-    return _register_global(_global_backward_pre_hooks, hook)
-
-
-def register_module_buffer_registration_hook(hook) -> RemovableHandle:
-    return _register_global(_global_registrations["buffer"], hook)
-
-
-def register_module_module_registration_hook(hook) -> RemovableHandle:
-    return _register_global(_global_registrations["module"], hook)
-
-
-def register_module_parameter_registration_hook(hook) -> RemovableHandle:
-    return _register_global(_global_registrations["parameter"], hook)
 
 
 def _forward_unimplemented(self, *input: Any) -> None:
@@ -120,7 +42,7 @@ def _forward_unimplemented(self, *input: Any) -> None:
 _DICTS = ("_parameters", "_buffers", "_modules")
 
 
-class Module:
+class Module(Hooks, Conversion, StateDict):
     """Base class of all networks: assign parameters, buffers and modules to attributes, and define `forward`."""
 
     __module__ = "torch.nn.modules.module"
@@ -130,7 +52,6 @@ class Module:
     _parameters: dict[str, Any]
     _buffers: dict[str, Any]
     _modules: dict[str, Any]
-    _is_full_backward_hook: bool | None
     call_super_init = False
     _compiled_call_impl = None
 
@@ -340,187 +261,13 @@ class Module:
 
     _wrapped_call_impl = _call_impl
 
-    def _call_with_hooks(self, args: tuple, kwargs: dict):
-        called: set = set()
-        result = None
-
-        def inner():
-            nonlocal args, kwargs, result
-            for key, hook in [*_global_forward_pre_hooks.items(), *self._forward_pre_hooks.items()]:
-                if key in self._forward_pre_hooks_with_kwargs:
-                    got = hook(self, args, kwargs)
-                    if got is not None:
-                        if not (isinstance(got, tuple) and len(got) == 2):
-                            raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {got}.")
-                        args, kwargs = got
-                else:
-                    got = hook(self, args)
-                    if got is not None:
-                        args = got if isinstance(got, tuple) else (got,)
-            backward = None
-            full = list(_global_backward_hooks.values()) if _Global.full else []
-            if self._is_full_backward_hook is not False:
-                full += self._backward_hooks.values()
-            pre = list(_global_backward_pre_hooks.values()) + list(self._backward_pre_hooks.values())
-            if full or pre:
-                from torchish.utils.backward_hook import BackwardHook
-
-                backward = BackwardHook(self, full, pre)
-                args = backward.setup_input_hook(args)
-            result = self.forward(*args, **kwargs)
-            for key, hook in [*_global_forward_hooks.items(), *self._forward_hooks.items()]:
-                if key in self._forward_hooks_always_called or key in _global_forward_hooks_always:
-                    called.add(key)
-                with_kwargs = key in self._forward_hooks_with_kwargs or key in _global_forward_hooks_with_kwargs
-                got = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
-                if got is not None:
-                    result = got
-            if backward is not None:
-                if not isinstance(result, (Tensor, tuple)):
-                    warnings.warn(
-                        "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
-                        f"{type(result)}",
-                        stacklevel=4,
-                    )
-                result = backward.setup_output_hook(result)
-            simple = list(_global_backward_hooks.values()) if _Global.full is False else []
-            if self._is_full_backward_hook is False:
-                simple += self._backward_hooks.values()
-            if simple:
-                var = result
-                while not isinstance(var, Tensor):
-                    var = next(v for v in (var.values() if isinstance(var, dict) else var) if isinstance(v, (Tensor, dict, tuple, list)))
-                if var.grad_fn is not None:
-                    for hook in simple:
-                        var.grad_fn.register_hook(functools.partial(_non_full, hook, self))
-            return result
-
-        if not self._forward_hooks_always_called and not _global_forward_hooks_always:
-            return inner()
-        try:
-            return inner()
-        except Exception:
-            waiting = [("global ", k, h) for k, h in _global_forward_hooks.items() if k in _global_forward_hooks_always]
-            waiting += [("", k, h) for k, h in self._forward_hooks.items() if k in self._forward_hooks_always_called]
-            for kind, key, hook in waiting:
-                if key in called:
-                    continue
-                try:
-                    with_kwargs = not kind and key in self._forward_hooks_with_kwargs
-                    got = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
-                    if got is not None:
-                        result = got
-                except Exception as e:
-                    warnings.warn(
-                        f"{kind}module forward hook with ``always_call=True`` raised an exception that was silenced as another "
-                        f"error was raised in forward: {e!s}",
-                        stacklevel=2,
-                    )
-            raise
-
     def compile(self, *args, **kwargs) -> None:
         """Run later calls through `torch.compile`."""
         import torchish
 
         self._compiled_call_impl = torchish.compile(self._call_impl, *args, **kwargs)
 
-    # --- hooks ------------------------------------------------------------------------------------------------
-
-    def register_forward_pre_hook(self, hook, *, prepend: bool = False, with_kwargs: bool = False) -> RemovableHandle:
-        """Call `hook(module, args)` before `forward`; it may return new arguments."""
-        handle = RemovableHandle(self._forward_pre_hooks, extra_dict=self._forward_pre_hooks_with_kwargs)
-        self._forward_pre_hooks[handle.id] = hook
-        if with_kwargs:
-            self._forward_pre_hooks_with_kwargs[handle.id] = True
-        if prepend:
-            self._forward_pre_hooks.move_to_end(handle.id, last=False)
-        return handle
-
-    def register_forward_hook(
-        self, hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
-    ) -> RemovableHandle:
-        """Call `hook(module, args, output)` after `forward`; it may return a new output."""
-        handle = RemovableHandle(self._forward_hooks, extra_dict=[self._forward_hooks_with_kwargs, self._forward_hooks_always_called])
-        self._forward_hooks[handle.id] = hook
-        if with_kwargs:
-            self._forward_hooks_with_kwargs[handle.id] = True
-        if always_call:
-            self._forward_hooks_always_called[handle.id] = True
-        if prepend:
-            self._forward_hooks.move_to_end(handle.id, last=False)
-        return handle
-
-    def register_full_backward_pre_hook(self, hook, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_output)` before the module's backward."""
-        handle = RemovableHandle(self._backward_pre_hooks)
-        self._backward_pre_hooks[handle.id] = hook
-        if prepend:
-            self._backward_pre_hooks.move_to_end(handle.id, last=False)
-        return handle
-
-    def register_full_backward_hook(self, hook, prepend: bool = False) -> RemovableHandle:
-        """Call `hook(module, grad_input, grad_output)` after the module's backward."""
-        if self._is_full_backward_hook is False:
-            raise RuntimeError(_MIXED)
-        self._is_full_backward_hook = True
-        handle = RemovableHandle(self._backward_hooks)
-        self._backward_hooks[handle.id] = hook
-        if prepend:
-            self._backward_hooks.move_to_end(handle.id, last=False)
-        return handle
-
-    def register_backward_hook(self, hook) -> RemovableHandle:
-        """Deprecated in favour of `register_full_backward_hook`."""
-        if self._is_full_backward_hook is True:
-            raise RuntimeError(_MIXED)
-        self._is_full_backward_hook = False
-        handle = RemovableHandle(self._backward_hooks)
-        self._backward_hooks[handle.id] = hook
-        return handle
-
-    def register_state_dict_post_hook(self, hook) -> RemovableHandle:
-        hook._from_public_api = True
-        return _register_global(self._state_dict_hooks, hook)
-
-    def _register_state_dict_hook(self, hook) -> RemovableHandle:
-        if getattr(hook, "_from_public_api", False):
-            raise RuntimeError(
-                "Cannot register the same function as the state dict post hook that was previously registered via "
-                "register_state_dict_post_hook"
-            )
-        return _register_global(self._state_dict_hooks, hook)
-
-    def register_state_dict_pre_hook(self, hook) -> RemovableHandle:
-        return _register_global(self._state_dict_pre_hooks, hook)
-
-    def register_load_state_dict_pre_hook(self, hook) -> RemovableHandle:
-        return _register_global(self._load_state_dict_pre_hooks, functools.partial(hook, self))
-
-    def _register_load_state_dict_pre_hook(self, hook, with_module: bool = False) -> RemovableHandle:
-        return _register_global(self._load_state_dict_pre_hooks, functools.partial(hook, self) if with_module else hook)
-
-    def register_load_state_dict_post_hook(self, hook) -> RemovableHandle:
-        return _register_global(self._load_state_dict_post_hooks, hook)
-
-    # --- moving and applying ------------------------------------------------------------------------------------
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Module:
-        if recurse:
-            for module in self.children():
-                module._apply(fn)
-        for param in self._parameters.values():
-            if param is None:
-                continue
-            with no_grad():
-                applied = fn(param)
-            param.data = applied
-            if param._grad is not None:
-                with no_grad():
-                    param._grad.data = fn(param._grad)
-        for key, buf in self._buffers.items():
-            if buf is not None:
-                self._buffers[key] = fn(buf)
-        return self
+    # --- applying ---------------------------------------------------------------------------------------------
 
     def apply(self, fn: Callable[[Module], None]) -> Module:
         """Call `fn` on every submodule, children first, then on this module."""
@@ -528,59 +275,6 @@ class Module:
             module.apply(fn)
         fn(self)
         return self
-
-    def to(self, *args, **kwargs) -> Module:
-        """Move and convert parameters and buffers in place (floating point only, for dtypes)."""
-        from torchish._tensor.methods import _parse_to, convert
-
-        dtype, where, _, fmt = _parse_to(args, dict(kwargs))
-        if dtype is not None and dtype.category < 2:
-            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
-        if dtype is not None and dtype.category == 3:
-            warnings.warn(
-                "Complex modules are a new feature under active development whose design may change, and some modules might not "
-                "work as expected when using complex tensors as parameters or buffers. Please file an issue at "
-                "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does not work as "
-                "expected.",
-                stacklevel=2,
-            )
-
-        def one(t: Tensor) -> Tensor:
-            if fmt is not None and t.dim() in (4, 5):
-                return convert(t, dtype if t._aval.category >= 2 else None, where, memory_format=fmt)
-            return convert(t, dtype if t._aval.category >= 2 else None, where)
-
-        return self._apply(one)
-
-    def to_empty(self, *, device, recurse: bool = True) -> Module:
-        """Move to a device without copying the values."""
-        import torchish
-
-        return self._apply(lambda t: torchish.empty_like(t, device=device), recurse=recurse)
-
-    def cuda(self, device=None) -> Module:
-        return self._apply(lambda t: t.cuda(device))
-
-    def cpu(self) -> Module:
-        return self._apply(lambda t: t.cpu())
-
-    def type(self, dst_type) -> Module:
-        return self._apply(lambda t: t.type(dst_type))
-
-    def float(self) -> Module:
-        return self._apply(lambda t: t.float() if t._aval.category == 2 else t)
-
-    def double(self) -> Module:
-        return self._apply(lambda t: t.double() if t._aval.category == 2 else t)
-
-    def half(self) -> Module:
-        return self._apply(lambda t: t.half() if t._aval.category == 2 else t)
-
-    def bfloat16(self) -> Module:
-        return self._apply(lambda t: t.bfloat16() if t._aval.category == 2 else t)
-
-    def share_memory(self) -> Module:
-        return self._apply(lambda t: t.share_memory_())
 
     def train(self, mode: bool = True) -> Module:
         """Put this module and its submodules in training (or evaluation) mode."""
@@ -610,175 +304,6 @@ class Module:
                 else:
                     p._grad = p._grad.detach()
                     p._grad.zero_()
-
-    # --- state ------------------------------------------------------------------------------------------------
-
-    def get_extra_state(self) -> Any:
-        raise RuntimeError(
-            "Reached a code path in Module.get_extra_state() that should never be called. Please file an issue at "
-            "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml to report this bug."
-        )
-
-    def set_extra_state(self, state: Any) -> None:
-        raise RuntimeError(
-            "Reached a code path in Module.set_extra_state() that should never be called. Please file an issue at "
-            "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml to report this bug."
-        )
-
-    def _save_to_state_dict(self, destination: dict, prefix: str, keep_vars: bool) -> None:
-        for name, param in self._parameters.items():
-            if param is not None:
-                destination[prefix + name] = param if keep_vars else param.detach()
-        for name, buf in self._buffers.items():
-            if buf is not None and name not in self._non_persistent_buffers_set:
-                destination[prefix + name] = buf if keep_vars else buf.detach()
-        if type(self).get_extra_state is not Module.get_extra_state:
-            destination[prefix + _EXTRA_STATE_KEY_SUFFIX] = self.get_extra_state()
-
-    def state_dict(self, *args, destination=None, prefix: str = "", keep_vars: bool = False) -> OrderedDict:
-        """All parameters and persistent buffers by their dotted names, in order."""
-        if args:
-            warnings.warn(
-                "Positional args are being deprecated, use kwargs instead. Refer to "
-                "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for details.",
-                FutureWarning,
-                stacklevel=2,
-            )
-            destination = args[0] if destination is None else destination
-            prefix = args[1] if len(args) > 1 and prefix == "" else prefix
-            keep_vars = args[2] if len(args) > 2 and keep_vars is False else keep_vars
-        if destination is None:
-            destination = OrderedDict()
-            destination._metadata = OrderedDict()
-        local = dict(version=self._version)
-        if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = local
-        for hook in self._state_dict_pre_hooks.values():
-            hook(self, prefix, keep_vars)
-        self._save_to_state_dict(destination, prefix, keep_vars)
-        for name, module in self._modules.items():
-            if module is not None:
-                module.state_dict(destination=destination, prefix=prefix + name + ".", keep_vars=keep_vars)
-        for hook in self._state_dict_hooks.values():
-            got = hook(self, destination, prefix, local)
-            if not getattr(hook, "_from_public_api", False):
-                if got is not None:
-                    destination = got
-            elif got is not None:
-                raise RuntimeError("state_dict post-hook must return None")
-        return destination
-
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs) -> None:
-        for hook in self._load_state_dict_pre_hooks.values():
-            hook(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        persistent = {k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}
-        local_state = {k: v for k, v in itertools.chain(self._parameters.items(), persistent.items()) if v is not None}
-        assign = local_metadata.get("assign_to_params_buffers", False)
-        for name, param in local_state.items():
-            key = prefix + name
-            if key not in state_dict:
-                if strict:
-                    missing_keys.append(key)
-                continue
-            value = state_dict[key]
-            if not isinstance(value, Tensor):
-                error_msgs.append(
-                    f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from checkpoint but '
-                    f"received {type(value)}"
-                )
-                continue
-            lazy = is_lazy(param)
-            if not lazy and len(param.shape) == 0 and len(value.shape) == 1 and value.shape[0] == 1:
-                value = value[0]
-            if not lazy and value.shape != param.shape:
-                error_msgs.append(
-                    f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in current "
-                    f"model is {param.shape}."
-                )
-                continue
-            if not lazy and param.is_meta and not value.is_meta and not assign:
-                warnings.warn(
-                    f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current model, which "
-                    "is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary to their corresponding "
-                    "key in the module instead of copying them in place?)",
-                    stacklevel=2,
-                )
-            try:
-                with no_grad():
-                    if assign:
-                        if isinstance(param, Parameter):
-                            if not isinstance(value, Parameter):
-                                value = Parameter(value, requires_grad=param.requires_grad)
-                            else:
-                                value.requires_grad_(param.requires_grad)
-                        setattr(self, name, value)
-                    else:
-                        param.copy_(value)
-            except Exception as ex:
-                error_msgs.append(
-                    f'While copying the parameter named "{key}", whose dimensions in the model are {param.size()} and whose '
-                    f"dimensions in the checkpoint are {value.size()}, an exception occurred : {ex.args}."
-                )
-        extra_key = prefix + _EXTRA_STATE_KEY_SUFFIX
-        if type(self).set_extra_state is not Module.set_extra_state:
-            if extra_key in state_dict:
-                self.set_extra_state(state_dict[extra_key])
-            elif strict:
-                missing_keys.append(extra_key)
-        elif strict and extra_key in state_dict:
-            unexpected_keys.append(extra_key)
-        if strict:
-            for key in state_dict:
-                if key.startswith(prefix) and key != extra_key:
-                    head = key[len(prefix) :].split(".", 1)
-                    if len(head) > 1:
-                        if head[0] not in self._modules:
-                            unexpected_keys.append(key)
-                    elif head[0] not in local_state:
-                        unexpected_keys.append(key)
-
-    def load_state_dict(self, state_dict, strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
-        """Copy parameters and buffers from a state dictionary; RuntimeError lists what does not fit."""
-        from collections.abc import Mapping
-
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        missing: list[str] = []
-        unexpected: list[str] = []
-        errors: list[str] = []
-        metadata = getattr(state_dict, "_metadata", None)
-        state_dict = OrderedDict(state_dict)
-        if metadata is not None:
-            state_dict._metadata = metadata  # type: ignore[attr-defined]
-
-        def load(module, local_state, prefix=""):
-            local = {} if metadata is None else metadata.get(prefix[:-1], {})
-            if assign:
-                local["assign_to_params_buffers"] = assign
-            module._load_from_state_dict(local_state, prefix, local, True, missing, unexpected, errors)
-            for name, child in module._modules.items():
-                if child is not None:
-                    child_prefix = prefix + name + "."
-                    load(child, {k: v for k, v in local_state.items() if k.startswith(child_prefix)}, child_prefix)
-            incompatible = _IncompatibleKeys(missing, unexpected)
-            for hook in module._load_state_dict_post_hooks.values():
-                if hook(module, incompatible) is not None:
-                    raise AssertionError(
-                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new values, if "
-                        "incompatible_keys need to be modified, it should be done inplace."
-                    )
-
-        load(self, state_dict)
-        if strict:
-            if unexpected:
-                errors.insert(0, "Unexpected key(s) in state_dict: " + ", ".join(f'"{k}"' for k in unexpected) + ". ")
-            if missing:
-                errors.insert(0, "Missing key(s) in state_dict: " + ", ".join(f'"{k}"' for k in missing) + ". ")
-        if errors:
-            raise RuntimeError(
-                "Error(s) in loading state_dict for {}:\n\t{}".format(type(self).__name__, "\n\t".join(errors))
-            )
-        return _IncompatibleKeys(missing, unexpected)
 
     # --- walking ----------------------------------------------------------------------------------------------
 
@@ -920,6 +445,13 @@ class Module:
         return replica
 
 
+# error messages name the class that users know
+for _part in (Hooks, Conversion, StateDict):
+    for _f in vars(_part).values():
+        if isinstance(_f, FunctionType):
+            _f.__qualname__ = f"Module.{_f.__name__}"
+
+
 def _new_module(name: str) -> Module:
     """An empty instance of a module class of torch.nn, for unpickling."""
     import torchish.nn
@@ -941,10 +473,6 @@ def _forget(name: str, *tables) -> None:
                 t.discard(name)
 
 
-def _non_full(hook, module, grad_input, grad_output):
-    return hook(module, grad_input, grad_output)
-
-
 def _typename(x: Any) -> str:
     if isinstance(x, Tensor):
         return x.type()
@@ -953,4 +481,14 @@ def _typename(x: Any) -> str:
     return t.__qualname__ if module in ("builtins", "__builtin__") else f"{module}.{t.__qualname__}"
 
 
-__all__ = ["Module"]
+__all__ = [
+    "Module",
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]

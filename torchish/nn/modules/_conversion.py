@@ -1,0 +1,89 @@
+"""Moving and converting the parameters and buffers of modules."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, Self
+
+from torchish._tensor.tensor import Tensor
+from torchish.autograd.grad_mode import no_grad
+
+
+class Conversion:
+    """What `Module` knows of devices and dtypes."""
+
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+    children: Callable[..., Any]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
+        for param in self._parameters.values():
+            if param is None:
+                continue
+            with no_grad():
+                applied = fn(param)
+            param.data = applied
+            if param._grad is not None:
+                with no_grad():
+                    param._grad.data = fn(param._grad)
+        for key, buf in self._buffers.items():
+            if buf is not None:
+                self._buffers[key] = fn(buf)
+        return self
+
+    def to(self, *args, **kwargs) -> Self:
+        """Move and convert parameters and buffers in place (floating point only, for dtypes)."""
+        from torchish._tensor.methods import _parse_to, convert
+
+        dtype, where, _, fmt = _parse_to(args, dict(kwargs))
+        if dtype is not None and dtype.category < 2:
+            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
+        if dtype is not None and dtype.category == 3:
+            warnings.warn(
+                "Complex modules are a new feature under active development whose design may change, and some modules might not "
+                "work as expected when using complex tensors as parameters or buffers. Please file an issue at "
+                "https://github.com/pytorch/pytorch/issues/new?template=bug-report.yml if a complex module does not work as "
+                "expected.",
+                stacklevel=2,
+            )
+
+        def one(t: Tensor) -> Tensor:
+            if fmt is not None and t.dim() in (4, 5):
+                return convert(t, dtype if t._aval.category >= 2 else None, where, memory_format=fmt)
+            return convert(t, dtype if t._aval.category >= 2 else None, where)
+
+        return self._apply(one)
+
+    def to_empty(self, *, device, recurse: bool = True) -> Self:
+        """Move to a device without copying the values."""
+        import torchish
+
+        return self._apply(lambda t: torchish.empty_like(t, device=device), recurse=recurse)
+
+    def cuda(self, device=None) -> Self:
+        return self._apply(lambda t: t.cuda(device))
+
+    def cpu(self) -> Self:
+        return self._apply(lambda t: t.cpu())
+
+    def type(self, dst_type) -> Self:
+        return self._apply(lambda t: t.type(dst_type))
+
+    def float(self) -> Self:
+        return self._apply(lambda t: t.float() if t._aval.category == 2 else t)
+
+    def double(self) -> Self:
+        return self._apply(lambda t: t.double() if t._aval.category == 2 else t)
+
+    def half(self) -> Self:
+        return self._apply(lambda t: t.half() if t._aval.category == 2 else t)
+
+    def bfloat16(self) -> Self:
+        return self._apply(lambda t: t.bfloat16() if t._aval.category == 2 else t)
+
+    def share_memory(self) -> Self:
+        return self._apply(lambda t: t.share_memory_())
