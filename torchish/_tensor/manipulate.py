@@ -18,6 +18,7 @@ from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.graph import GradFn, named
 from torchish.ops import manipulate as ops
+from torchish.ops.reduce import sum_, sum_dim
 
 # --- diagonals -----------------------------------------------------------------------------------------------
 
@@ -337,3 +338,22 @@ def _elementwise(self: Tensor, name: str, others: tuple, f: Callable) -> Tensor:
 Tensor.apply_ = lambda self, callable: _elementwise(self, "apply_", (), callable)  # type: ignore[attr-defined]
 Tensor.map_ = lambda self, tensor, callable: _elementwise(self, "map_", (tensor,), callable)  # type: ignore[attr-defined]
 Tensor.map2_ = lambda self, x, y, callable: _elementwise(self, "map2_", (x, y), callable)  # type: ignore[attr-defined]
+
+
+# --- broadcasting undone -------------------------------------------------------------------------------------
+
+
+@composite("sum_to_size(Tensor input, int[]* size)", function=False)
+def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
+    """The sum over the dimensions in which `size` would be broadcast to the tensor; RuntimeError when it would not."""
+    shape, size = input._aval.shape, tuple(size)
+    lead = len(shape) - len(size)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(size, shape[lead:], strict=True)):
+        text = ", ".join(map(str, size)), ", ".join(map(str, shape))
+        raise RuntimeError(f"size {{[{text[0]}]}} is not expandable to size {{[{text[1]}]}}.")
+    if shape and not size:
+        return call(sum_, input)
+    dims = [*range(lead), *(lead + i for i, n in enumerate(size) if n == 1 and shape[lead + i] != 1)]
+    if dims:
+        input = call(sum_dim, input, tuple(dims), True)
+    return v.view(input, size) if lead else input

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.apply import apply, named
 from torchish._tensor.dispatch import call, composite, plain
@@ -640,3 +641,61 @@ def _rearranged(t: Tensor, labels: list[int], output: tuple[int, ...]) -> Tensor
     t = views.permute(t, tuple(labels.index(x) for x in (*output, *gone)))
     return t.sum(tuple(range(len(output), len(labels)))) if gone else t
 
+
+# --- groups ------------------------------------------------------------------------------------------------
+
+
+def _check_aligned(t: Tensor) -> None:
+    """RuntimeError unless one of the last two dimensions is dense and the other's stride a multiple of 16 bytes."""
+    a, strides = t._aval, t.stride()
+    n, m = a.shape[-2:]
+    for dense, other, length in ((1, 2, m), (2, 1, n)):
+        if strides[-dense] == 1 and strides[-other] >= max(1, length):
+            if strides[-other] * a.dtype.itemsize % 16:
+                raise RuntimeError("strides should be multiple of 16 bytes")
+            return
+    raise RuntimeError(f"Invalid strides/sizes, got {list(strides)} for strides and {list(a.shape)} for sizes")
+
+
+@composite(
+    "nn.functional.grouped_mm(Tensor mat_a, Tensor mat_b, *, Tensor? offs=None, Tensor? bias=None, dtype? out_dtype=None)",
+    aliases=("_grouped_mm",), method=False,
+)  # fmt: skip
+def grouped_mm(mat_a: Tensor, mat_b: Tensor, *, offs: Tensor | None, bias: Tensor | None, out_dtype: Any) -> Tensor:
+    """Matrix products of groups: a batch of them, or the parts of a 2-d operand that end at `offs` (int32, one per group).
+
+    float32, bfloat16 or float16; RuntimeError when dtypes, sizes or strides do not fit.
+    """
+    a, b = mat_a._aval, mat_b._aval
+    for t, name in ((a, "mat_a"), (b, "mat_b")):
+        if t.torch_dtype not in (dt.float32, dt.bfloat16, dt.float16):
+            kind = dt.SCALAR_TYPE_NAMES[t.torch_dtype]
+            raise RuntimeError(f"Expected {name} to be Float32, BFloat16 or Float16 matrix, got {kind}")
+    for t, name in ((a, "mat_a"), (b, "mat_b")):
+        if t.ndim not in (2, 3):
+            raise RuntimeError(f"{name} has to be 2 or 3d")
+    if a.shape[-1] != b.shape[-2]:
+        raise RuntimeError("contraction dimension of mat_a and mat_b must match")
+    _check_aligned(mat_a)
+    _check_aligned(mat_b)
+    if (offs is not None) == (a.ndim == b.ndim == 3):
+        raise RuntimeError("Have to provide offsets if there is a 2d matrix, or no offset if both matrices are 3d")
+    if offs is not None:
+        if offs._aval.ndim != 1:
+            raise RuntimeError("offs has to be 1D")
+        if offs._aval.torch_dtype is not dt.int32:
+            raise RuntimeError("Offsets have to be int32")
+    if bias is not None:
+        raise RuntimeError("Bias not supported yet")
+    if out_dtype is not None and out_dtype is not a.torch_dtype:
+        raise RuntimeError("Grouped gemm output dtype must match `mat_a` dtype")
+    if a.torch_dtype is not b.torch_dtype:
+        names = [m.c_type_name(x) for x in (a, b)]
+        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}")
+    groups = offs._aval.shape[0] if offs is not None else a.shape[0]
+    for t in (a, b):
+        if t.ndim == 3 and t.shape[0] != groups:
+            raise RuntimeError("batched dimension has to match" if offs is None else "matrix batch sizes have to match")
+    if offs is None:
+        return renamed(apply(_BMM, (mat_a, mat_b)), "GroupedMmBackward0")
+    return call(m.grouped_mm, mat_a, mat_b, offs)

@@ -384,7 +384,7 @@ def _from_values(t: Tensor, generator, host: Callable, accelerator: Callable) ->
     where = t._aval.device
     g = generator_for(where, generator)
     if where in (CPU, "traced"):
-        return from_host(np.asarray(host(g._cpu, np.ascontiguousarray(t.detach()._host()))))
+        return from_host(np.asarray(host(g._cpu, np.asarray(t.detach()._host(), order="C"))))
     with jax.enable_x64(True):
         return Tensor._wrap(leaf(to_device(np.asarray(accelerator(g.key(), t.detach().jax())), where), where))
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
+from torchish import _dtypes as dt
 from torchish.ops.declare import ARITH, op
+from torchish.ops.dims import wrap_dims
 from torchish.ops.rules import BOOL, COMPLEX, FLOATING, refuse
 
 _OPERANDS = ("Tensor input, Tensor other", "Tensor input, Number other", "Number self, Tensor other")
@@ -74,3 +78,27 @@ def gcd(input, other):
 def lcm(input, other):
     """The least common multiple of two integers."""
     return jnp.lcm(input, other)
+
+
+@op("hash_tensor(Tensor input, int[] dim=(), *, bool keepdim=False, int mode=0)", differentiable=False, out=False)
+def hash_tensor(input, dim, keepdim, mode):
+    """The exclusive or, over `dim` (all when empty), of the bits of the elements as float64 or int64: uint64."""
+    kind = dt.FROM_NP[np.dtype(input.dtype)]
+    if kind.category == 3 or kind is dt.uint64:
+        raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[kind]}'")
+    axes = wrap_dims(dim, input.ndim)
+    if mode != 0:
+        raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
+    if not input.size:
+        if not dim:
+            raise RuntimeError(
+                "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+                "the 'dim' argument."
+            )
+        for d in axes:
+            if input.ndim and not input.shape[d]:
+                raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
+    wide = input.astype(np.float64 if kind.category == 2 else np.int64)
+    bits = lax.bitcast_convert_type(wide, np.uint64)
+    made = lax.reduce(bits, np.uint64(0), lax.bitwise_xor, axes)
+    return jnp.expand_dims(made, axes) if keepdim else made

@@ -491,3 +491,27 @@ def einsum_contraction(operands, equation):
 def einsum_product(operands, equation):
     """An Einstein sum that PyTorch ends with a multiplication."""
     return _einsum(equation, operands)
+
+
+# --- groups ------------------------------------------------------------------------------------------------
+
+
+@op("_grouped_mm(Tensor self, Tensor mat2, Tensor offs)", method=False, function=False, indices=("offs",), grad="GroupedMmBackward0")
+def grouped_mm(self, mat2, offs):
+    """Products of groups of rows, columns or inner places, which end at `offs`; places after the last count as zero.
+
+    (n, k) by (g, k, m) and (g, n, k) by (k, m) give (n, m); (n, k) by (k, m) gives (g, n, m).
+    """
+    ragged = self.shape[0] if mat2.ndim == 3 else mat2.shape[1] if self.ndim == 3 else self.shape[1]
+    place = jnp.arange(ragged)[None]
+    end = offs.astype(place.dtype)[:, None]
+    start = jnp.concatenate([jnp.zeros((1, 1), end.dtype), end[:-1]])
+    member = ((place >= start) & (place < end)).astype(self.dtype)  # (groups, places)
+    a, b, member = widen(self), widen(mat2), widen(member)
+    if mat2.ndim == 3:
+        made = jnp.einsum("gn,nk,gkm->nm", member, a, b, precision=float32_precision())
+    elif self.ndim == 3:
+        made = jnp.einsum("gnk,km,gm->nm", a, b, member, precision=float32_precision())
+    else:
+        made = jnp.einsum("nk,gk,km->gnm", a, member, b, precision=float32_precision())
+    return made.astype(self.dtype)

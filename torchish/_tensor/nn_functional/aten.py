@@ -89,3 +89,15 @@ def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
     """nn.functional.grid_sample with the modes as numbers."""
     mode = tuple(V.GRID_SAMPLE_INTERPOLATION_MODES)[interpolation_mode]
     return V.grid_sample(input, grid, mode, tuple(V.GRID_SAMPLE_PADDING_MODES)[padding_mode], align_corners)
+
+
+@_function("grid_sampler_2d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners)")
+def grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners):
+    """nn.functional.grid_sample of 4-d input with the modes as numbers."""
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+@_function("grid_sampler_3d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners)")
+def grid_sampler_3d(input, grid, interpolation_mode, padding_mode, align_corners):
+    """nn.functional.grid_sample of 5-d input with the modes as numbers."""
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
