@@ -16,6 +16,7 @@ from torchish._tensor.methods import format_strides
 from torchish._tensor.size import resolve
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
+from torchish.engine.expr import CPU, TRACED, Expr
 
 OPTIONS = "dtype? dtype=None, any layout=None, device? device=None, bool? pin_memory=False, bool? requires_grad=False"
 
@@ -45,6 +46,22 @@ def into(out: Tensor | None, made: Tensor) -> Tensor:
     out._write(cast_expr(made._read(), out._aval.dtype))
     out._vc.value += 1
     return out
+
+
+def device_like(t: Tensor) -> str:
+    """Where to make a tensor like `t`: inside a transform, where its values come from."""
+    where = t._aval.device
+    return CPU if where is TRACED else where
+
+
+def like_batches(t: Tensor, made: Tensor) -> Tensor:
+    """A new tensor, once for each example where `t` is a batch."""
+    e = t._storage.expr
+    if type(e) is not Expr:
+        from torchish._tensor.levels import spread_like
+
+        spread_like(e, made)
+    return made
 
 
 def _with_format(size: tuple[int, ...], memory_format: Any):
@@ -82,14 +99,14 @@ def _filled_forms(name: str, value: float) -> None:
 
     def like(input, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, memory_format=None):
         layout_is_strided(layout)
-        where = input._aval.device if device is None else resolve(device)
+        where = device_like(input) if device is None else resolve(device)
         strides = like_strides(input) if memory_format is None else format_strides(input, memory_format)
-        return filled(input._aval.shape, value, dtype or input.dtype, where, bool(requires_grad), strides)
+        return like_batches(input, filled(input._aval.shape, value, dtype or input.dtype, where, bool(requires_grad), strides))
 
     def new_like(self, size, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
         layout_is_strided(layout)
-        where = self._aval.device if device is None else resolve(device)
-        return filled(check_size(size), value, dtype or self.dtype, where, bool(requires_grad))
+        where = device_like(self) if device is None else resolve(device)
+        return like_batches(self, filled(check_size(size), value, dtype or self.dtype, where, bool(requires_grad)))
 
     what = {"zeros": "zeros", "ones": "ones", "empty": "unspecified values (zeros here)"}[name]
     new.__doc__ = f"A tensor of {what} with shape `size`."
@@ -126,18 +143,18 @@ def full_like(
     memory_format=None,
 ):
     """A tensor of `fill_value`s with the shape, dtype, device and memory order of `input`."""
-    where = input._aval.device if device is None else resolve(device)
+    where = device_like(input) if device is None else resolve(device)
     d = dtype or input.dtype
     strides = like_strides(input) if memory_format is None else format_strides(input, memory_format)
-    return filled(input._aval.shape, fitting(fill_value, d), d, where, bool(requires_grad), strides)
+    return like_batches(input, filled(input._aval.shape, fitting(fill_value, d), d, where, bool(requires_grad), strides))
 
 
 @composite(f"new_full(Tensor input, int[!] size, Number fill_value, *, {OPTIONS})", function=False)
 def new_full(input, size, fill_value, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
     """A tensor of `fill_value`s with this tensor's dtype and device."""
-    where = input._aval.device if device is None else resolve(device)
+    where = device_like(input) if device is None else resolve(device)
     d = dtype or input.dtype
-    return filled(check_size(size), fitting(fill_value, d), d, where, bool(requires_grad))
+    return like_batches(input, filled(check_size(size), fitting(fill_value, d), d, where, bool(requires_grad)))
 
 
 @composite(
@@ -198,8 +215,8 @@ def new_empty_strided(
     input, size, stride, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
 ):
     """A tensor of unspecified values with the given strides and this tensor's dtype and device."""
-    where = input._aval.device if device is None else resolve(device)
-    return _strided(size, stride, dtype or input.dtype, where, bool(requires_grad))
+    where = device_like(input) if device is None else resolve(device)
+    return like_batches(input, _strided(size, stride, dtype or input.dtype, where, bool(requires_grad)))
 
 
 @composite(f"empty_permuted(int[] size, int[] physical_layout, *, {OPTIONS})", method=False)

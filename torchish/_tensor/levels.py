@@ -14,10 +14,10 @@ from typing import Any
 
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import Node, next_sequence
+from torchish.autograd.graph import GradFn, Node, named, next_sequence
 from torchish.engine import levels
 from torchish.engine.expr import Aval, Expr
-from torchish.engine.levels import Level, Wrapped, belongs, dual_parts, levels_of, make_batched, make_dual, move, physical
+from torchish.engine.levels import Dual, Level, Wrapped, belongs, dual_parts, levels_of, make_batched, make_dual, move, physical
 
 
 class _Passes(threading.local):
@@ -48,8 +48,6 @@ Map = Callable[[Expr], Expr | None]
 class Linear(Node):
     """The history of a linear map `f` with the transpose `ft`."""
 
-    display = "torchish::Level"
-
     def __init__(self, f: Map, ft: Map, a: Aval, edge: tuple, level: Level):
         self.seq = next_sequence()
         self.f, self.ft, self.level = f, ft, level
@@ -71,14 +69,21 @@ def through(f: Map, ft: Map, g: Any, record: bool, level: Level) -> Any:
     return None if e is None else linear(f, ft, g, e, level)
 
 
-def linear(f: Map, ft: Map, t: Tensor, e: Expr, level: Level) -> Tensor:
+def linear(f: Map, ft: Map, t: Tensor, e: Expr, level: Level, name: str | None = None) -> Tensor:
     """The tensor of `e`, which is `f` of the value of `t`, with its history."""
     made = Tensor._wrap(e)
     if STATE.enabled and e.aval.category >= 2 and t._needs():
-        made._grad_fn = Linear(f, ft, e.aval, t._edge(), level)
+        edge = t._edge()
+        if name is None:  # PyTorch shows the function behind the value
+            name = type(edge[0]).__name__ if isinstance(edge[0], (GradFn, Linear)) else "AliasBackward0"
+        made._grad_fn = named(name, Linear)(f, ft, e.aval, edge, level)
     if level.imperative:
         register(made)
     return made
+
+
+class Lowered(Linear):
+    """Where gradients leave a level for a value from outside it."""
 
 
 def _same(e: Expr) -> Expr:
@@ -93,19 +98,27 @@ def lowered(flat: tuple, inputs: tuple, positions: tuple, edges: list, exprs: tu
     of_result = set().union(*[levels_of(e) for e in exprs])
     out = []
     for i, edge in zip(positions, edges, strict=True):
-        if edge[0] is not None:
-            missing = [v for v in of_result if not belongs(v, inputs[i])]
-            for v in sorted(missing, key=lambda v: v.number):
-                edge = (_lower(v, flat[i]._aval, edge), 0)
-        out.append(edge)
+        out.append(edge if edge[0] is None else _lowered(of_result, inputs[i], edge))
     return out
+
+
+def _lowered(of_result: set, e: Expr, edge: tuple) -> tuple:
+    done = set()
+    node = edge[0]
+    while isinstance(node, Lowered):  # a saved value, whose edge has been through this
+        done.add(node.level)
+        node = node.edges[0][0]
+    for v in sorted(of_result, key=lambda v: v.number):
+        if v not in done and not belongs(v, e):
+            edge = (_lower(v, e.aval, edge), 0)
+    return edge
 
 
 def _lower(level: Level, a: Aval, edge: tuple) -> Node:
     def down(g: Expr) -> Expr | None:
         return levels.lower(level, g, a)
 
-    return Linear(_same, down, a, edge, level)
+    return Lowered(_same, down, a, edge, level)
 
 
 def enter_batch(level: Level, t: Tensor, dim: int) -> Tensor:
@@ -141,7 +154,7 @@ def primal_part(level: Level, t: Tensor) -> Tensor:
     def ft(g: Expr) -> Expr:
         return make_dual(level, levels.zeros(g.aval), g)
 
-    return linear(f, ft, t, f(t._read()), level)
+    return linear(f, ft, t, f(t._read()), level, "Identity" if level.imperative else "AliasBackward0")
 
 
 def tangent_part(level: Level, t: Tensor) -> Tensor | None:
@@ -156,8 +169,6 @@ def tangent_part(level: Level, t: Tensor) -> Tensor | None:
 
 class MakeDual(Node):
     """The history of a dual number: the cotangents of value and tangent."""
-
-    display = "torchish::MakeDual"
 
     def __init__(self, level: Level, a: Aval, edges: list):
         self.seq = next_sequence()
@@ -185,7 +196,9 @@ def dual(level: Level, primal: Tensor, tangent: Tensor) -> Tensor:
     e = make_dual(level, primal._read(), tangent._read())
     made = Tensor._wrap(e, primal._strides)
     if STATE.enabled and (primal._needs() or tangent._needs()):
-        made._grad_fn = MakeDual(level, e.aval, [primal._edge(), tangent._edge()])
+        around = levels_of(e) - {level}
+        edges = [(_lowered(around, x._read(), x._edge()) if x._needs() else (None, 0)) for x in (primal, tangent)]
+        made._grad_fn = named("ViewBackward0", MakeDual)(level, e.aval, edges)
     if level.imperative:
         register(made)
     return made
@@ -228,19 +241,55 @@ def close(level: Level) -> None:
 
 
 MUTATED = (
-    "vmap: aten::{name}(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more "
-    "elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please "
-    "try to use out-of-place operators instead of aten::{name}. If said operator is being called inside the PyTorch framework, "
-    "please file a bug report instead."
+    "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that has more "
+    "elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over in a vmap. Please try to "
+    "use out-of-place operators instead of inplace arithmetic. If said operator is being called inside the PyTorch framework, please "
+    "file a bug report instead."
 )
 
 
-def check_write(t: Tensor, e: Expr, name: str = "copy_") -> None:
+def spread_like(e: Expr, t: Tensor) -> None:
+    """Give a new tensor a value for every example of the batches that `e` belongs to."""
+    value = t._storage.expr
+    for v in sorted((v for v in levels_of(e) if v.size is not None), key=lambda v: v.number):
+        value = make_batched(v, levels.spread(value, v.size))  # type: ignore[arg-type]
+    t._storage.expr, t._aval = value, value.aval
+
+
+def text(t: Tensor) -> str | None:
+    """How a tensor inside transforms prints: a batch whole, a dual number with its tangent; None where nothing is special."""
+    e = t._read()
+    if isinstance(e, levels.Batched):
+        value = repr(Tensor._wrap(e.physical)).replace("\n", "\n    ")
+        return f"BatchedTensor(lvl={_depth(e.level)}, bdim=0, value=\n    {value}\n)"
+    if isinstance(e, Dual):
+        parts = [repr(Tensor._wrap(x)) for x in (e.primal, e.tangent)]
+        if not e.level.imperative:
+            return f"GradTrackingTensor(lvl={_depth(e.level)}, value=\n    {parts[0]}\n)"
+        plain = Tensor._wrap(e.primal)
+        plain._grad_fn, plain._requires_grad = t.grad_fn, t._requires_grad
+        return f"{repr(plain)[:-1]}, tangent={parts[1]})"
+    return None
+
+
+def _depth(level: Level) -> int:
+    stack = [v for v in levels.ACTIVE.stack if not v.imperative]
+    return stack.index(level) + 1 if level in stack else -2
+
+
+def refuse_batched(t: Tensor, message: str) -> None:
+    """RuntimeError with this message for a tensor whose values are a batch's."""
+    e = t._storage.expr
+    if any(v.size is not None for v in levels_of(e)):
+        raise RuntimeError(message)
+
+
+def check_write(t: Tensor, e: Expr) -> None:
     """Refuse to write a batch into a tensor that is not one; note tensors that get a tangent."""
     old = t._storage.expr
     for level in levels_of(e):
         if level.size is not None and not belongs(level, old):
-            raise RuntimeError(MUTATED.format(name=name))
+            raise RuntimeError(MUTATED)
     if levels.ACTIVE.stack:
         for level in levels_of(e):
             if level.imperative:

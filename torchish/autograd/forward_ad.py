@@ -79,7 +79,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     check_tangent(tensor, tangent)
     made = _crossing.dual(mine, tensor, tangent)
     if tensor.stride() == tangent.stride():
-        made._tangent = (mine, made._storage.expr, tangent)  # what `unpack_dual` gives back as long as nothing has changed
+        made.__dict__["_tangent"] = (mine, made._storage.expr, tangent)  # what `unpack_dual` gives back as long as nothing has changed
     return made
 
 

@@ -88,6 +88,15 @@ class Dual(Wrapped):
         force(self.primal)
 
 
+BRANCH = (
+    "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't support that yet, please "
+    "file an issue at https://github.com/pytorch/pytorch/issues ."
+)
+NO_MEMORY = "Cannot access data pointer of Tensor that doesn't have storage"
+DYNAMIC = (
+    "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{name}. Please file an "
+    "issue at https://github.com/pytorch/pytorch/issues if you need this feature."
+)
 BATCHED_VALUE = (
     "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a Tensor, please try "
     "to rewrite what you're doing with other operations. If error is occurring somewhere inside PyTorch internals, please file "
@@ -135,6 +144,9 @@ def results_of(e: Expr) -> tuple[Expr, ...]:
     return expr.results_of(e)
 
 
+DETACHED = "detached"  # the view that leaves tangents behind
+
+
 # --- applying an operation ---------------------------------------------------------------------------------
 
 
@@ -150,7 +162,7 @@ def _emit_dual(spec: Spec, inputs: tuple, level: Level) -> Expr:
     mine = [isinstance(x, Dual) and x.level is level for x in inputs]
     primals = tuple([x.primal if m else x for x, m in zip(inputs, mine, strict=True)])
     out = emit(spec, primals)
-    if spec.op is not None and not spec.op.differentiable:
+    if spec.name == DETACHED:
         return out
     which = tuple([i for i, m in enumerate(mine) if m])
     several = type(out.aval) is AvalTuple
@@ -182,14 +194,13 @@ class DerivedOp:
     layout = "contiguous"
     returns = ()
     promote = None
-    indices = frozenset()
+    indices: frozenset = frozenset()
 
     def __init__(self, base: Any, name: str, n_inputs: int):
         self.name = name
         self.dynamic = tuple(map(str, range(n_inputs)))
         self.saves = dict.fromkeys(self.dynamic, self.dynamic)
         self.grad_name = getattr(base, "grad_name", None) if isinstance(getattr(base, "grad_name", None), str) else "MulBackward0"
-        self.differentiable = base is None or base.differentiable
 
 
 def jvp_spec(spec: Spec, which: tuple[int, ...]) -> Spec:

@@ -463,7 +463,19 @@ def eig(A):
     w, v = lax.linalg.eig(A, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
     if not _is_complex(A) and A.shape[-1] > 1:
         v = v * pair_signs(A, w, v)[..., None, :]
-    return w, v
+    return w, _unit(v)
+
+
+@jax.custom_jvp
+def _unit(v):
+    return v
+
+
+@_unit.defjvp
+def _(primals, tangents):
+    # the columns keep their norm: no tangent along themselves
+    (v,), (t,) = primals, tangents
+    return v, t - v * jnp.sum(jnp.conj(v) * t, -2, keepdims=True).real
 
 
 @eig.backward

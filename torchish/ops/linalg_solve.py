@@ -49,7 +49,8 @@ def _det(a):
 @_det.defjvp
 def _(primals, tangents):
     # JAX's rule goes by cofactors, which exist for singular matrices too.
-    return _det(*primals), jax.jvp(jnp.linalg.det, primals, tangents)[1]
+    value = _det(*primals)
+    return value, jax.jvp(jnp.linalg.det, primals, tangents)[1] if primals[0].size else jnp.zeros_like(value)
 
 
 @op("linalg.det(Tensor A)", aliases=("det", "Tensor.det"), grad="LinalgDetBackward0")

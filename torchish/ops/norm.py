@@ -146,6 +146,8 @@ def rms_norm(input, weight, dims, eps):
 def cosine_similarity(x1, x2, dim, eps):
     """The cosine of the angle between vectors along `dim`, norms being held at eps or more."""
     a, b = widen(x1), widen(x2)
+    if not a.ndim:
+        a, b = a.reshape(1), b.reshape(1)
 
     def unit(v):
         square = (v * jnp.conj(v)).real.sum(dim, keepdims=True)
