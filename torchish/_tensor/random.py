@@ -6,6 +6,7 @@ CPU numbers are drawn on the host at the call, and enter programs as inputs: no 
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
 
 import jax
@@ -21,9 +22,11 @@ from torchish._tensor.size import device_of, resolve
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.devices import jax_device
-from torchish.engine.expr import CPU, Expr, aval, leaf
-from torchish.engine.program import to_device
+from torchish.engine.expr import CPU, Expr, aval, emit, leaf
+from torchish.engine.levels import ACTIVE, Dual, Wrapped, levels_of, make_batched, physical
+from torchish.engine.program import force, to_device
 from torchish.ops.declare import op
+from torchish.ops.views import permute
 
 
 class Generator:
@@ -87,6 +90,10 @@ class Generator:
         seed = self._cpu.initial_seed() & (2**63 - 1)
         with jax.enable_x64(True), jax.ensure_compile_time_eval():
             return jax.random.fold_in(jax.random.key(seed), self._count)
+
+    def __setstate__(self, state: tuple) -> None:  # as PyTorch's checkpoints have it: seed, offset, state
+        self.manual_seed(state[0])
+        self.set_state(state[2])
 
     def __reduce__(self):
         return _rebuild_generator, (str(self._where), self.get_state())
@@ -192,6 +199,12 @@ class fork_rng:
 
 def _draw(shape: tuple, d: dt.dtype, where: str, generator, host: Callable, accelerator: Callable) -> Expr:
     """Numbers as an expression: `host(generator, shape, dtype)` on the CPU, `accelerator(key, shape, dtype)` elsewhere."""
+    if ACTIVE.stack and (batches := _batches()):
+        _DRAWING.batched = True
+        try:
+            return _as_examples(_draw((*[v.size for v in batches], *shape), d, where, generator, host, accelerator), batches)
+        finally:
+            _DRAWING.batched = False
     g = generator_for(where, generator)
     if where in (CPU, "traced"):
         return leaf(np.asarray(host(g._cpu, shape, d.np)), CPU)
@@ -199,6 +212,44 @@ def _draw(shape: tuple, d: dt.dtype, where: str, generator, host: Callable, acce
         return Expr(None, (), aval(shape, d.np, where), np.zeros(shape, d.np))
     with jax.enable_x64(True), jax.default_device(jax_device(where)):
         return leaf(jax.device_put(accelerator(g.key(), shape, d.np), jax_device(where)), where)
+
+
+class _Drawing(threading.local):
+    batched = False  # inside a draw for whole batches
+
+
+_DRAWING = _Drawing()
+
+
+def _batches() -> list:
+    """The levels of `vmap` whose examples get numbers of their own, oldest first; RuntimeError where none may be drawn."""
+    if _DRAWING.batched:
+        return []
+    found = [v for v in ACTIVE.stack if v.size is not None]
+    if any(v.randomness == "error" for v in found):
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness flags "
+            "on vmap or perform the randomness operation out of vmap"
+        )
+    return [v for v in found if v.randomness == "different"]
+
+
+def _for_batches(draw: Callable, batches: list) -> Expr:
+    """What `draw()` gives, once for every example of the batches."""
+    _DRAWING.batched = True
+    try:
+        values = [np.asarray(draw()) for _ in range(math.prod(v.size for v in batches))]
+    finally:
+        _DRAWING.batched = False
+    whole = np.stack(values)
+    return _as_examples(leaf(whole.reshape(*[v.size for v in batches], *whole.shape[1:]), CPU), batches)
+
+
+def _as_examples(e: Expr, batches: list) -> Expr:
+    """An expression whose first dimensions are the batches, as one example."""
+    for v in batches:
+        e = make_batched(v, e)
+    return e
 
 
 def _jax_uniform(key, shape, dtype, low=0.0, high=1.0):
@@ -265,6 +316,9 @@ def randint_low(low, high, size, *, generator=None, dtype=None, layout=None, dev
 def randperm(n, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
     """A random permutation of 0 … n - 1."""
     where = resolve(device)
+    if ACTIVE.stack and (batches := _batches()):
+        g = generator_for(where, generator)._cpu
+        return Tensor._wrap(_for_batches(lambda: streams.randperm(g, n, (dtype or dt.int64).np), batches))
     if where in (CPU, "meta"):
         return from_host(streams.randperm(generator_for(where, generator)._cpu, n, (dtype or dt.int64).np), where, bool(requires_grad))
     return _new(
@@ -292,6 +346,8 @@ def _in_memory_order(shape, strides, d, where, generator, host, accelerator) -> 
     order = sorted(range(len(shape)), key=lambda i: (-strides[i], i))
     e = _draw(tuple(shape[i] for i in order), d, where, generator, host, accelerator)
     back = np.argsort(order)
+    if isinstance(e, Wrapped):
+        return emit(permute.spec(("T",), (tuple(int(i) for i in back),)), (e,))
     if isinstance(e.value, np.ndarray):
         return leaf(np.ascontiguousarray(e.value.transpose(back)), CPU)
     return leaf(e.value.transpose(back), where)
@@ -383,10 +439,29 @@ def _from_values(t: Tensor, generator, host: Callable, accelerator: Callable) ->
     """Draws whose parameters are the values of a tensor."""
     where = t._aval.device
     g = generator_for(where, generator)
+    if ACTIVE.stack:
+        batches = _batches()
+        if isinstance(t._read(), Wrapped):
+            return _from_examples(t, batches, g, host)
+        if batches:
+            return Tensor._wrap(_for_batches(lambda: host(g._cpu, np.ascontiguousarray(t.detach()._host())), batches))
     if where in (CPU, "traced"):
         return from_host(np.asarray(host(g._cpu, np.asarray(t.detach()._host(), order="C"))))
     with jax.enable_x64(True):
         return Tensor._wrap(leaf(to_device(np.asarray(accelerator(g.key(), t.detach().jax())), where), where))
+
+
+def _from_examples(t: Tensor, batches: list, g: Generator, host: Callable) -> Tensor:
+    """Draws from parameters that are batches, each example's from its own."""
+    e = t._read()
+    inside = sorted((v for v in levels_of(e) if v.size is not None), key=lambda v: v.number)
+    if any(v not in batches for v in inside):
+        raise RuntimeError("vmap: Cannot ask for same randomness when the parameters of the distribution are batched")
+    for v in reversed(batches):
+        e = physical(v, e)
+    while isinstance(e, Dual):
+        e = e.primal
+    return Tensor._wrap(_as_examples(leaf(np.asarray(host(g._cpu, np.ascontiguousarray(force(e)))), CPU), batches))
 
 
 def _zero_gradient(out: Tensor, t: Tensor, name: str) -> Tensor:
@@ -505,6 +580,11 @@ def dropout_factors(t: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
 def alpha_dropout_terms(t: Tensor, shape: tuple[int, ...], p: float) -> tuple[Tensor, Tensor]:
     """Factor and shift of alpha dropout for a tensor like `t`."""
     g = generator_for(t._aval.device)
+    if ACTIVE.stack and (batches := _batches()):
+        whole = (*[v.size for v in batches], *shape)
+        parts = streams.alpha_dropout_noise(g._cpu, whole, p, t._aval.dtype)
+        first, second = [Tensor._wrap(_as_examples(leaf(np.asarray(x), CPU), batches)) for x in parts]
+        return first, second
     factor, shift = streams.alpha_dropout_noise(g._cpu, shape, p, t._aval.dtype)
     where = t._aval.device if t._aval.device != "traced" else CPU
     return from_host(np.asarray(factor), where), from_host(np.asarray(shift), where)

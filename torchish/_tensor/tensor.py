@@ -482,7 +482,7 @@ class Tensor(metaclass=TensorMeta):
 
     def _text(self, tensor_contents=None) -> str:
         a = self._aval
-        if a.device is TRACED:
+        if a.device is TRACED and type(self._storage.expr) is Expr:
             return f"tensor(<traced {a.dtype.name}{list(a.shape)}>)"
         meta = a.device == "meta"
         f = self.grad_fn
@@ -491,6 +491,11 @@ class Tensor(metaclass=TensorMeta):
             name = type(f).__name__
         cls = type(self)
         plain = cls is Tensor or getattr(cls, "_prints_as_tensor", False)
+        if type(self._storage.expr) is not Expr:
+            from torchish._tensor.levels import text
+
+            if (inside := text(self)) is not None:
+                return inside
         return printing.format_tensor(
             None if meta else np.asarray(force(self.detach()._read())),
             dtype=f"torch.{a.torch_dtype.name}",
@@ -518,6 +523,8 @@ class Tensor(metaclass=TensorMeta):
 
     def tolist(self):
         """The values as (nested lists of) Python numbers."""
+        if type(self._storage.expr) is not Expr:
+            _refuse_batched(self, "NO_MEMORY")
         a = self._host()
         if a.dtype.kind == "V" or a.dtype.name not in np.sctypeDict:
             a = a.astype(np.float32)
@@ -528,6 +535,8 @@ class Tensor(metaclass=TensorMeta):
             raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
         if self._aval.size > 1:
             raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        if type(self._storage.expr) is not Expr:
+            _refuse_batched(self, "BRANCH")
         return bool(self.item())
 
     def __int__(self) -> int:
@@ -595,6 +604,13 @@ class Tensor(metaclass=TensorMeta):
 
     def __jax_array__(self):
         return self.jax()
+
+
+def _refuse_batched(t: Tensor, message: str) -> None:
+    from torchish._tensor.levels import refuse_batched
+    from torchish.engine import levels
+
+    refuse_batched(t, getattr(levels, message))
 
 
 _new = object.__new__

@@ -163,7 +163,7 @@ class GradFn(Node):
         self.needs = needs  # per flat input
         self.edges = edges  # per flat input that is a tensor argument, (None, 0) where no gradient goes
         self.avals = avals
-        self.input_avals = tuple([x.aval if type(x) is Expr else None for x in inputs])
+        self.input_avals = tuple([x.aval if isinstance(x, Expr) else None for x in inputs])
         self.recipe = made if made is not None else recipe(spec, needs, type(self).__name__)
         self.saved: tuple | None = tuple([inputs[i] for i in self.recipe.saved])
         self.results = results if spec.op.saves_result else ()

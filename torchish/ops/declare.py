@@ -344,6 +344,8 @@ _BACKWARD_NAMES = {
     **dict.fromkeys(("div", "log", "log1p", "log2", "log10", "atan", "sqrt", "mean"), "DivBackward0"),
     "sum": "ExpandBackward0",
     "mm": "MmBackward0",
+    "mv": "MvBackward0",
+    "t": "TBackward0",
     "relu": "ThresholdBackwardBackward0",
     "tanh": "TanhBackwardBackward0",
     "sigmoid": "SigmoidBackwardBackward0",
