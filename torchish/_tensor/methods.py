@@ -485,6 +485,22 @@ class UntypedStorage:
         flat = t.as_strided((st.n_elements(),), (1,), 0)
         return flat if d is t._aval.torch_dtype else flat.view(d)
 
+    def to(self, *, device, non_blocking: bool = False):
+        """The same elements on another device."""
+        return type(self)(self._tensor(self._storage.expr.aval.torch_dtype).to(device=device)._storage)
+
+    def cpu(self):
+        return self.to(device="cpu")
+
+    def cuda(self, device=None, non_blocking: bool = False):
+        return self.to(device=size_module.device("cuda", 0 if device is None else device) if not isinstance(device, str) else device)
+
+    def clone(self):
+        return type(self)(self._tensor(self._storage.expr.aval.torch_dtype).clone()._storage)
+
+    def untyped(self):
+        return self
+
     def _cdata_key(self) -> int:
         return id(self._storage)
 

@@ -28,6 +28,17 @@ class RemovableHandle:
         for d in self._extra:
             d.pop(self.id, None)
 
+    def __getstate__(self) -> tuple:
+        hooks = self._hooks() if isinstance(self._hooks, weakref.ref) else self._hooks
+        return hooks, self.id, tuple(self._extra)
+
+    def __setstate__(self, state: tuple) -> None:
+        hooks = OrderedDict() if state[0] is None else state[0]
+        self._hooks = weakref.ref(hooks) if isinstance(hooks, OrderedDict) else hooks
+        self.id = state[1]
+        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
+        self._extra = list(state[2]) if len(state) > 2 and state[2] else []
+
     def __enter__(self):
         return self
 

@@ -221,6 +221,9 @@ class RNNBase(Module):
             s += f", bidirectional={self.bidirectional}"
         return s
 
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_flat_weights": list(self._flat_weights)}  # which PyTorch keeps as a list
+
     def __setstate__(self, d):
         super().__setstate__({k: v for k, v in d.items() if k not in ("_flat_weights", "_flat_weight_refs")})
         self.__dict__.setdefault("proj_size", 0)
