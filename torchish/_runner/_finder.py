@@ -59,6 +59,7 @@ class _PyTorchFinder(MetaPathFinder):
 
 _FINDER = _PyTorchFinder()
 _LOCK = threading.RLock()
+_ASIDE: dict[str, ModuleType] = {}  # modules of the safetensors package that were imported before `install`
 
 
 def install() -> None:
@@ -74,7 +75,9 @@ def install() -> None:
             return
         # An entry of None blocks an import (`sys.modules["torch"] = None`): that was PyTorch's, not ours.
         for name in _pytorch_modules():
-            if sys.modules[name] is not None:
+            if name.partition(".")[0] == "safetensors":  # no part of PyTorch: it steps aside, until `uninstall`
+                _ASIDE[name] = sys.modules[name]
+            elif sys.modules[name] is not None:
                 raise RuntimeError(
                     f"PyTorch itself is already imported in this process ({name!r} is in sys.modules), and a process "
                     "has room for one `torch`. Call torchish.install() before anything imports torch, or start the "
@@ -98,6 +101,8 @@ def uninstall() -> None:
         _workers.uninstall()
         for name in _pytorch_modules():
             del sys.modules[name]
+        sys.modules.update(_ASIDE)
+        _ASIDE.clear()
 
 
 def _pytorch_modules() -> list[str]:

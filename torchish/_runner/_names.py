@@ -10,6 +10,7 @@ ALIASES = {
     "torch": "torchish",
     "torch.utils.data": "torchish.data",
     "torchvision": "torchish.vision",
+    "safetensors": "torchish.safetensors",
 }
 
 # The top-level names that torchish answers for.
@@ -25,6 +26,7 @@ TORCHISH_ONLY = frozenset(
         "torchish.flax",
         "torchish.interop",
         "torchish.ops",
+        "torchish.safetensors",
         "torchish.vision",
     }
 )
