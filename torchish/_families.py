@@ -20,6 +20,8 @@ from torchish._tensor import (
     random,
     scatter,
     sequences,
+    split,
+    view_methods,
     views,
 )
 from torchish._tensor import pointwise as _pointwise

@@ -334,7 +334,7 @@ def steps_from_base(v: Tensor) -> tuple[ViewStep, ...]:
     assert base is not None
     if not base._reshaped and not repeats(v._steps[:-1]):
         return v._steps
-    from torchish._tensor.views import conjugations, strided_steps
+    from torchish._tensor.geometry import conjugations, strided_steps
 
     geometry = base._aval.shape, base.stride(), base._offset, base._aval.dtype
     return strided_steps(geometry, v._aval.shape, v.stride(), v._offset, v._aval.dtype) + conjugations(v._steps)
@@ -670,7 +670,7 @@ def resize(t: Tensor, shape: tuple[int, ...]) -> None:
         t._chain, t._strides, t._offset = (), None, 0
         t._aval = st.expr.aval
         return
-    from torchish._tensor.views import root_steps
+    from torchish._tensor.geometry import root_steps
 
     t._chain = root_steps(t, tuple(shape), contiguous_strides(tuple(shape)), t._offset)
     t._aval = aval(tuple(shape), t._aval.dtype, t._aval.device)

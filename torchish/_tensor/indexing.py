@@ -19,10 +19,11 @@ from torchish._tensor.apply import apply, apply_inplace, permuted_strides
 from torchish._tensor.creation import from_host, tensor
 from torchish._tensor.dispatch import composite
 from torchish._tensor.errors import type_name
+from torchish._tensor.geometry import view_strides
 from torchish._tensor.positions import in_range
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
-from torchish._tensor.views import alias, expand, select, slice_bounds, slice_dim, unsqueeze, view, view_strides
+from torchish._tensor.views import alias, expand, select, slice_bounds, slice_dim, unsqueeze, view
 from torchish.engine.expr import CPU, TRACED
 from torchish.engine.program import force
 from torchish.ops import fill as ops

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._tensor import split
 from torchish._tensor import views as v
 from torchish._tensor.apply import apply, scatter_spec
 from torchish._tensor.creation import from_host, like_strides
@@ -152,20 +153,20 @@ def _copies(signature: str, look: Callable, grad: str) -> None:
     composite(signature, method=name.startswith("unsafe"))(f)
 
 
-_copies("unbind_copy(Tensor input, int dim=0)", v.unbind, "UnbindBackward0_copy")
-_copies("split_copy(Tensor input, int split_size, int dim=0)", v.split, "SplitBackward0_copy")
+_copies("unbind_copy(Tensor input, int dim=0)", split.unbind, "UnbindBackward0_copy")
+_copies("split_copy(Tensor input, int split_size, int dim=0)", split.split, "SplitBackward0_copy")
 _copies(
     "split_with_sizes_copy(Tensor input, int[] split_sizes, int dim=0)",
-    v.split_sections,
+    split.split_sections,
     "SplitWithSizesBackward0_copy",
 )
-_copies("unsafe_split(Tensor input, int split_size, int dim=0)", v.split, "UnsafeSplitBackward0")
+_copies("unsafe_split(Tensor input, int split_size, int dim=0)", split.split, "UnsafeSplitBackward0")
 _copies(
     "unsafe_split_with_sizes(Tensor input, int[] split_sizes, int dim=0)",
-    v.split_sections,
+    split.split_sections,
     "UnsafeSplitWithSizesBackward0",
 )
-_copies("unsafe_chunk(Tensor input, int chunks, int dim=0)", v.chunk, "UnsafeSplitBackward0")
+_copies("unsafe_chunk(Tensor input, int chunks, int dim=0)", split.chunk, "UnsafeSplitBackward0")
 
 
 # --- writing into a copy -------------------------------------------------------------------------------------

@@ -23,10 +23,10 @@ from torchish._tensor.apply import (
 )  # fmt: skip
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.dispatch import composite, plain
+from torchish._tensor.geometry import infer_size
 from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish._tensor.tensor import Tensor, readonly
-from torchish._tensor.views import infer_size
 from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
 from torchish.autograd.graph import GradFn, LeafHooks

@@ -226,7 +226,7 @@ class Tensor(metaclass=TensorMeta):
         chain = self._chain
         if repeats(chain[:-1]):
             # places that a view shows twice would be written back twice, once with the old value
-            from torchish._tensor.views import root_steps
+            from torchish._tensor.geometry import root_steps
 
             chain = root_steps(self, self._aval.shape, self.stride(), self._offset)
         bases = [root]

@@ -2,121 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import apply, attach_view, check_inplace, make_view, named, set_history
+from torchish._tensor.apply import make_view, named
 from torchish._tensor.dispatch import composite
-from torchish._tensor.size import Size
-from torchish._tensor.storage import contiguous_strides
-from torchish._tensor.tensor import Tensor, ViewStep, readonly
-from torchish.autograd.grad_mode import STATE, no_grad
-from torchish.autograd.graph import TENSORS, GradFn, Node, next_sequence
-from torchish.engine.expr import Expr, emit
+from torchish._tensor.geometry import Shape, conjugations, infer_size, root_steps, strided_steps, view_strides, without
+from torchish._tensor.tensor import Tensor
+from torchish.autograd.grad_mode import no_grad
+from torchish.autograd.graph import GradFn, Node
+from torchish.engine.expr import Expr
 from torchish.ops import views as v
-from torchish.ops.dims import wrap_dim
-
-Shape = tuple[int, ...]
-
-
-def strided_steps(geometry: tuple, size: Shape, stride: Shape, start: int, target) -> tuple[ViewStep, ...]:
-    """The views that lead from a tensor to any geometry, of any dtype, over its memory.
-
-    `geometry` is the tensor's (shape, strides, offset, dtype); `start` counts elements of dtype `target`.
-    """
-    shape, strides, offset, dtype = geometry
-    if dtype == target:
-        return (ViewStep(v.as_strided.spec(("T",), (shape, strides, size, stride, start - offset))),)
-    n = memory_span(shape, strides)
-    steps = [ViewStep(v.as_strided.spec(("T",), (shape, strides, (n,), (1,), 0)))]
-    ratio = dtype.itemsize / target.itemsize
-    n, offset = int(n * ratio), int(offset * ratio)
-    if dtype.kind == "c" and ratio == 2:
-        steps += [ViewStep(v.view_as_real.spec(("T",), ())), ViewStep(v.view.spec(("T",), ((n,),)))]
-    elif target.kind == "c" and ratio == 0.5:
-        steps += [ViewStep(v.view.spec(("T",), ((n, 2),))), ViewStep(v.view_as_complex.spec(("T",), ()))]
-    else:
-        steps.append(ViewStep(v.view_dtype.spec(("T",), (target,))))
-    steps.append(ViewStep(v.as_strided.spec(("T",), ((n,), (1,), size, stride, start - offset))))
-    return tuple(steps)
-
-
-def root_steps(t: Tensor, size: Shape, stride: Shape, start: int) -> tuple[ViewStep, ...]:
-    """The views that lead from the root of the storage of `t` to a geometry over its memory, in the dtype of `t`."""
-    st = t._storage
-    steps = strided_steps((st.shape, st.root_strides(), 0, st.expr.aval.dtype), size, stride, start, t._aval.dtype)
-    return steps + conjugations(t._chain)
-
-
-def conjugations(steps: tuple[ViewStep, ...]) -> tuple[ViewStep, ...]:
-    """What remains of the conjugations among some views: one, or none."""
-    return (ViewStep(v.conj.spec(("T",), ())),) if sum(s.spec.name == "conj" for s in steps) % 2 else ()
-
-
-def memory_span(shape: Shape, strides: Shape) -> int:
-    """How many elements of memory a strided array reaches over."""
-    return 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
-
-
-# --- geometry ----------------------------------------------------------------------------------------------
-
-
-def infer_size(size: Sequence[int], numel: int) -> Shape:
-    """Replace one -1 in a requested shape; RuntimeError with PyTorch's messages when it does not fit."""
-    unknown, product = None, 1
-    for i, s in enumerate(size):
-        if s == -1:
-            if unknown is not None:
-                raise RuntimeError("only one dimension can be inferred")
-            unknown = i
-        elif s < 0:
-            raise RuntimeError(f"invalid shape dimension {s} at index {i} of shape {list(size)}")
-        else:
-            product *= s
-    if unknown is not None:
-        if product == 0:
-            if numel == 0:
-                raise RuntimeError(
-                    f"cannot reshape tensor of 0 elements into shape {list(size)} because the unspecified dimension size "
-                    "-1 can be any value and is ambiguous"
-                )
-        elif numel % product == 0:
-            return tuple(numel // product if s == -1 else s for s in size)
-    elif product == numel:
-        return tuple(size)
-    raise RuntimeError(f"shape '{list(size)}' is invalid for input of size {numel}")
-
-
-def view_strides(old_shape: Shape, old_strides: Shape, new_shape: Shape) -> Shape | None:
-    """Strides that show memory in a new shape, or None when no strides can."""
-    if 0 in old_shape:
-        return old_strides if old_shape == new_shape else contiguous_strides(new_shape)
-    if not old_shape:
-        return (1,) * len(new_shape)
-    out = [0] * len(new_shape)
-    view_d = len(new_shape) - 1
-    chunk_base = old_strides[-1]
-    tensor_numel = view_numel = 1
-    for d in range(len(old_shape) - 1, -1, -1):
-        tensor_numel *= old_shape[d]
-        if d == 0 or (old_shape[d - 1] != 1 and old_strides[d - 1] != tensor_numel * chunk_base):
-            while view_d >= 0 and (view_numel < tensor_numel or new_shape[view_d] == 1):
-                out[view_d] = view_numel * chunk_base
-                view_numel *= new_shape[view_d]
-                view_d -= 1
-            if view_numel != tensor_numel:
-                return None
-            if d > 0:
-                chunk_base = old_strides[d - 1]
-                tensor_numel = view_numel = 1
-    return tuple(out) if view_d == -1 else None
-
-
-def _without(t: Shape, i: int) -> Shape:
-    return t[:i] + t[i + 1 :]
-
+from torchish.ops.dims import wrap_dim, wrap_dims
 
 # --- the primitives ----------------------------------------------------------------------------------------
 
@@ -211,7 +108,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     index += n if index < 0 else 0
     s = input.stride()
     return make_view(
-        input, v.select.spec(("T", "i"), (dim,)), (index,), _without(a.shape, dim), _without(s, dim),
+        input, v.select.spec(("T", "i"), (dim,)), (index,), without(a.shape, dim), without(s, dim),
         input._offset + index * s[dim],
     )  # fmt: skip
 
@@ -375,8 +272,6 @@ def squeeze_dim(input: Tensor, dim: int) -> Tensor:
 @composite("squeeze(Tensor input, int[] dim)")
 def squeeze_dims(input: Tensor, dim: Shape) -> Tensor:
     """Those of the given dimensions that have size 1 removed. A view."""
-    from torchish.ops.dims import wrap_dims
-
     shape = input._aval.shape
     dims = wrap_dims(dim, len(shape)) if dim else ()
     return _squeezed(input, tuple(sorted(d for d in dims if shape and shape[d] == 1)), "SqueezeBackward2")
@@ -550,194 +445,6 @@ def alias(input: Tensor) -> Tensor:
     return make_view(input, v.alias.spec(("T",), ()), (), input._aval.shape, input.stride(), input._offset)
 
 
-# --- several views at once ---------------------------------------------------------------------------------
-
-
-@composite("unbind(Tensor input, int dim=0)")
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """All indices of a dimension, as views."""
-    a, s = input._aval, input.stride()
-    if not a.ndim:
-        raise IndexError("Dimension specified as 0 but tensor has no dimensions") if dim in (0, -1) else IndexError(
-            f"Dimension specified as {dim} but tensor has no dimensions"
-        )
-    dim = wrap_dim(dim, a.ndim)
-    shape, strides = _without(a.shape, dim), _without(s, dim)
-    spec = v.select.spec(("T", "i"), (dim,))
-    fn = _parts_function(input, "UnbindBackward0", dim, True)
-    out = tuple(
-        make_view(input, spec, (i,), shape, strides, input._offset + i * s[dim], multi=True, fn=fn, number=i)
-        for i in range(a.shape[dim])
-    )
-    if fn is not None:
-        fn.avals = tuple(t._aval for t in out)
-    return out
-
-
-class PartsFn(Node):
-    """The history of views made together, which are parts of one tensor: joined, their gradients are its gradient."""
-
-    def __init__(self, edge: tuple, dim: int, new_dim: bool):
-        self.edges = [edge]
-        self.seq = next_sequence()
-        self.dim, self.new_dim = dim, new_dim
-
-    def run(self, grads: list, record: bool) -> list:
-        parts = tuple([TENSORS.zeros(a, record) if g is None else g for g, a in zip(grads, self.avals, strict=True)])
-        spec = v.join_parts.spec((len(parts),), (self.dim, self.new_dim))
-        return [apply(spec, parts) if record else emit(spec, parts)]
-
-
-def _parts_function(input: Tensor, name: str, dim: int, new_dim: bool) -> PartsFn | None:
-    if not (STATE.enabled and input._needs()):
-        return None
-    return named(name, PartsFn)(input._edge(), dim, new_dim)
-
-
-def split_sizes(input: Tensor, sizes: Sequence[int], dim: int, name: str) -> tuple[Tensor, ...]:
-    out = []
-    start = 0
-    fn = _parts_function(input, name, dim, False)
-    for i, n in enumerate(sizes):
-        out.append(slice_dim(input, dim, start, n, multi=True, fn=fn, number=i))
-        start += n
-    if fn is not None:
-        fn.avals = tuple(t._aval for t in out)
-    return tuple(out)
-
-
-@composite("split(Tensor input, int split_size, int dim=0)", method=False)
-def split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Consecutive chunks of `split_size` (the last may be smaller), as views."""
-    return _split(input, split_size, dim)
-
-
-@composite("split(Tensor input, int[] split_size_or_sections, int dim=0)", method=False, aliases=("split_with_sizes",))
-def split_sections(input: Tensor, split_sizes_: Shape, dim: int = 0) -> tuple[Tensor, ...]:
-    """Consecutive chunks of the given sizes, as views."""
-    a = input._aval
-    dim = wrap_dim(dim, a.ndim)
-    n = a.shape[dim] if a.ndim else 0
-    if any(s < 0 for s in split_sizes_):
-        raise RuntimeError(
-            f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(split_sizes_)}"
-        )
-    if sum(split_sizes_) != n:
-        raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but got "
-            f"split_sizes={list(split_sizes_)}"
-        )
-    return split_sizes(input, split_sizes_, dim, "SplitWithSizesBackward0")
-
-
-composite("split(Tensor input, int split_size, int dim=0)", function=False)(split)
-composite("split(Tensor input, int[] split_size, int dim=0)", function=False)(split_sections)
-composite("split_with_sizes(Tensor input, int[] split_sizes, int dim=0)")(split_sections)
-
-
-def _split(input: Tensor, split_size: int, dim: int, name: str = "SplitBackward0") -> tuple[Tensor, ...]:
-    a = input._aval
-    if not a.ndim:
-        raise RuntimeError("split expects at least a 1-dimensional tensor")
-    if split_size < 0:
-        raise RuntimeError(f"split expects split_size be non-negative, but got split_size={split_size}")
-    dim = wrap_dim(dim, a.ndim)
-    n = a.shape[dim]
-    if split_size == 0 and n != 0:
-        raise RuntimeError(
-            f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}"
-        )
-    count = max((n + split_size - 1) // split_size, 1) if split_size else 1
-    sizes = [split_size] * (count - 1) + [n - split_size * (count - 1)]
-    return split_sizes(input, sizes, dim, name)
-
-
-@composite("chunk(Tensor input, int chunks, int dim=0)")
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` consecutive chunks of equal size, as views."""
-    a = input._aval
-    if not a.ndim:
-        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
-    if chunks <= 0:
-        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    dim = wrap_dim(dim, a.ndim)
-    n = a.shape[dim]
-    size = (n + chunks - 1) // chunks
-    if size == 0 and n == 0:
-        return split_sizes(input, [0] * chunks, dim, "SplitWithSizesBackward0")
-    return _split(input, size, dim)
-
-
-@composite("tensor_split(Tensor input, int sections, int dim=0)")
-def tensor_split(input: Tensor, sections: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """`sections` chunks of nearly equal size, as views."""
-    a = input._aval
-    if not a.ndim:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
-    dim = wrap_dim(dim, a.ndim)
-    if sections <= 0:
-        raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
-    n = a.shape[dim]
-    q, r = divmod(n, sections)
-    out, start = [], 0
-    for i in range(sections):
-        length = q + (i < r)
-        out.append(slice_dim(input, dim, start, length))
-        start += length
-    return tuple(out)
-
-
-@composite("tensor_split(Tensor input, int[] indices, int dim=0)")
-def tensor_split_indices(input: Tensor, indices: Shape, dim: int = 0) -> tuple[Tensor, ...]:
-    """Chunks between the given indices, as views."""
-    a = input._aval
-    if not a.ndim:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
-    dim = wrap_dim(dim, a.ndim)
-    n = a.shape[dim]
-    out, start = [], 0
-    for end in (*indices, n):
-        s, length = slice_bounds(n, start, end, 1)
-        out.append(slice_dim(input, dim, s, length))
-        start = end
-    return tuple(out)
-
-
-@composite("tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0)")
-def tensor_split_tensor(input, tensor_indices_or_sections, dim=0):
-    x = tensor_indices_or_sections
-    if x._aval.ndim == 0:
-        return tensor_split(input, int(x.item()), dim)
-    return tensor_split_indices(input, tuple(x.tolist()), dim)
-
-
-def _axis_split(name: str, axis_of, need: int):
-    def f(input, indices_or_sections):
-        n = input._aval.ndim
-        if n < need:
-            raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {need} dimension{'s' if need > 1 else ''}, but got a tensor "
-                f"with {n} dimensions!"
-            )
-        axis = axis_of(n)
-        if isinstance(indices_or_sections, int):
-            if indices_or_sections <= 0 or input._aval.shape[axis] % indices_or_sections:
-                raise RuntimeError(
-                    f"torch.{name} attempted to split along dimension {axis}, but the size of the dimension "
-                    f"{input._aval.shape[axis]} is not divisible by the split_size {indices_or_sections}!"
-                )
-            return tensor_split(input, indices_or_sections, axis)
-        return tensor_split_indices(input, tuple(indices_or_sections), axis)
-
-    composite(f"{name}(Tensor input, int sections)")(f)
-    composite(f"{name}(Tensor input, int[] indices)")(f)
-
-
-_axis_split("hsplit", lambda n: 0 if n == 1 else 1, 1)
-_axis_split("vsplit", lambda n: 0, 2)
-_axis_split("dsplit", lambda n: 2, 3)
-
-
 # --- made of the above -------------------------------------------------------------------------------------
 
 
@@ -815,98 +522,3 @@ def adjoint(input):
 @composite("view_as_real_copy(Tensor input)", method=False)
 def view_as_real_copy(input):
     return view_as_real(input).clone()
-
-
-def _transposed_property(name: str):
-    def get(self: Tensor) -> Tensor:
-        n = self._aval.ndim
-        if n == 0 and name != "T":
-            return self
-        if name == "H" and n != 2:
-            raise RuntimeError(f"tensor.{name} is only supported on matrices (2-D tensors). Got {n}-D tensor.")
-        if name in ("mT", "mH") and n < 2:
-            raise RuntimeError(
-                f"tensor.{name} is only supported on matrices or batches of matrices. Got {n}-D tensor."
-            )
-        if name == "T":
-            if n == 2:
-                made = t(self)
-                if made._grad_fn is not None:
-                    made._grad_fn.__class__ = named("PermuteBackward0", GradFn)
-                return made
-            return permute(self, tuple(reversed(range(n))))
-        out = transpose(self, -2, -1)
-        return conj(out) if name in ("H", "mH") else out
-
-    get.__name__ = name
-    return readonly(get)
-
-
-for _n in ("T", "H", "mT", "mH"):
-    setattr(Tensor, _n, _transposed_property(_n))
-
-Tensor.real = property(real, lambda self, value: real(self).copy_(value))  # type: ignore[attr-defined]
-Tensor.imag = property(imag, lambda self, value: imag(self).copy_(value))  # type: ignore[attr-defined]
-
-
-# --- in-place forms: the tensor itself gets the new geometry -------------------------------------------------
-
-
-def _inplace(name: str, f, grad_name):
-    def method(self: Tensor, *args):
-        check_inplace(self, STATE.enabled and self._needs(), name)
-        seen = f(self, *args)
-        base, grad_fn = self._base, seen._grad_fn
-        step = seen._chain[-1] if len(seen._chain) > len(self._chain) else None
-        self._chain, self._aval, self._strides, self._offset = seen._chain, seen._aval, seen._strides, seen._offset
-        self._cached, self._stamp = seen._cached, seen._stamp
-        if base is not None and step is not None:
-            self._steps = (*self._steps, step)
-        self._reshaped = True
-        if grad_fn is not None:
-            grad_fn.__class__ = named(grad_name if isinstance(grad_name, str) else grad_name(*args), GradFn)
-            set_history(self, grad_fn, 0)
-        self._vc.value += 1
-        if STATE.enabled:
-            self._attr_version = self._vc.value
-        return self
-
-    method.__name__ = method.__qualname__ = name
-    setattr(Tensor, name, method)
-
-
-_inplace(
-    "squeeze_",
-    lambda t, dim=None: squeeze(t) if dim is None else squeeze_dims(t, dim) if isinstance(dim, (tuple, list)) else squeeze_dim(t, dim),
-    lambda dim=None: f"SqueezeBackward{3 if dim is None else 5 if isinstance(dim, (tuple, list)) else 4}",
-)
-_inplace("unsqueeze_", unsqueeze, "UnsqueezeBackward1")
-_inplace("transpose_", transpose, "TransposeBackward1")
-_inplace("swapaxes_", transpose, "TransposeBackward1")
-_inplace("swapdims_", transpose, "TransposeBackward1")
-_inplace("t_", lambda x: t(x) if x.ndim <= 2 else _too_many(x), "TBackward1")
-_inplace(
-    "as_strided_",
-    lambda t, size, stride, storage_offset=None: as_strided(t, tuple(size), tuple(stride), storage_offset),
-    "AsStridedBackward1",
-)
-
-
-def _too_many(x: Tensor):
-    raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {x.ndim}D")
-
-
-def size(self: Tensor, dim: int | None = None):
-    """The shape, or the size of one dimension."""
-    if dim is None:
-        return self.shape
-    return self._aval.shape[wrap_dim(dim, self._aval.ndim, scalar=False)] if self._aval.ndim else _no_dims(dim)
-
-
-def _no_dims(dim):
-    raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-
-
-Tensor.size = size  # type: ignore[attr-defined]
-
-__all__ = ["Size", "attach_view", "slice_bounds", "slice_dim"]
