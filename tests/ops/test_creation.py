@@ -5,10 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 import torchish
-
-torch = pytest.importorskip("torch")
 
 CALLS = r"""
 torch.take_along_dim(m,T([[-1]]),1)

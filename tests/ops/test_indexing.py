@@ -6,10 +6,9 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 import torchish
-
-torch = pytest.importorskip("torch")
 
 ROUNDS = 60
 

@@ -8,10 +8,9 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 import torchish
-
-torch = pytest.importorskip("torch")
 
 NAN, INF = float("nan"), float("inf")
 

@@ -5,10 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 import torchish
-
-torch = pytest.importorskip("torch")
 
 CALLS = r"""
 m.gather(5,T([[0]]))

@@ -16,11 +16,11 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor import methods
 from torchish._tensor.creation import from_host
+from torchish._tensor.geometry import root_steps
 from torchish._tensor.methods import STRIDED, TypedStorage, UntypedStorage
 from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish._tensor.tensor import Tensor
-from torchish._tensor.views import root_steps
 from torchish.engine.expr import CPU, Expr, aval, leaf
 from torchish.nn.parameter import Parameter
 
