@@ -129,6 +129,13 @@ def transforms() -> Any:
     return levels
 
 
+def refuse_dynamic(t: Tensor, name: str) -> None:
+    """RuntimeError when the values that decide a result's shape are a batch's."""
+    from torchish.engine.levels import DYNAMIC
+
+    transforms().refuse_batched(t, DYNAMIC.format(name=name))
+
+
 def align_devices(spec: Spec, flat: tuple, inputs: tuple, error: MixedDevices) -> tuple:
     """Let zero-dimensional CPU tensors join an operation on another device, as PyTorch does; else its error."""
     targets = [x._aval.device for x in flat if isinstance(x, Tensor) and not (x._aval.ndim == 0 and x._aval.device == CPU)]

@@ -221,7 +221,7 @@ def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
             raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")
         if t._aval.dtype != tensors[0]._aval.dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
-        if t._aval.device != tensors[0]._aval.device:
+        if t.device != tensors[0].device:
             raise RuntimeError("meshgrid expects all tensors to have the same device")
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import apply, apply_inplace
+from torchish._tensor.apply import apply, apply_inplace, refuse_dynamic
 from torchish._tensor.creation import from_host
 from torchish._tensor.data import warn_once
 from torchish._tensor.dispatch import composite
 from torchish._tensor.indexing import fitting
 from torchish._tensor.positions import check_positions
 from torchish._tensor.tensor import Tensor
-from torchish.engine.expr import TRACED
+from torchish.engine.expr import TRACED, Expr
 from torchish.engine.program import force
 from torchish.ops import index as ix
 from torchish.ops import scatter as sc
@@ -158,6 +158,8 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where the mask is True (broadcast against each other), as a vector."""
     if mask._aval.torch_dtype is not dt.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
+    if type(mask._storage.expr) is not Expr:
+        refuse_dynamic(mask, "masked_select")
     shape = broadcast_shapes([mask._aval.shape, input._aval.shape])
     picked = np.flatnonzero(np.broadcast_to(np.asarray(force(mask._read())), shape))
     if input._aval.shape != shape:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from torchish._tensor.apply import refuse_dynamic
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.tensor import Tensor
+from torchish.engine.expr import Expr
 from torchish.ops import search as s
 from torchish.ops import sort as sorting
 from torchish.ops.dims import wrap_dim
@@ -67,6 +69,8 @@ def _columns(rows: np.ndarray, like: Tensor) -> Tensor:
 @composite("nonzero(Tensor input, *, bool as_tuple=False)", out=True)
 def nonzero(input, *, as_tuple):
     """Positions of the elements that are not zero: (count, ndim), or one tensor per dimension."""
+    if type(input._storage.expr) is not Expr:
+        refuse_dynamic(input, "nonzero")
     if not as_tuple:
         return _columns(_coordinates(input), input)
     rows = _coordinates(input if input.ndim else input.reshape(1))
@@ -129,6 +133,8 @@ def _check_dim(input: Tensor, dim: int) -> int:
 @composite("unique(Tensor input, bool sorted=True, bool return_inverse=False, bool return_counts=False, int? dim=None)")
 def unique(input, sorted, return_inverse, return_counts, dim):
     """The different elements, sorted (or slices along `dim`), with inverse positions and counts where asked for."""
+    if type(input._storage.expr) is not Expr:
+        refuse_dynamic(input, "_unique2" if dim is None else "unique_dim")
     array = _comparable(input._host())
     if dim is None:
         _, first, inverse, counts = np.unique(
