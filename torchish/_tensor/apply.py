@@ -11,6 +11,7 @@ import weakref
 from typing import Any
 
 from torchish import _dtypes as dt
+from torchish._tensor import out_rules
 from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep, repeats
@@ -477,12 +478,12 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     return t
 
 
-def check_overlap(t: Tensor, source: Tensor) -> None:
-    """Refuse a copy between two different dense parts of one memory that overlap."""
+def check_overlap(t: Tensor, source: Tensor, *, same: bool = True) -> None:
+    """Refuse to write one dense part of a memory from another that overlaps it; `same`: the very same part is allowed."""
     if t._storage is not source._storage or not t._aval.size:
         return
     a, b = (t._offset, t.stride(), t._aval.shape), (source._offset, source.stride(), source._aval.shape)
-    if a == b or not (is_dense(t) and is_dense(source)):
+    if (a == b and same) or not (is_dense(t) and is_dense(source)):
         return
     if a[0] < b[0] + source._aval.size and b[0] < a[0] + t._aval.size:
         raise RuntimeError(
@@ -615,12 +616,16 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
+    if len(outs) != len(got):
+        raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors of length {len(got)}, not of length {len(outs)}")
+    inputs = [t for x in flat for t in (x if isinstance(x, (tuple, list)) else (x,)) if isinstance(t, Tensor)]
     for o, r in zip(outs, got, strict=True):
-        a, b = r._aval.torch_dtype, o._aval.torch_dtype
-        if a is not b and not dt.can_cast(a, b):
-            raise RuntimeError(
-                f"result type {dt.SCALAR_TYPE_NAMES[a]} can't be cast to the desired output type {dt.SCALAR_TYPE_NAMES[b]}"
-            )
+        out_rules.check_dtype(name, r._aval.torch_dtype, o._aval.torch_dtype)
+        if o._strides is not None and any(s == 0 and n > 1 for s, n in zip(o.stride(), o._aval.shape, strict=True)):
+            raise RuntimeError(REPEATED_PLACES)
+        if name not in out_rules.OVERLAP:
+            for x in inputs:
+                check_overlap(o, x, same=name not in out_rules.NO_OVERLAP)
         if o._aval.device != r._aval.device:
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but found at least two devices, "
@@ -629,10 +634,6 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
     for o, r in zip(outs, got, strict=True):
         if o._inference and not STATE.inference:
             raise RuntimeError(INFERENCE_INPLACE)
-        if o._aval.shape == r._aval.shape and o._strides is not None and any(
-            s == 0 and n > 1 for s, n in zip(o.stride(), o._aval.shape, strict=True)
-        ):
-            raise RuntimeError(REPEATED_PLACES)
         if o._aval.shape != r._aval.shape:
             if o._aval.size:
                 warnings.warn(

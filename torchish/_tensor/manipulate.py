@@ -116,9 +116,18 @@ _copy_form("squeeze_copy(Tensor input, int[] dim)", v.squeeze_dims, lambda dim: 
 _copy_form("alias_copy(Tensor input)", v.alias)
 _copy_form("unfold_copy(Tensor input, int dimension, int size, int step)", v.unfold)
 _copy_form("view_as_complex_copy(Tensor input)", v.view_as_complex)
-_copy_form("narrow_copy(Tensor input, int dim, int start, int length)", v.narrow, lambda *a: "NarrowCopyBackward0")
+def _narrowed(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    if dim >= input._aval.ndim > 0:
+        raise RuntimeError(
+            "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  (Could this error message be "
+            "improved?  If so, please report an enhancement request to PyTorch.)"
+        )
+    return v.narrow(input, dim, start, length)
+
+
+_copy_form("narrow_copy(Tensor input, int dim, int start, int length)", _narrowed, lambda *a: "NarrowCopyBackward0")
 composite("narrow_copy(Tensor input, int dim, int start, int length)", function=False)(
-    lambda input, dim, start, length: copied(input, lambda t: v.narrow(t, dim, start, length), "NarrowCopyBackward0")
+    lambda input, dim, start, length: copied(input, lambda t: _narrowed(t, dim, start, length), "NarrowCopyBackward0")
 )
 
 

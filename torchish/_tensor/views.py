@@ -155,6 +155,12 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     return slice_dim(input, dim, start, length)
 
 
+@composite("narrow(Tensor input, int dim, Tensor start, int length)")
+def narrow_tensor(input: Tensor, dim: int, start: Tensor, length: int) -> Tensor:
+    """`narrow` takes a start that is an integer tensor without dimensions; this is any other tensor."""
+    raise RuntimeError("start must be an 0-dim integral Tensor.")
+
+
 @composite("permute(Tensor input, int[]* dims)")
 def permute(input: Tensor, dims: Shape) -> Tensor:
     """Dimensions in another order. A view."""

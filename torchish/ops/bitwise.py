@@ -80,7 +80,7 @@ def lcm(input, other):
     return jnp.lcm(input, other)
 
 
-@op("hash_tensor(Tensor input, int[] dim=(), *, bool keepdim=False, int mode=0)", differentiable=False, out=False)
+@op("hash_tensor(Tensor input, int[] dim=(), *, bool keepdim=False, int mode=0)", differentiable=False)
 def hash_tensor(input, dim, keepdim, mode):
     """The exclusive or, over `dim` (all when empty), of the bits of the elements as float64 or int64: uint64."""
     kind = dt.FROM_NP[np.dtype(input.dtype)]

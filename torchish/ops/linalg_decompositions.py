@@ -255,6 +255,8 @@ def ormqr(input, tau, other, left, transpose):
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     if input.shape[-2] != size:
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
+    if tau.shape[-1] != min(size, input.shape[-1]):
+        raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
     check_kernel(input, "ormqr_cpu")
     if left:
         return _apply_reflectors(input, tau, other, adjoint=transpose)

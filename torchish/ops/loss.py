@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from torchish.ops.declare import op
+from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.precision import common, widen
 
 
@@ -50,6 +50,7 @@ def _abs(x):
 
 @_loss("soft_margin_loss(Tensor input, Tensor target, str reduction)")
 def soft_margin_loss(input, target, reduction):
+    broadcast_shapes([input.shape, target.shape])  # its error
     (x, t), out = common(input, target)
     return reduce(jnp.logaddexp(-t * x, 0), reduction).astype(out)
 

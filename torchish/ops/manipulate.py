@@ -61,8 +61,8 @@ def roll(input, shifts, dims):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
     if not input.size:
         return input
-    dims = tuple(wrap_dim(d, input.ndim) for d in dims)
-    return jnp.roll(input, shifts, dims) if input.ndim else input
+    dims = tuple(wrap_dim(d, input.ndim, scalar=False) for d in dims)
+    return jnp.roll(input, shifts, dims)
 
 
 # --- triangles and diagonals ---------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ def _string_padding(padding: str, stride: tuple, dilation: tuple, kernel: tuple)
 
 def _convolve(name: str, n: int, input: Tensor, weight: Tensor, bias, stride, padding, dilation, groups, **more) -> Tensor:
     ndim = input._aval.ndim
+    if weight._aval.ndim < 3 and ndim in (n + 1, n + 2):
+        raise RuntimeError("weight should have at least three dimensions")
     if ndim == n + 1:
         batched = unsqueeze(input, 0)
         spec = _spec(n, bias is not None, stride, padding, dilation, groups, weight, **more)

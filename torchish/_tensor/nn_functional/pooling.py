@@ -23,7 +23,7 @@ def _ints(name: str, what: str, values, n: int, default: tuple | None = None) ->
     if not values and default is not None:
         return default
     if n == 1:
-        raise RuntimeError(f"{name}() argument '{what}' should contain one int, got {len(values)}")
+        raise RuntimeError(f"{name}() argument '{what}' should contain one int (got {len(values)})")
     omitted = "be omitted, " if what == "stride" else "be "
     if what in ("stride",):
         raise RuntimeError(f"{name}: {what} must either {omitted}a single int, or a tuple of {_WORDS[n]}")
@@ -138,6 +138,8 @@ def _average(name, n, input, kernel_size, stride, padding, ceil_mode, count_incl
                 f"Expected 2 to 3 dimensions, but got {ndim}-dimensional tensor for argument #1 'self' "
                 "(while checking arguments for avg_pool1d)"
             )
+        if p[0] < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p[0]}")
         flat = unsqueeze(input, -2)
         return squeeze_dim(ap(pool.avg_pool, ((1, *k), (1, *s), (0, *p), ceil_mode, count_include_pad, None), flat), -2)
     ndim = input._aval.ndim
@@ -160,8 +162,8 @@ def avg_pool1d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
     "nn.functional.avg_pool2d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, bool "
     "ceil_mode=False, "
     "bool count_include_pad=True, int? divisor_override=None)",
-    method=False,
-)
+    method=False, out=True,
+)  # fmt: skip
 def avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """The mean of each window of (N, C, H, W) or (C, H, W)."""
     return _average("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
@@ -171,8 +173,8 @@ def avg_pool2d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
     "nn.functional.avg_pool3d(Tensor input, int[] kernel_size, int[]? stride=None, int[] padding=0, bool "
     "ceil_mode=False, "
     "bool count_include_pad=True, int? divisor_override=None)",
-    method=False,
-)
+    method=False, out=True,
+)  # fmt: skip
 def avg_pool3d(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """The mean of each window of (N, C, D, H, W) or (C, D, H, W)."""
     return _average("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
@@ -186,16 +188,14 @@ def _adaptive_size(input: Tensor, output_size, n: int, name: str) -> tuple[int, 
         return (output_size,) * n
     shape = input._aval.shape
     if len(shape) <= len(output_size):
-        raise (
-            ValueError(f"Input dimension should be at least {len(output_size) + 1}, got {len(shape)}")
-            if n > 1 and None in (output_size)
-            else RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}")
-        )
+        raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
     size = tuple(s if o is None else int(o) for o, s in zip(output_size, shape[-len(output_size) :], strict=True))
-    if len(size) == 1 and n > 1:
-        size = size * n
     if len(size) != n:
-        raise RuntimeError(f"{name}: output_size must be {n}")
+        if "avg" in name:
+            raise RuntimeError(f"{name}: output_size must be {n}")
+        if len(shape) not in (n + 1, n + 2):
+            raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got: {list(shape)}")
+        raise RuntimeError(f"{name}(): internal error: output_size.size() must be {n}")
     return size
 
 
