@@ -23,7 +23,9 @@ _SAME_DTYPE = {
         linalg_ldl_factor_ex linalg_ldl_solve linalg_qr linalg_slogdet linalg_vector_norm linalg_lu_factor linalg_lu_factor_ex
         linalg_lu linalg_lu_solve linalg_inv linalg_inv_ex linalg_solve linalg_solve_ex linalg_svd linalg_svdvals
         """,
-    "Found dtype {got} but expected {have}": "abs ceil conj_physical frac floor neg round sign sgn trunc softshrink hardshrink gelu softplus",
+    "Found dtype {got} but expected {have}": """
+        abs ceil conj_physical frac floor neg round sign sgn trunc softshrink hardshrink gelu softplus
+        """,
     "self and mat2 must have the same dtype, but got {got} and {have}": "addbmm",
     "addmv input tensors must have the same dtype, but got {got}, {have}, and {have}": "mv",
     "expected scalar_type {have} but found {got}": "cummax cummin diff logcumsumexp",
@@ -74,7 +76,9 @@ _CASTABLE = {
     "mvlgamma: result type {have} can't be cast to the desired output type {have}": "mvlgamma",
     "the output given to float_power has dtype {got} but the operation's result requires dtype {have}": "float_power",
     "logsumexp(): Expected floating point type for result tensor, but got: {got}": "logsumexp",
-    "torch.cat(): input types can't be cast to the desired output type {got}": "cat concat concatenate hstack vstack dstack column_stack stack",
+    "torch.cat(): input types can't be cast to the desired output type {got}": """
+        cat concat concatenate hstack vstack dstack column_stack stack
+        """,
     "{short} expects a complex output tensor, but got {got}": "fft_fft fft_fftn fft_rfft fft_rfftn fft_ifft fft_ihfft fft_ihfftn",
     "fftn expects a complex output tensor, but got {got}": "fft_fft2 fft_ifft2 fft_ifftn",
     "rfftn expects a complex output tensor, but got {got}": "fft_rfft2",
