@@ -16,7 +16,7 @@ from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep, repeats
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import TENSORS, GradFn, Node, edge_positions, forward_name, named, recipe
+from torchish.autograd.graph import HOOKS, TENSORS, GradFn, Node, edge_positions, forward_name, named, recipe
 from torchish.engine.expr import CPU, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf, results_of
 from torchish.engine.program import force
 from torchish.ops.declare import ARITH, op, to_dtype
@@ -120,6 +120,10 @@ def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplac
     fn = made.cls(spec, inputs, needs, edges, tuple([e.aval for e in exprs]), exprs, made)
     if made.watched:
         fn.versions = [fn.watch(flat[i], k) for i, k in made.watched if i or not inplace]
+        if HOOKS.any and HOOKS.stack:
+            from torchish.autograd.saved import pack_inputs
+
+            pack_inputs(fn, flat)
     return fn
 
 

@@ -23,13 +23,13 @@ def _as_tuple(x) -> tuple:
     """One tensor, or a sequence of them, as a tuple; TypeError for anything else."""
     from torchish._tensor.tensor import Tensor
 
-    return (x,) if isinstance(x, Tensor) or x is None else tuple(x)
+    return (x,) if isinstance(x, Tensor) or x is None or hasattr(x, "_edge") else tuple(x)
 
 
 def _differentiated(t):
     from torchish._tensor.tensor import Tensor
 
-    if not isinstance(t, Tensor):
+    if not isinstance(t, Tensor) and not hasattr(t, "_edge"):
         raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(t).__name__}")
     return t
 
@@ -83,7 +83,7 @@ def _inside(tensors: tuple) -> Any:
     from torchish.engine.expr import Expr
 
     for t in tensors:
-        if type(t._storage.expr) is not Expr:
+        if hasattr(t, "_storage") and type(t._storage.expr) is not Expr:
             from torchish._tensor.levels import inside_of
 
             return inside_of(tensors)
@@ -212,6 +212,34 @@ def grad(
 from torchish.autograd.gradcheck import gradcheck, gradgradcheck  # noqa: E402
 
 
+class set_multithreading_enabled(grad_mode._Mode):
+    """Accepted: a backward pass is one program here, whose threads are XLA's."""
+
+    __module__ = "torch.autograd.grad_mode"
+    enabled = True
+
+    def __init__(self, mode: bool):
+        self._previous, self.mode = set_multithreading_enabled.enabled, bool(mode)
+        set_multithreading_enabled.enabled = self.mode
+
+    def __enter__(self) -> None:
+        set_multithreading_enabled.enabled = self.mode
+
+    def __exit__(self, *exc) -> None:
+        set_multithreading_enabled.enabled = self._previous
+
+    def _clone(self):
+        return type(self)(self.mode)
+
+
+def is_multithreading_enabled() -> bool:
+    """Whether backward passes may use several threads."""
+    return set_multithreading_enabled.enabled
+
+
+grad_mode.set_multithreading_enabled = set_multithreading_enabled  # type: ignore[attr-defined]
+
+
 def __getattr__(name: str):
     if name == "forward_ad":  # is built on tensors, which come after this package
         from importlib import import_module
@@ -225,5 +253,5 @@ Variable = None  # set by the package once Tensor exists
 __all__ = [
     "STATE", "Function", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "functional", "grad", "grad_mode",
     "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled", "no_grad", "profiler", "set_detect_anomaly",
-    "set_grad_enabled",
+    "set_grad_enabled", "set_multithreading_enabled",
 ]  # fmt: skip

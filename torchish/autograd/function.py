@@ -9,6 +9,7 @@ from typing import Any
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import (
     ANOMALY,
+    HOOKS,
     SAVED_INFERENCE,
     SECOND_TIME,
     TENSORS,
@@ -18,21 +19,37 @@ from torchish.autograd.graph import (
     modified_inplace,
     next_sequence,
 )  # fmt: skip
+from torchish.engine.expr import Expr
 
 
 class _Saved:
     """A tensor kept for backward, with the version it had. Of an output only its memory is kept, so as to make no cycle."""
 
-    __slots__ = ("tensor", "version", "number")
+    __slots__ = ("tensor", "version", "number", "packed", "inside")
 
     def __init__(self, tensor, number: int | None = None):
         if tensor._inference:
             raise RuntimeError(SAVED_INFERENCE)
+        self.packed = None
+        self.inside: list = []  # the same tensor with its tangent, for gradients taken inside a forward level
+        if HOOKS.any and HOOKS.stack:
+            from torchish.autograd.saved import Packed
+
+            self.packed = Packed(tensor, HOOKS.stack[-1])
+            return
         self.tensor = tensor if number is None else tensor._alias()
         self.version = tensor._vc.value
         self.number = number
 
     def unpack(self, ctx):
+        if self.inside:
+            from torchish._tensor.levels import PASSES
+
+            for level, t in self.inside:
+                if level in PASSES.inside:
+                    return t
+        if self.packed is not None:
+            return self.packed.tensor()
         t = self.tensor
         if t._vc.value != self.version:
             raise modified_inplace(t, self.version) if self.number is None else changed(t, ctx.name(), self.number, self.version)
@@ -76,6 +93,8 @@ class FunctionCtx:
 
     @property
     def saved_tensors(self) -> tuple:
+        if (kept := getattr(self, "_in_forward", None)) is not None:
+            return tuple(kept)
         if getattr(self, "_freed", False):
             raise RuntimeError(SECOND_TIME)
         return tuple(None if s is None else s.unpack(self) for s in getattr(self, "_saved", ()))
@@ -211,10 +230,40 @@ class Function(metaclass=_FunctionMeta):
         )
 
     vjp = backward
+    generate_vmap_rule = False  # whether `vmap` simply runs `forward` and `backward` on batches
+
+    @staticmethod
+    def jvp(ctx, *grad_inputs):
+        """The tangents of the results, from those of the inputs (None for inputs that are no tensors)."""
+        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        """(results, their batch dimensions) for whole batches; `in_dims` says where each argument has the batch (None: nowhere)."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap static method or set generate_vmap_rule=True."
+        )
 
     @classmethod
     def apply(cls, *args, **kwargs):
         """Run `forward` and record `backward`."""
+        for a in args:
+            storage = getattr(a, "_storage", None)
+            if storage is not None and type(storage.expr) is not Expr:
+                from torchish.autograd import function_levels
+
+                level = function_levels.youngest_level(args)
+                if level is not None:
+                    return function_levels.call(cls, args, kwargs, level, cls._overrides)
+        return cls._call(args, kwargs)[0]
+
+    @classmethod
+    def _overrides(cls, name: str) -> bool:
+        return getattr(cls, name) is not getattr(Function, name)
+
+    @classmethod
+    def _call(cls, args: tuple, kwargs: dict) -> tuple[Any, Any]:
+        """The result of `apply`, and the context that it left."""
         from torchish._tensor.tensor import Tensor
 
         ctx = cls._backward_cls()
@@ -258,7 +307,7 @@ class Function(metaclass=_FunctionMeta):
             ctx._saved = [None if t is None else _Saved(t) for t in saved]
         for name in ("to_save", "dirty_tensors", "non_differentiable"):
             ctx.__dict__.pop(name, None)  # outputs among them would make a cycle with their history
-        return tuple(fixed) if isinstance(output, tuple) else fixed[0]
+        return tuple(fixed) if isinstance(output, tuple) else fixed[0], ctx
 
 
 def _outputs(ctx, outs: tuple, inputs: list, recording: bool) -> list:

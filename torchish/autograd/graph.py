@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import re
+import threading
 import weakref
 from typing import Any
 
@@ -154,6 +155,7 @@ class GradFn(Node):
     """The backward of one operation of the registry."""
 
     where: str | None = None  # the traceback of the forward call, in anomaly mode
+    packed: dict | None = None  # saved values that hooks hold, by place
     versions: tuple | list = ()
     result_versions: tuple = ()
 
@@ -183,6 +185,10 @@ class GradFn(Node):
 
     def watch_result(self, t, number: int, alias=None) -> None:
         """The same for a saved result; `alias` shows its memory where that is part of a larger one."""
+        if HOOKS.any and HOOKS.stack:
+            from torchish.autograd.saved import pack_result
+
+            return pack_result(self, t, number)
         st = t._storage
         self.result_versions = (*self.result_versions, (t._vc, t._vc.value, st, st.writes, number, alias))
 
@@ -208,6 +214,8 @@ class GradFn(Node):
             raise RuntimeError(SECOND_TIME)
         if self.versions or self.result_versions:
             self.check_versions()
+        if self.packed is not None:
+            return self._run_unpacked(grads, record)
         if len(grads) == 1:
             given: tuple[bool, ...] = _ONE
             present = tuple(grads)
@@ -230,11 +238,34 @@ class GradFn(Node):
         it = iter(made)
         return [next(it) if need else None for need in self.recipe.edge_needs]
 
+    def _run_unpacked(self, grads: list, record: bool) -> list:
+        from torchish.autograd.saved import unpacked
+
+        kept = self.saved, self.results, self.packed
+        saved, results = unpacked(self)
+        self.saved, self.results, self.packed = saved, results, None
+        try:
+            return self.run(grads, record)
+        finally:
+            self.saved, self.results, self.packed = kept
+
     def release(self) -> None:
+        if self.packed is not None:
+            self.packed = {}
         if self.recipe.frees:
             self.saved = None
             self.results = ()
             self.versions = self.result_versions = ()
+
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_saved_", "_raw_saved_")):
+            from torchish.autograd import saved
+
+            if name[1] == "s":
+                return saved.saved_value(self, name.removeprefix("_saved_"))
+            return saved.raw_saved_value(self, name.removeprefix("_raw_saved_"))
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
 
 _ONE = (True,)
@@ -343,6 +374,62 @@ class TensorInterface:
 TENSORS = TensorInterface()
 
 
+class SavedTensorHooks:
+    """The hooks on saved tensors in force, per thread, and the message while they are refused."""
+
+    any = False  # whether any thread has some
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    @property
+    def stack(self) -> list:
+        stack = getattr(self._local, "stack", None)
+        if stack is None:
+            stack = self._local.stack = []
+        return stack
+
+    @property
+    def disabled(self) -> str | None:
+        return getattr(self._local, "disabled", None)
+
+    @disabled.setter
+    def disabled(self, message: str | None) -> None:
+        self._local.disabled = message
+
+
+HOOKS = SavedTensorHooks()
+
+
+class Task:
+    """One backward pass that is running: its number, and which nodes it will visit."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, roots: list, goals: set | None):
+        self.number = next(Task._numbers)
+        self.roots, self.goals = roots, goals
+        self._visited: set | None = None
+
+    def runs(self, node: Node) -> bool:
+        """Whether this pass computes the gradient that arrives at `node`."""
+        if self._visited is None:
+            order: list[Node] = []
+            seen: set[Node] = set()
+            stack = [n for n, _ in self.roots]
+            while stack:
+                n = stack.pop()
+                if n is not None and n not in seen:
+                    seen.add(n)
+                    order.append(n)
+                    stack += [child for child, _ in n.edges]
+            self._visited = seen if self.goals is None else _leads_to(order, self.goals) & seen
+        return node in self._visited
+
+
+tasks: list[Task] = []  # the innermost last
+
+
 class LeafHooks:
     """Whether any hook was ever put on a leaf: then leaves are visited in PyTorch's order, which takes counting."""
 
@@ -422,9 +509,21 @@ def run_backward(
     accumulate_only: set | None = None,  # accumulate into these leaf nodes only
 ) -> list:
     """Send `gradients` from `roots` to the leaves, each node once, in reverse order of creation."""
-    if not (record or targets is not None or accumulate_only is not None or LeafHooks.any or ANOMALY.enabled or PROFILER):
-        _run_plain(roots, gradients, keep_graph)
-        return []
+    restrict = targets is not None or accumulate_only is not None
+    tasks.append(Task(roots, {n for n, _ in targets or ()} | (accumulate_only or set()) if restrict else None))
+    try:
+        if not (record or restrict or LeafHooks.any or ANOMALY.enabled or PROFILER):
+            _run_plain(roots, gradients, keep_graph)
+            return []
+        return _run_counting(roots, gradients, keep_graph, record, targets, accumulate_only)
+    finally:
+        tasks.pop()
+
+
+def _run_counting(
+    roots: list, gradients: list, keep_graph: bool, record: bool, targets: list | None, accumulate_only: set | None
+) -> list:
+    """A backward pass that waits at each node for all its gradients, and goes only where it must."""
     buffers: dict[Node, list] = {}
     for (node, number), g in zip(roots, gradients, strict=True):
         buf = buffers.setdefault(node, [None] * max(len(node.avals), 1))
@@ -554,6 +653,14 @@ def _run_post_hooks(node: Node, out: list, grads: list, record: bool) -> list:
     for hook in list((node.post_hooks or {}).values()):
         out = TENSORS.call_all_hook(hook, out, record, grads)
     return out
+
+
+def __getattr__(name: str) -> Any:
+    from torchish.autograd import saved  # what users see of this module's data; it is built on this one
+
+    if name in saved.__all__:
+        return getattr(saved, name)
+    raise AttributeError(f"module 'torch.autograd.graph' has no attribute '{name}'")
 
 
 def weak(t) -> weakref.ref:
