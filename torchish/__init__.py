@@ -61,7 +61,7 @@ Tensor.__module__ = "torch"
 
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
-_LAZY = frozenset({"backends", "cuda", "fft", "func", "linalg", "nn", "masked", "optim", "serialization", "signal", "special"})
+_LAZY = frozenset({"backends", "cuda", "fft", "func", "linalg", "nn", "masked", "optim", "serialization", "signal", "special", "testing"})
 _FROM = {"load": "serialization", "save": "serialization", "vmap": "func"}
 
 

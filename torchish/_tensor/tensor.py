@@ -544,6 +544,14 @@ class Tensor(metaclass=TensorMeta):
 
     def __float__(self) -> float:
         v = self._scalar()
+        if STATE.enabled and self._needs():
+            import warnings
+
+            warnings.warn(
+                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+                "Consider using tensor.detach() first.",
+                stacklevel=2,
+            )
         if isinstance(v, complex):
             if v.imag:
                 raise RuntimeError("value cannot be converted to type double without overflow")
@@ -556,14 +564,6 @@ class Tensor(metaclass=TensorMeta):
     def _scalar(self):
         if self._aval.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
-        if self._needs():
-            import warnings
-
-            warnings.warn(
-                "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
-                "Consider using tensor.detach() first.",
-                stacklevel=3,
-            )
         return self.item()
 
     def __index__(self) -> int:
