@@ -170,13 +170,22 @@ def grad(
     if retain_graph is None:
         retain_graph = create_graph
     if is_grads_batched:
-        import torchish
+        from torchish.func import vmap
 
-        def one(*g):
-            return grad(outputs, inputs, g, True, create_graph, only_inputs, allow_unused, False, materialize_grads)
+        here = [i for i, g in enumerate(given) if g is not None]
+        found: list = []
 
-        rows = [one(*[None if x is None else x[i] for x in given]) for i in range(len(given[0]))]
-        return tuple(None if c[0] is None else torchish.stack(list(c)) for c in zip(*rows, strict=True))
+        def one(*gs):
+            full = [None] * len(given)
+            for i, g in zip(here, gs, strict=True):
+                full[i] = g
+            got = grad(outputs, inputs, full, True, create_graph, only_inputs, allow_unused, False, materialize_grads)
+            found[:] = [i for i, g in enumerate(got) if g is not None]
+            return tuple(got[i] for i in found)
+
+        rows = vmap(one)(*[given[i] for i in here])
+        table = dict(zip(found, rows, strict=True))
+        return tuple(table.get(i) for i in range(len(inputs)))
     roots = _roots(outputs)
     grads = _grad_outputs(outputs, given)
     targets = []

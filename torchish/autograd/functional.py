@@ -202,16 +202,22 @@ def jacobian(
             'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs than inputs, '
             '"forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
         )
-    if strategy == "forward-mode" and not vectorize:
-        raise NotImplementedError(
-            "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only implemented for `vectorize=True`."
-        )
+    if strategy == "forward-mode":
+        return _forward_jacobian(func, inputs, create_graph, strict, vectorize)
     with enable_grad():
         is_inputs_tuple, inputs = _tuple_of(inputs, "inputs", "jacobian")
         inputs = _fresh(inputs, create_graph)
         outputs = func(*inputs)
         is_outputs_tuple, outputs = _tuple_of(outputs, "outputs of the user-provided function", "jacobian")
         _check_grads(outputs, strict, "outputs")
+        if vectorize:
+            if strict:
+                raise RuntimeError(
+                    "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. Please either "
+                    "set `strict=False` or `vectorize=False`."
+                )
+            table = _result(_all_rows(outputs, inputs, create_graph), create_graph)
+            return _unpack(tuple(_unpack(r, is_inputs_tuple) for r in table), is_outputs_tuple)
         rows = []
         for i, out in enumerate(outputs):
             columns: list[list] = [[] for _ in inputs]
@@ -245,6 +251,64 @@ def jacobian(
     return _unpack(rows_, is_outputs_tuple)
 
 
+def _all_rows(outputs: tuple, inputs: tuple, create_graph: bool) -> tuple:
+    """The Jacobian as one backward pass for all elements of the outputs together."""
+    import torchish
+    from torchish.func import vmap
+    from torchish.func._grad import standard_basis
+
+    sizes = [o.numel() for o in outputs]
+
+    def row(*cotangents):
+        got = _grad(outputs, inputs, cotangents, create_graph, retain_graph=True)
+        return tuple(torchish.zeros_like(x) if g is None else g for g, x in zip(got, inputs, strict=True))
+
+    columns = [c.split(sizes, 0) for c in vmap(row)(*standard_basis(outputs, 0, sum(sizes)))]
+    return tuple(
+        tuple(c[i].view(tuple(o.shape) + tuple(x.shape)) for c, x in zip(columns, inputs, strict=True)) for i, o in enumerate(outputs)
+    )
+
+
+def _forward_jacobian(func: Callable, inputs: Any, create_graph: bool, strict: bool, vectorize: bool) -> Any:
+    """The Jacobian as one forward pass with tangents for all elements of the inputs together (lists, as PyTorch gives them)."""
+    import torchish
+    from torchish.autograd import forward_ad
+    from torchish.func import vmap
+    from torchish.func._grad import standard_basis
+
+    if strict:
+        raise RuntimeError(
+            "torch.autograd.functional.jacobian: `strict=True` and `strategy=\"forward-mode\"` are not supported together (yet). Please "
+            "either set `strict=False` or `strategy=\"reverse-mode\"`."
+        )
+    if not vectorize:
+        raise NotImplementedError(
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian isonly implemented for `vectorize=True`."
+        )
+    is_inputs_tuple, inputs = _tuple_of(inputs, "inputs", "jacobian")
+    sizes = [x.numel() for x in inputs]
+    known: dict = {}
+
+    def pushforward(*tangents):
+        with forward_ad.dual_level():
+            duals = tuple(forward_ad.make_dual(x, t.view_as(x)) for x, t in zip(inputs, tangents, strict=True))
+            known["tuple"], outs = _tuple_of(func(*duals), "outputs", "jacobian")
+            slopes = []
+            known["shapes"] = [tuple(o.shape) for o in outs]
+            for o in outs:
+                primal, tangent = forward_ad.unpack_dual(o)
+                slopes.append(torchish.zeros_like(primal) if tangent is None else tangent)
+            return tuple(slopes)
+
+    table = []
+    slopes = vmap(pushforward)(*standard_basis(inputs, 0, sum(sizes)))
+    for s, shape in zip(slopes, known["shapes"], strict=True):
+        parts = zip(s.split(sizes, 0), inputs, strict=True)
+        table.append([p.permute(*range(1, p.ndim), 0).reshape(shape + tuple(x.shape)) for p, x in parts])
+    rows = [r if is_inputs_tuple else r[0] for r in table]
+    return rows if known["tuple"] else rows[0]
+
+
 def _scalar_output(func: Callable, what: str) -> Callable:
     def f(*args):
         out = func(*args)
@@ -270,11 +334,15 @@ def hessian(
     single = _scalar_output(func, "hessian")
 
     def gradient(*xs):
+        if outer_jacobian_strategy == "forward-mode":
+            xs = tuple(x.requires_grad_(True) for x in xs)
         got = jacobian(single, xs, create_graph=True)
         _check_grads(got, strict, "jacobian")
         return got
 
-    result = jacobian(gradient, inputs, create_graph=create_graph, strict=strict)
+    result = jacobian(
+        gradient, inputs, create_graph=create_graph, strict=strict, vectorize=vectorize, strategy=outer_jacobian_strategy
+    )
     return result if is_inputs_tuple else result[0][0]
 
 

@@ -352,7 +352,7 @@ def linearize(func: Callable, *primals: Any) -> tuple:
 # --- Jacobians ---------------------------------------------------------------------------------------------
 
 
-def _basis(tensors: list, start: int, stop: int) -> list:
+def standard_basis(tensors: list, start: int, stop: int) -> list:
     """Rows `start` to `stop` of the identity matrix over all elements of the tensors, one part for each tensor."""
     import torchish
 
@@ -391,7 +391,7 @@ def jacrev(func: Callable, argnums: ArgNums = 0, *, has_aux: bool = False, chunk
         step = total if chunk_size is None else min(chunk_size, total)
         rows = []
         for start in range(0, max(total, 1), max(step, 1)):
-            parts = _basis(outputs, start, min(start + step, total))
+            parts = standard_basis(outputs, start, min(start + step, total))
             if chunk_size == 1:
                 made = flatten(pull(unflatten([p.squeeze(0) for p in parts], out_structure)))[0]
                 rows.append([t.unsqueeze(0) for t in made])
@@ -426,7 +426,7 @@ def jacfwd(func: Callable, argnums: ArgNums = 0, has_aux: bool = False, *, rando
             _no_complex("jacfwd", out[0], "outputs")
             return (out[1], out[2]) if has_aux else out[1]
 
-        got = vmap(push, randomness=randomness)(unflatten(_basis(inputs, 0, sum(sizes)), structure))
+        got = vmap(push, randomness=randomness)(unflatten(standard_basis(inputs, 0, sum(sizes)), structure))
         aux = None
         if has_aux:
             got, aux = got
