@@ -104,6 +104,12 @@ def _outside(tensors: list, own: set[Node]) -> bool:
     return False
 
 
+def _tensor(x: Any) -> Tensor:
+    if not isinstance(x, Tensor):
+        raise RuntimeError(f"Expected tensors, got unsupported type {type(x)}")
+    return x
+
+
 def _seen(x: Any, own: set[Node], wanted: bool) -> Any:
     """A result as it is seen outside: without a history that ends inside."""
     if not isinstance(x, Tensor) or not x._needs() or (wanted and _outside([x], own)):
@@ -157,7 +163,7 @@ def grad_and_value(func: Callable, argnums: ArgNums = 0, has_aux: bool = False) 
             grads_tree = unflatten([_seen(g, own, wanted) for g in grads], structure)
             result = _seen(out, own, wanted)
             if has_aux:
-                result = (result, tree_map(lambda x: _seen(x, own, wanted), aux))
+                result = (result, tree_map(lambda x: _seen(_tensor(x), own, wanted), aux))
         return grads_tree[0] if isinstance(argnums, int) else grads_tree, result
 
     return wrapper
@@ -210,7 +216,7 @@ def _vjp(func: Callable, primals: tuple, argnums: ArgNums | None, has_aux: bool)
         outside = _outside(outputs, own)
         result = unflatten([_seen(o, own, wanted) for o in outputs], out_structure)
         if has_aux:
-            aux = tree_map(lambda x: _seen(x, own, wanted), aux)
+            aux = tree_map(lambda x: _seen(_tensor(x), own, wanted), aux)
 
     def pullback(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given, given_structure = flatten(cotangents)
@@ -292,7 +298,7 @@ def _jvp(func: Callable, primals: Any, tangents: Any, argnums: ArgNums | None, s
         out, aux = func(*inside), None
         if has_aux:
             out, aux = _pair(out, _JVP)
-            aux = tree_map(lambda x: crossing.primal_part(level, x) if isinstance(x, Tensor) else x, aux)
+            aux = tree_map(lambda x: crossing.primal_part(level, _tensor(x)), aux)
         outputs, out_structure = flatten(out)
         _check_outputs_jvp(outputs)
         values, slopes = [], []
