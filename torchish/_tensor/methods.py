@@ -415,6 +415,8 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         raise RuntimeError(
             "Can't call numpy() on Tensor that has conjugate bit set. Use tensor.resolve_conj().numpy() instead."
         )
+    if not a.size:
+        return np.empty(a.shape, a.dtype)
     st = self._storage
     if not self._on_buffer() or st.expr.aval.dtype != a.dtype:
         buffer = st.share()

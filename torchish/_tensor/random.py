@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from torchish import _dtypes as dt
@@ -404,13 +405,16 @@ def _parameter(x):
 @composite("normal(Tensor mean, Tensor|Number std=1, *, generator? generator=None)", method=False, out=True)
 def normal(mean, std=1, *, generator=None):
     """Normal numbers with these means and standard deviations."""
-    return _normal(mean, std, generator)
+    both = isinstance(std, Tensor)
+    return _zero_gradient(
+        _normal(mean, std, generator), (mean, std) if both else mean, "NormalBackward3" if both else "NormalBackward1"
+    )
 
 
 @composite("normal(Number mean, Tensor std, *, generator? generator=None)", method=False, out=True)
 def normal_std(mean, std, *, generator=None):
     """Normal numbers with these means and standard deviations."""
-    return _normal(mean, std, generator)
+    return _zero_gradient(_normal(mean, std, generator), std, "NormalBackward2")
 
 
 def _normal(mean, std, generator):
@@ -464,11 +468,12 @@ def _from_examples(t: Tensor, batches: list, g: Generator, host: Callable) -> Te
     return Tensor._wrap(_as_examples(leaf(np.asarray(host(g._cpu, np.ascontiguousarray(force(e)))), CPU), batches))
 
 
-def _zero_gradient(out: Tensor, t: Tensor, name: str) -> Tensor:
+def _zero_gradient(out: Tensor, of: Tensor | tuple[Tensor, ...], name: str) -> Tensor:
     """Random results are recorded with a gradient of zero, as PyTorch does."""
-    if STATE.enabled and t._needs() and out._aval.category >= 2:
-        spec = no_gradient.spec(("T",), ())
-        fn = make_grad_fn(spec, (t,), (t._read(),), (out._read(),))
+    given = of if isinstance(of, tuple) else (of,)
+    if STATE.enabled and any(t._needs() for t in given) and out._aval.category >= 2:
+        spec = no_gradient.spec((len(given),), ())
+        fn = make_grad_fn(spec, given, tuple(t._read() for t in given), (out._read(),))
         if fn is not None:
             from torchish.autograd.graph import GradFn, named
 
@@ -477,9 +482,9 @@ def _zero_gradient(out: Tensor, t: Tensor, name: str) -> Tensor:
     return out
 
 
-@op("_no_gradient(Tensor input)", method=False, function=False, out=False, saves=())
-def no_gradient(input):
-    return jax.lax.stop_gradient(input)
+@op("_no_gradient(Tensor[] inputs)", method=False, function=False, out=False, saves=())
+def no_gradient(inputs):
+    return jax.lax.stop_gradient(jnp.broadcast_arrays(*inputs)[0])
 
 
 @composite("bernoulli(Tensor input, *, generator? generator=None)", out=True)

@@ -159,7 +159,9 @@ def _qr_backward(grad, result, mode):
         x = _half_real_diag(x + mH(x))
         return (triangular(r, gq + mm(q, x), upper=True, left=False, adjoint=True),)
     x = mm(mH(q), gq) - mm(gr, mH(r))
-    x = _half_real_diag(jnp.tril(x - mH(x)))
+    x = jnp.tril(x - mH(x))
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):  # its diagonal is imaginary, and half of it counts
+        x = jnp.where(jnp.eye(m, dtype=bool), x / 2, x)
     x = triangular(r[..., :m], x, upper=True, left=False, adjoint=True)
     x = jnp.concatenate([x, jnp.zeros((*x.shape[:-1], n - m), x.dtype)], -1)
     return (mm(q, x + gr),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -323,9 +324,19 @@ def cholesky_solve(input, L, upper):
     return _cholesky_solve(c, b, upper)
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _cholesky_solve(c, b, upper):
     x = triangular(c, b, upper=upper, adjoint=upper)
     return triangular(c, x, upper=upper, adjoint=not upper)
+
+
+@_cholesky_solve.defjvp
+def _(upper, primals, tangents):
+    # As PyTorch has it: the other triangle of the factor, which the function does not read, counts here.
+    (c, b), (dc, db) = primals, tangents
+    x = _cholesky_solve(c, b, upper)
+    da = mm(mH(dc), c) if upper else mm(dc, mH(c))
+    return x, _cholesky_solve(c, db - mm(da + mH(da), x), upper)
 
 
 @cholesky_solve.backward

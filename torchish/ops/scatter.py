@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from torchish.ops.declare import op, to_dtype
@@ -123,6 +124,28 @@ def _counts(places, input, values, include_self: bool):
     return jnp.maximum(n, 1)
 
 
+def _product(places, start, values):
+    """The product of `start` and the values at each place, with a derivative that is right where there are zeros."""
+
+    @jax.custom_jvp
+    def product(start, values):
+        return places(start).multiply(values, mode=IN_BOUNDS)
+
+    @product.defjvp
+    def _(primals, tangents):
+        s, v = primals
+        ds, dv = tangents
+        no_s, no_v = s == 0, v == 0
+        one_s, one_v = jnp.where(no_s, jnp.ones_like(s), s), jnp.where(no_v, jnp.ones_like(v), v)
+        zeros = places(no_s.astype(jnp.int64)).add(no_v.astype(jnp.int64), mode=IN_BOUNDS)
+        relative = places(jnp.where(no_s, 0, ds / one_s)).add(jnp.where(no_v, 0, dv / one_v), mode=IN_BOUNDS)
+        at_zero = places(jnp.where(no_s, ds, 0)).add(jnp.where(no_v, dv, 0), mode=IN_BOUNDS)
+        p = product(s, v)
+        return p, p * relative + jnp.where(zeros == 1, product(one_s, one_v) * at_zero, 0)
+
+    return product(start, values)
+
+
 def _reduce(places, input, values, reduce: str, include_self: bool):
     dtype = input.dtype
     if dtype == jnp.bool_:
@@ -137,7 +160,7 @@ def _reduce(places, input, values, reduce: str, include_self: bool):
     elif reduce == "amin":
         made = ref.min(values, mode=IN_BOUNDS)
     elif reduce == "prod":
-        made = ref.multiply(values, mode=IN_BOUNDS)
+        made = _product(places, start, values)
     else:
         made = ref.add(values, mode=IN_BOUNDS)
         if reduce == "mean":
@@ -162,11 +185,10 @@ def _reduce_grads(places, pick, grad, input, values, result, reduce: str, includ
         start = input if include_self else places(input).set(1, mode=IN_BOUNDS)
         start_ones = jnp.where(start == 0, jnp.ones_like(start), start)
         zeros = places(jnp.where(start == 0, 1, 0)).add(zero.astype(jnp.int64), mode=IN_BOUNDS)
-        product = places(start_ones).multiply(ones, mode=IN_BOUNDS)  # of what is not zero
-        none, one = zeros == 0, zeros == 1
-        g_self = jnp.where(none, product / start_ones, jnp.where(one & (start == 0), product, 0))
-        p = pick(product)
-        g_src = jnp.where(pick(none), p / ones, jnp.where(pick(one) & zero, p, 0))
+        whole = _product(places, start, values)
+        rest = jnp.where(zeros == 1, _product(places, start_ones, ones), 0)  # of what is not zero, for the only zero
+        g_self = jnp.where(start == 0, rest, whole / start_ones)
+        g_src = jnp.where(zero, pick(rest), pick(whole) / ones)
         return masked(grad * jnp.conj(g_self)), pick(grad) * jnp.conj(g_src)
     at_self, at_src = input == result, values == pick(result)
     start = at_self.astype(grad.dtype) if include_self else places(at_self.astype(grad.dtype)).set(0, mode=IN_BOUNDS)
