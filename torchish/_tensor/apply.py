@@ -67,16 +67,23 @@ def _apply(spec: Spec, flat: tuple) -> Any:
         if needs:
             record(spec, flat, inputs, exprs, out)
         return out
-    t = Tensor._wrap(e, pointwise_strides(flat, a) if strided and op_.layout == "pointwise" else None)
+    t = Tensor._wrap(e, result_strides(spec, flat, a) if strided and op_.layout != "contiguous" else None)
     if type(e) is not Expr:
         transforms().register(t)
-    if needs and a.category >= 2:
-        fn = make_grad_fn(spec, flat, inputs, (e,))
-        if fn is not None:
-            t._grad_fn = fn
-            if op_.saves_result:
-                fn.watch_result(t, 0)
+    if needs:
+        if a.category >= 2:
+            fn = make_grad_fn(spec, flat, inputs, (e,))
+            if fn is not None:
+                t._grad_fn = fn
+                if op_.saves_result:
+                    fn.watch_result(t, 0)
+        elif op_.name in _ACCUMULATING:
+            raise RuntimeError(f"Autograd not support dtype: {dt.SCALAR_TYPE_NAMES[a.torch_dtype]}")
     return t
+
+
+# With an integer dtype asked for, these refuse tensors that require a gradient.
+_ACCUMULATING = frozenset(("sum", "nansum", "prod", "cumsum", "cumprod"))
 
 
 def record(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, outs: tuple) -> GradFn | None:
@@ -167,6 +174,47 @@ def align_devices(spec: Spec, flat: tuple, inputs: tuple, error: MixedDevices) -
 
 
 # --- layout ------------------------------------------------------------------------------------------------
+
+
+def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
+    """The memory order of a result, by its operation's layout; None when it is contiguous."""
+    if spec.op.layout == "pointwise":
+        return pointwise_strides(flat, out)
+    if not all(is_channels_last(x) for x in flat):
+        return None
+    if spec.op.layout == "cat":
+        return channels_last_strides(out.shape)
+    # stacked tensors are joined along the dimension, which is then split in two
+    n = len(out.shape)
+    dim = spec.statics[0] % n
+    if dim == n - 1:
+        return None
+    count, size = out.shape[dim : dim + 2]
+    strides = channels_last_strides((*out.shape[:dim], count * size, *out.shape[dim + 2 :]))
+    return (*strides[:dim], strides[dim] * size, *strides[dim:])
+
+
+def is_channels_last(t: Tensor) -> bool:
+    """Whether PyTorch would say that a 4-d or 5-d tensor has its channels last in memory."""
+    shape, strides = t._aval.shape, t.stride()
+    if len(shape) not in (4, 5) or strides[1] == 0:
+        return False
+    least = 0
+    for d in (1, *range(len(shape) - 1, 1, -1), 0):
+        if shape[d] == 0 or strides[d] < least or (d == 0 and least == strides[1]):
+            return False
+        least = strides[d] * max(shape[d], 1)
+    return True
+
+
+def channels_last_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of (batch, channels, *spatial) with the channels last in memory."""
+    strides = [0] * len(shape)
+    n = 1
+    for d in (1, *range(len(shape) - 1, 1, -1), 0):
+        strides[d] = n
+        n *= max(shape[d], 1)
+    return tuple(strides)
 
 
 def pointwise_strides(flat: tuple, out) -> tuple[int, ...] | None:

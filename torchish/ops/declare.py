@@ -283,7 +283,7 @@ def op(
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
-    memory order (default for promoting operations).
+    memory order (default for promoting operations), "cat" and "stack" keep channels last.
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
     """
 
