@@ -145,6 +145,16 @@ def leave_batch(level: Level, t: Tensor, dim: int) -> Tensor:
     return linear(f, ft, t, f(t._read()), level)
 
 
+def write_back(t: Tensor, value: Tensor, recorded: bool) -> None:
+    """Give a transform's argument the value that its inner form was changed to."""
+    previous = STATE.enabled
+    STATE.enabled = previous and recorded
+    try:
+        t.copy_(value)
+    finally:
+        STATE.enabled = previous
+
+
 def primal_part(level: Level, t: Tensor) -> Tensor:
     """The value of a tensor without its tangent."""
 
@@ -292,7 +302,7 @@ def check_write(t: Tensor, e: Expr) -> None:
             raise RuntimeError(MUTATED)
     if levels.ACTIVE.stack:
         for level in levels_of(e):
-            if level.imperative:
+            if level.size is None and level.active:
                 level.tensors.append(weakref.ref(t))
 
 

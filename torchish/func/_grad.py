@@ -260,7 +260,7 @@ class _forward_level:
         return self.level
 
     def __exit__(self, *exc) -> None:
-        self.level.active = False
+        crossing.close(self.level)  # tensors from outside that were written to keep their values
         ACTIVE.stack.remove(self.level)
 
 
@@ -291,11 +291,15 @@ def _jvp(func: Callable, primals: Any, tangents: Any, argnums: ArgNums | None, s
     with _forward_level() as level:
         for p, t in zip(chosen, given, strict=True):
             check_tangent(p, t)
-        duals = unflatten([crossing.dual(level, p, t) for p, t in zip(chosen, given, strict=True)], structure)
+        duals = [crossing.dual(level, p, t) for p, t in zip(chosen, given, strict=True)]
+        before = [(d._storage.expr, d._grad_fn) for d in duals]
         inside = list(primals)
-        for i, x in zip(positions, duals, strict=True):
+        for i, x in zip(positions, unflatten(duals, structure), strict=True):
             inside[i] = x
         out, aux = func(*inside), None
+        for p, d, old in zip(chosen, duals, before, strict=True):
+            if d._storage.expr is not old[0]:  # changed in place: so is the argument
+                crossing.write_back(p, crossing.primal_part(level, d), d._grad_fn is not old[1])
         if has_aux:
             out, aux = _pair(out, _JVP)
             aux = tree_map(lambda x: crossing.primal_part(level, _tensor(x)), aux)

@@ -126,7 +126,12 @@ def _output(f: Callable, x: Any, dim: int | None, level: Level) -> Any:
 def _run(f: Callable, size: int, dims: list, values: list, structure: Any, out_dims: Any, randomness: str, kwargs: dict) -> Any:
     with batch_level(size, randomness) as level:
         inside = [x if d is None else crossing.enter_batch(level, x, d) for x, d in zip(values, dims, strict=True)]
-        return _outputs(f, f(*unflatten(inside, structure), **kwargs), out_dims, level)
+        before = [None if d is None else (t._storage.expr, t._grad_fn) for t, d in zip(inside, dims, strict=True)]
+        out = f(*unflatten(inside, structure), **kwargs)
+        for x, d, t, old in zip(values, dims, inside, before, strict=True):
+            if old is not None and t._storage.expr is not old[0]:  # changed in place: so is the argument
+                crossing.write_back(x, crossing.leave_batch(level, t, d), t._grad_fn is not old[1])
+        return _outputs(f, out, out_dims, level)
 
 
 def _run_in_chunks(f: Callable, parts: Any, dims: list, structure: Any, out_dims: Any, randomness: str, kwargs: dict) -> Any:
