@@ -96,9 +96,23 @@ def gradcheck(
     check_batched_forward_grad: bool = False, check_forward_ad: bool = False, check_backward_ad: bool = True,
     fast_mode: bool = False, masked: bool | None = None,
 ) -> bool:  # fmt: skip
-    """Compare the gradients of `func` at `inputs` with central differences of step `eps`."""
+    """Compare the gradients of `func` at `inputs` with central differences of step `eps`.
+
+    `check_forward_ad` compares forward mode too, `check_batched_grad` gradients under `vmap` with those one by one.
+    """
+    if not check_forward_ad and not check_backward_ad:
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
+    if check_batched_grad and not check_backward_ad:
+        raise AssertionError("Setting check_batched_grad=True requires check_backward_ad to be True")
+    if check_batched_forward_grad and not check_forward_ad:
+        raise AssertionError("Setting check_batched_forward_grad=True requires check_forward_ad to be True")
     try:
-        _check(func, inputs, eps, atol, rtol, nondet_tol)
+        if check_forward_ad:
+            _check_forward(func, inputs, eps, atol, rtol, check_batched_forward_grad)
+        if check_backward_ad:
+            _check(func, inputs, eps, atol, rtol, nondet_tol)
+        if check_batched_grad:
+            _check_batched(func, inputs, atol, rtol)
     except GradcheckError:
         if raise_exception:
             raise
@@ -174,6 +188,58 @@ def _check(func: Callable, inputs: Any, eps: float, atol: float, rtol: float, no
                     )
 
 
+def _check_forward(func: Callable, inputs: Any, eps: float, atol: float, rtol: float, batched: bool) -> None:
+    """The tangents of `func`, one direction after the other (or all at once), against differences."""
+    import torchish
+    from torchish._tensor.tensor import Tensor
+    from torchish.autograd.forward_ad import dual_level, make_dual, unpack_dual
+
+    args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    wanted = [i for i, t in enumerate(args) if isinstance(t, Tensor) and t.requires_grad]
+    for i in wanted:
+        x = args[i]
+
+        def push(direction, i=i, x=x):
+            with dual_level():
+                dual = make_dual(x.detach(), direction)
+                parts = [unpack_dual(o) for o in _tensors(func(*args[:i], dual, *args[i + 1 :]))]
+                return tuple(torchish.zeros_like(p) if t is None else t for p, t in parts)
+
+        n = x.numel()
+        directions = torchish.eye(n, dtype=x.dtype).view(n, *x.shape)
+        factors = (1, 1j) if x.is_complex() else (1,)
+        for part, factor in enumerate(factors):
+            rows = torchish.vmap(push)(directions * factor) if batched else [push(d * factor) for d in directions.unbind(0)]
+            numerical = _numerical(func, args, i, len(rows if batched else rows[0]), eps) if n else []
+            for k, pair in enumerate(numerical):
+                got = rows[k] if batched else torchish.stack([r[k] for r in rows])
+                want = np.asarray(pair[part])
+                values = np.array(got.detach().resolve_conj().numpy(force=True)).reshape(want.shape)
+                if not np.allclose(values, want, rtol, atol):
+                    raise GradcheckError(
+                        f"Jacobian computed with forward mode mismatch for output {k} with respect to input {i},\n"
+                        f"numerical:{torchish.tensor(want)}\nanalytical:{torchish.tensor(values)}\n"
+                    )
+
+
+def _check_batched(func: Callable, inputs: Any, atol: float, rtol: float) -> None:
+    """Gradients of two cotangents at once against those of each."""
+    import torchish
+    from torchish._tensor.tensor import Tensor
+    from torchish.autograd import grad
+
+    args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    wanted = [t for t in args if isinstance(t, Tensor) and t.requires_grad]
+    for k, o in enumerate(t for t in _tensors(func(*args)) if t.requires_grad):
+        cotangents = torchish.randn(2, *o.shape, dtype=o.dtype)
+        together = grad(o, wanted, cotangents, retain_graph=True, allow_unused=True, is_grads_batched=True)
+        for j in range(2):
+            alone = grad(o, wanted, cotangents[j], retain_graph=True, allow_unused=True)
+            for i, (a, b) in enumerate(zip(together, alone, strict=True)):
+                if a is not None and b is not None and not torchish.allclose(a[j], b, rtol, atol):
+                    raise GradcheckError(f"For output {k} and input {i}: batched gradient {a[j]} differs from {b}, computed alone")
+
+
 def _expected(dx: np.ndarray, dy: np.ndarray | None, complex_output: bool) -> list[np.ndarray]:
     """What the gradient must be for a cotangent of 1 (and of 1j): from the partial derivatives in x and y."""
     result = []
@@ -213,8 +279,9 @@ def gradgradcheck(
         return tuple(g for g in got if g is not None)
 
     return gradcheck(
-        first, args + given, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol
-    )
+        first, args + given, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception, nondet_tol=nondet_tol,
+        check_batched_grad=check_batched_grad, check_forward_ad=check_fwd_over_rev, check_backward_ad=check_rev_over_rev,
+    )  # fmt: skip
 
 
 __all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]

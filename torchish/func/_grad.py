@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torchish._tensor import levels as crossing
@@ -362,7 +362,7 @@ def linearize(func: Callable, *primals: Any) -> tuple:
 # --- Jacobians ---------------------------------------------------------------------------------------------
 
 
-def standard_basis(tensors: list, start: int, stop: int) -> list:
+def standard_basis(tensors: Sequence, start: int, stop: int) -> list:
     """Rows `start` to `stop` of the identity matrix over all elements of the tensors, one part for each tensor."""
     import torchish
 
