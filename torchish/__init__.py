@@ -61,7 +61,9 @@ Tensor.__module__ = "torch"
 
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
-_LAZY = frozenset({"backends", "cuda", "fft", "func", "linalg", "nn", "masked", "optim", "serialization", "signal", "special", "testing"})
+_LAZY = frozenset(
+    "backends cuda distributed fft func linalg masked nn optim serialization signal special testing".split()
+)
 _FROM = {"load": "serialization", "save": "serialization", "vmap": "func"}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +24,7 @@ from torchish._tensor.size import device_of, resolve
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.devices import jax_device
-from torchish.engine.expr import CPU, Expr, aval, emit, leaf
+from torchish.engine.expr import CPU, TRACED, Expr, aval, emit, leaf
 from torchish.engine.levels import ACTIVE, Dual, Wrapped, levels_of, make_batched, physical
 from torchish.engine.program import force, to_device
 from torchish.ops.declare import op
@@ -198,6 +199,50 @@ class fork_rng:
 # --- drawing -----------------------------------------------------------------------------------------------
 
 
+class _Keys(threading.local):
+    """Where draws come from inside a call that is given JAX random keys, instead of from a generator."""
+
+    def __init__(self) -> None:
+        self.sources: list[Callable[[], Any]] = []
+
+    def next(self) -> Any:
+        """The next key of the innermost such call; None outside."""
+        return self.sources[-1]() if self.sources and not ACTIVE.stack else None
+
+
+KEYS = _Keys()
+
+
+class drawing_from:
+    """Within the block random numbers come from JAX keys: `key()` gives one, and is called when the first is drawn.
+
+    What is drawn is then a pure function of the key, as `jax.jit` needs it; generators are left alone.
+    """
+
+    def __init__(self, key: Callable[[], Any]):
+        self._make, self._count = key, 0
+        self._key: Any = None
+
+    def _next(self) -> Any:
+        if self._key is None:
+            self._key = self._make()
+        self._count += 1
+        return jax.random.fold_in(self._key, self._count)
+
+    def __enter__(self) -> None:
+        KEYS.sources.append(self._next)
+
+    def __exit__(self, *exc: Any) -> None:
+        KEYS.sources.pop()
+
+
+def _keyed(value: Any, where: str, dtype: np.dtype) -> Expr:
+    """Numbers drawn from a key, which may be traced."""
+    from torchish._tensor.apply import cast_expr
+
+    return cast_expr(leaf(value, TRACED if isinstance(value, jax.core.Tracer) else CPU if where == TRACED else where), dtype)
+
+
 def _draw(shape: tuple, d: dt.dtype, where: str, generator, host: Callable, accelerator: Callable) -> Expr:
     """Numbers as an expression: `host(generator, shape, dtype)` on the CPU, `accelerator(key, shape, dtype)` elsewhere."""
     if ACTIVE.stack and (batches := _batches()):
@@ -206,6 +251,9 @@ def _draw(shape: tuple, d: dt.dtype, where: str, generator, host: Callable, acce
             return _as_examples(_draw((*[v.size for v in batches], *shape), d, where, generator, host, accelerator), batches)
         finally:
             _DRAWING.batched = False
+    if generator is None and (key := KEYS.next()) is not None:
+        # in the caller's number of bits: what is drawn becomes part of the caller's program
+        return _keyed(accelerator(key, shape, jax.dtypes.canonicalize_dtype(d.np)), where, d.np)
     g = generator_for(where, generator)
     if where in (CPU, "traced"):
         return leaf(np.asarray(host(g._cpu, shape, d.np)), CPU)
@@ -442,6 +490,8 @@ def normal_size(mean, std, size, *, generator=None, dtype=None, layout=None, dev
 def _from_values(t: Tensor, generator, host: Callable, accelerator: Callable) -> Tensor:
     """Draws whose parameters are the values of a tensor."""
     where = t._aval.device
+    if generator is None and (key := KEYS.next()) is not None:
+        return Tensor._wrap(_keyed(accelerator(key, t.detach().jax()), where, t._aval.dtype))
     g = generator_for(where, generator)
     if ACTIVE.stack:
         batches = _batches()
@@ -584,6 +634,12 @@ def dropout_factors(t: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
 
 def alpha_dropout_terms(t: Tensor, shape: tuple[int, ...], p: float) -> tuple[Tensor, Tensor]:
     """Factor and shift of alpha dropout for a tensor like `t`."""
+    if (key := KEYS.next()) is not None:
+        keep = jax.random.bernoulli(key, 1 - p, shape).astype(jax.dtypes.canonicalize_dtype(t._aval.dtype))
+        bound = -1.7580993408473766  # what SELU tends to
+        scale = ((1 - p) * (1 + p * bound**2)) ** -0.5
+        low = bound * scale * (1 - keep) - bound * scale * p
+        return tuple(Tensor._wrap(_keyed(v, t._aval.device, t._aval.dtype)) for v in (keep * scale, low))  # type: ignore[return-value]
     g = generator_for(t._aval.device)
     if ACTIVE.stack and (batches := _batches()):
         whole = (*[v.size for v in batches], *shape)

@@ -20,6 +20,8 @@ from pathlib import Path
 import jax
 from jax.experimental import serialize_executable
 
+from torchish.engine.devices import jax_device
+
 ENABLED = os.environ.get("TORCHISH_CACHE", "1") not in ("", "0")
 
 
@@ -58,8 +60,8 @@ def _path(text: str) -> Path:
     return directory() / (hashlib.sha256(_environment() + text.encode()).hexdigest()[:40] + ".xla")
 
 
-def load(text: str):
-    """The compiled program stored under `text`, or None. A file that cannot be read is removed."""
+def load(text: str, device: str):
+    """The compiled program stored under `text`, for a device, or None. A file that cannot be read is removed."""
     if not ENABLED:
         return None
     path = _path(text)
@@ -70,7 +72,9 @@ def load(text: str):
     try:
         if b"lapack" in data:
             _initialize_lapack()
-        call = serialize_executable.deserialize_and_load(*pickle.loads(data))
+        target = jax_device(device)  # said explicitly: otherwise JAX takes the program for one of all devices
+        stored, arguments, results = pickle.loads(data)
+        call = serialize_executable.deserialize_and_load(stored, arguments, results, backend=target.client, execution_devices=[target])
         os.utime(path)
         return call
     except Exception:  # a damaged or foreign file: whatever it raises, compiling again is right

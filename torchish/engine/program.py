@@ -342,7 +342,7 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
         return results
 
     start = time.perf_counter()
-    call = disk_cache.load(stable) if stable is not None else None
+    call = disk_cache.load(stable, device) if stable is not None else None
     if call is not None:
         STATS.loaded += 1
     else:

@@ -1,12 +1,15 @@
-"""Flax: the seeds' LeNet as a Flax module, and weights carried between Flax and torchish.
+"""Flax both ways: torchish modules as Flax modules, Flax modules as torchish ones, and weights carried over.
 
-    lenet = torchish.flax.LeNet(in_channels=1)
-    variables = torchish.flax.variables_from_state_dict(model.state_dict())
-    logits = lenet.apply(variables, images)          # images as PyTorch has them, (N, C, 32, 32)
-    model.load_state_dict(torchish.flax.state_dict_from_variables(variables))
+    net, variables = torchish.flax.to_flax(model)              # flax.linen; api="nnx" for flax.nnx
+    logits = net.apply(variables, images)
+    model = torchish.flax.to_torch(model, variables)           # back, with the trained values
+
+    model = torchish.flax.from_flax(flax_module, variables)    # a torch.nn.Module that trains with torch.optim
 """
 
+from torchish.flax.from_flax import from_flax, variables_of
 from torchish.flax.lenet import LeNet
+from torchish.flax.to_flax import to_flax, to_torch
 from torchish.flax.weights import state_dict_from_variables, variables_from_state_dict
 
-__all__ = ["LeNet", "state_dict_from_variables", "variables_from_state_dict"]
+__all__ = ["LeNet", "from_flax", "state_dict_from_variables", "to_flax", "to_torch", "variables_from_state_dict", "variables_of"]
