@@ -15,6 +15,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, apply_inplace, apply_out
 from torchish._tensor.errors import invalid_arguments
+from torchish._tensor.out_rules import ANY_DTYPE
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import REGISTRY, Op, native_name
 from torchish.ops.schema import REQUIRED, Param, Schema, parse
@@ -352,6 +353,8 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
             except NoMatch:
                 continue
             if out is not None:
+                if display in ANY_DTYPE and isinstance(out, Tensor):  # computed in the dtype of `out`
+                    values = [out.dtype if p.name == "dtype" and v is None else v for p, v in zip(o.schema.params, values, strict=True)]
                 with _NoHistory():
                     result = o.run(values)
                 return apply_out(display, result, out, tuple(values))

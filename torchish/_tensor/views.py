@@ -157,8 +157,11 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 
 @composite("narrow(Tensor input, int dim, Tensor start, int length)")
 def narrow_tensor(input: Tensor, dim: int, start: Tensor, length: int) -> Tensor:
-    """`narrow` takes a start that is an integer tensor without dimensions; this is any other tensor."""
-    raise RuntimeError("start must be an 0-dim integral Tensor.")
+    """`narrow` with a start that is an integer tensor without dimensions; RuntimeError for any other."""
+    a = start._aval
+    if a.ndim or a.category != 1:
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
+    return narrow(input, dim, int(start.item()), length)
 
 
 @composite("permute(Tensor input, int[]* dims)")

@@ -84,8 +84,6 @@ def lcm(input, other):
 def hash_tensor(input, dim, keepdim, mode):
     """The exclusive or, over `dim` (all when empty), of the bits of the elements as float64 or int64: uint64."""
     kind = dt.FROM_NP[np.dtype(input.dtype)]
-    if kind.category == 3 or kind is dt.uint64:
-        raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[kind]}'")
     axes = wrap_dims(dim, input.ndim)
     if mode != 0:
         raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
@@ -98,6 +96,8 @@ def hash_tensor(input, dim, keepdim, mode):
         for d in axes:
             if input.ndim and not input.shape[d]:
                 raise IndexError(f"hash_tensor: Expected reduction dim {d} to have non-zero size.")
+    if kind.category == 3 or kind is dt.uint64:
+        raise NotImplementedError(f"\"xor_sum_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[kind]}'")
     wide = input.astype(np.float64 if kind.category == 2 else np.int64)
     bits = lax.bitcast_convert_type(wide, np.uint64)
     made = lax.reduce(bits, np.uint64(0), lax.bitwise_xor, axes)

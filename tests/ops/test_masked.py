@@ -1,0 +1,109 @@
+"""torch.masked, grouped products, hashes, sums to a size, and the operator library's names."""
+
+import numpy as np
+import pytest
+
+import torchish
+import torchish.nn.functional
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("torch.masked")
+
+
+def outcome(lib, f):
+    try:
+        got = f(lib)
+    except Exception as error:
+        return type(error).__name__, " ".join(str(error).split())
+    name = got.grad_fn.name() if got.grad_fn is not None else None
+    return str(got.dtype), tuple(got.shape), name, got.detach().numpy()
+
+
+def agree(f, tol=1e-6):
+    have, want = outcome(torchish, f), outcome(torch, f)
+    assert have[:3] == want[:3]
+    if len(want) > 3:
+        np.testing.assert_allclose(have[3], want[3], rtol=tol, atol=tol)
+
+
+def values(lib, requires_grad=False):
+    x = lib.tensor([[1.0, -2.0, 3.0], [4.0, 0.5, -6.0], [7.0, 8.0, 9.0]], requires_grad=requires_grad)
+    return x, lib.tensor([[True, False, True], [False, False, True], [False, False, False]])
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "amax", "amin", "var", "std", "logsumexp", "norm", "median", "argmax", "argmin"])
+def test_reductions(name, masked):
+    def f(lib):
+        x, mask = values(lib)
+        first = (2.0, 1) if name == "norm" else (1,)
+        return getattr(lib.masked, name)(x, *first, mask=mask if masked else None)
+
+    agree(f)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin", "cumsum", "cumprod", "normalize"])
+def test_normalizations(name):
+    def f(lib):
+        x, mask = values(lib, requires_grad=True)
+        return getattr(lib.masked, name)(x, *((2.0, 0) if name == "normalize" else (0,)), mask=mask)
+
+    agree(f)
+
+
+def test_mask_errors():
+    agree(lambda lib: lib.masked.sum(lib.ones(3), mask=lib.ones(2, 3, dtype=lib.bool)))
+    agree(lambda lib: lib.masked.sum(lib.ones(3), (0, 0)))
+    agree(lambda lib: lib.masked.mean(lib.ones(3, dtype=lib.int64)))
+
+
+def grouped(lib, a, b, offs, kind="float32"):
+    def make(shape):
+        return lib.tensor(np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)).to(getattr(lib, kind))
+
+    ends = None if offs is None else lib.tensor(offs, dtype=lib.int32)
+    return lib.nn.functional.grouped_mm(make(a), make(b), offs=ends)
+
+
+@pytest.mark.parametrize(
+    "a, b, offs",
+    [
+        ((8, 16), (2, 16, 8), (3, 8)),
+        ((2, 8, 16), (2, 16, 8), None),
+        ((2, 8, 16), (16, 16), (7, 16)),
+        ((8, 16), (16, 16), (7, 9)),
+        ((8, 15), (2, 15, 8), (4, 8)),
+        ((8, 16), (16, 32), None),
+        ((8, 16), (3, 16, 8), (4, 8)),
+        ((8, 16), (2, 12, 8), (4, 8)),
+    ],
+)
+def test_grouped_products(a, b, offs):
+    agree(lambda lib: grouped(lib, a, b, offs), 1e-5)
+    agree(lambda lib: grouped(lib, a, b, offs, "float64"))
+
+
+@pytest.mark.parametrize("kind", ["bool", "int8", "float32", "bfloat16", "complex64", "uint64"])
+@pytest.mark.parametrize("args", [{}, {"dim": 1, "keepdim": True}, {"dim": 5}, {"mode": 1}])
+def test_hash(kind, args):
+    agree(lambda lib: lib.hash_tensor(lib.tensor([[1.5, 2.0], [3.0, 0.25]]).to(getattr(lib, kind)), **args))
+
+
+@pytest.mark.parametrize("size", [(3, 3), (1, 3), (3,), (2, 3), (), (1,)])
+def test_sum_to_size(size):
+    agree(lambda lib: lib.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], requires_grad=True).sum_to_size(size))
+
+
+def test_operator_library():
+    x = torchish.tensor([3.0, 4.0])
+    assert torchish.ops.aten.linalg_vector_norm(x).item() == 5.0
+    assert torchish.ops.aten.add.Tensor(x, x).tolist() == [6.0, 8.0]
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        torchish.ops.aten.nothing  # noqa: B018
+
+
+def test_narrow_and_roll_errors():
+    agree(lambda lib: lib.ones(3).narrow(0, lib.tensor([1, 1]), 1))
+    agree(lambda lib: lib.ones(3).narrow(0, lib.tensor(1), 1))
+    agree(lambda lib: lib.narrow_copy(lib.ones(3), 3, 0, 1))
+    agree(lambda lib: lib.roll(lib.tensor(1.0), 1, 0))
