@@ -16,8 +16,8 @@ from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep, repeats
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import HOOKS, TENSORS, GradFn, Node, edge_positions, forward_name, named, recipe
-from torchish.engine.expr import CPU, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf, results_of
+from torchish.autograd.graph import HOOKS, TENSORS, GradFn, GradFnPattern, Node, edge_positions, forward_name, named, recipe
+from torchish.engine.expr import CPU, Aval, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf, results_of
 from torchish.engine.program import force
 from torchish.ops.declare import ARITH, op, to_dtype
 from torchish.ops.views import write_spec
@@ -276,13 +276,23 @@ def permuted_strides(shape: tuple[int, ...], operand_strides: list) -> tuple[int
 def make_view(t: Tensor, spec: Spec, dynamic: tuple, shape: tuple[int, ...], strides: tuple[int, ...], offset: int,
               dtype=None, *, multi: bool = False, fn: Node | None = None, number: int = 0) -> Tensor:  # fmt: skip
     """A tensor on the storage of `t`, seen through one more view operation."""
+    a = t._aval
+    return make_strided_view(
+        t, spec, dynamic, aval(shape, dtype or a.dtype, a.device), None if strides == contiguous_strides(shape) else strides,
+        offset, multi=multi, fn=fn, number=number,
+    )  # fmt: skip
+
+
+def make_strided_view(t: Tensor, spec: Spec, dynamic: tuple, a: Aval, strides: tuple[int, ...] | None, offset: int, *,
+                      multi: bool = False, fn: Node | None = None, number: int = 0) -> Tensor:  # fmt: skip
+    """`make_view` for an aval and strides (None: contiguous) that are known."""
     step = ViewStep(spec, dynamic)
     v = _new(Tensor)
     v._storage = t._storage
     v._vc = t._vc
     v._chain = (*t._chain, step)
-    v._aval = aval(shape, dtype or t._aval.dtype, t._aval.device)
-    v._strides = None if strides == contiguous_strides(shape) else strides
+    v._aval = a
+    v._strides = strides
     v._offset = offset
     if STATE.inference or t._inference:
         v._inference = t._inference
@@ -311,10 +321,18 @@ def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, fn
 
 
 def view_grad_fn(spec: Spec, dynamic: tuple, t: Tensor, name: str | None = None) -> GradFn:
-    needs = (True,) + (False,) * len(dynamic)
+    edges = [t._edge()]
+    key = ("view_grad_fn", t._aval, name)
+    known = spec.memo.get(key)
+    if known is not None:
+        return known.like(edges)
     inputs = (leaf_of(t._aval), *dynamic)
     out = view_aval(spec, inputs)
-    return named(name or spec.op.grad_name, GradFn)(spec, inputs, needs, [t._edge()], (out,), ())
+    needs = (True,) + (False,) * len(dynamic)
+    fn = named(name or spec.op.grad_name, GradFn)(spec, inputs, needs, edges, (out,), ())
+    if not fn.recipe.saved and not fn.recipe.frees:
+        spec.memo[key] = GradFnPattern(fn)
+    return fn
 
 
 def leaf_of(a) -> Expr:

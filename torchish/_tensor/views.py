@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import make_view, named
+from torchish._tensor.apply import make_strided_view, make_view, named
 from torchish._tensor.dispatch import composite
 from torchish._tensor.geometry import Shape, conjugations, infer_size, root_steps, strided_steps, view_strides, without
+from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import no_grad
 from torchish.autograd.graph import GradFn, Node
-from torchish.engine.expr import Expr
+from torchish.engine.expr import Expr, aval
 from torchish.ops import views as v
 from torchish.ops.dims import wrap_dim, wrap_dims
 
@@ -21,14 +22,32 @@ from torchish.ops.dims import wrap_dim, wrap_dims
 @composite("view(Tensor input, int[]* size)", function=False)
 def view(input: Tensor, size: Shape) -> Tensor:
     """The same memory in another shape; RuntimeError when the strides do not allow it."""
-    size = infer_size(size, input._aval.size)
-    strides = view_strides(input._aval.shape, input.stride(), size)
-    if strides is None:
-        raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-            "contiguous subspaces). Use .reshape(...) instead."
-        )
-    return make_view(input, v.view.spec(("T",), (size,)), (), size, strides, input._offset)
+    a = input._aval
+    key = (a, input._strides, size)
+    found = _GEOMETRIES.get(key)
+    if found is None:
+        size = infer_size(size, a.size)
+        strides = view_strides(a.shape, input.stride(), size)
+        if strides is None:
+            raise RuntimeError(
+                "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+                "contiguous subspaces). Use .reshape(...) instead."
+            )
+        found = _known_geometry(key, v.view.spec(("T",), (size,)), a, size, strides)
+    return make_strided_view(input, found[0], (), found[1], found[2], input._offset)
+
+
+# What views of a given tensor geometry come to: (spec, aval, strides). Loops make the same few over and over.
+_GEOMETRIES: dict[tuple, tuple] = {}
+_GEOMETRIES_MAX = 4096
+
+
+def _known_geometry(key: tuple, spec, a, shape: Shape, strides: tuple[int, ...]) -> tuple:
+    if len(_GEOMETRIES) >= _GEOMETRIES_MAX:
+        _GEOMETRIES.clear()
+    found = (spec, aval(shape, a.dtype, a.device), None if strides == contiguous_strides(shape) else strides)
+    _GEOMETRIES[key] = found
+    return found
 
 
 @composite("view(Tensor input, dtype dtype)", function=False)
@@ -191,11 +210,15 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def _transposed(input: Tensor, spec, i: int, j: int) -> Tensor:
-    shape, s = list(input._aval.shape), list(input.stride())
-    if shape:
-        shape[i], shape[j] = shape[j], shape[i]
-        s[i], s[j] = s[j], s[i]
-    made = make_view(input, spec, (), tuple(shape), tuple(s), input._offset)
+    key = (input._aval, input._strides, spec)
+    found = _GEOMETRIES.get(key)
+    if found is None:
+        shape, s = list(input._aval.shape), list(input.stride())
+        if shape:
+            shape[i], shape[j] = shape[j], shape[i]
+            s[i], s[j] = s[j], s[i]
+        found = _known_geometry(key, spec, input._aval, tuple(shape), tuple(s))
+    made = make_strided_view(input, spec, (), found[1], found[2], input._offset)
     if spec.op is v.alias and made._grad_fn is not None:
         made._grad_fn.__class__ = named("TransposeBackward0", GradFn)
     return made
@@ -445,7 +468,9 @@ def detach(input: Tensor) -> Tensor:
     """The same memory outside autograd, sharing its version counter."""
     if type(input._storage.expr) is not Expr:  # inside a function transform: without its tangents
         with no_grad():
-            return make_view(input, v.detached.spec(("T",), ()), (), input._aval.shape, input.stride(), input._offset)
+            made = make_view(input, v.detached.spec(("T",), ()), (), input._aval.shape, input.stride(), input._offset)
+        made._base, made._steps, made._creation = None, (), None
+        return made
     return input._alias()
 
 

@@ -339,10 +339,31 @@ def edge_positions(spec) -> tuple[int, ...]:
     return positions
 
 
+class GradFnPattern:
+    """Makes gradient functions that save nothing and differ in where their gradients go only: those of views."""
+
+    __slots__ = ("cls", "state")
+
+    def __init__(self, fn: GradFn):
+        self.cls = type(fn)
+        self.state = {k: v for k, v in vars(fn).items() if k not in ("seq", "edges", "where")}
+
+    def like(self, edges: list) -> GradFn:
+        fn = self.cls.__new__(self.cls)
+        d = fn.__dict__
+        d.update(self.state)
+        d["seq"] = next(_sequence)
+        d["edges"] = edges
+        if ANOMALY.enabled:
+            fn.where = call_site()
+        return fn
+
+
 class AccumulateGrad(Node):
     """Where the gradient of a leaf arrives."""
 
     display = "torch::autograd::AccumulateGrad"
+    closed = False  # whether the leaf was made by a function transform that has ended
 
     def __init__(self, variable):
         self.seq = 1 << 62  # leaves accumulate as soon as their gradient is complete

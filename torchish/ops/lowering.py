@@ -4,28 +4,31 @@ Three ways, all linear in input and weight, so that each also serves, transposed
 
 lax     `lax.conv_general_dilated`. On accelerators always.
 padded  the same with output channels padded to a multiple of 8: XLA's CPU convolution vectorizes over them.
-banded  one matrix product of rows with a banded (Toeplitz) matrix that holds the kernel once for each output column.
-        It multiplies by width / kernel width as many zeros, which XLA's fast matrix product repays on small images.
+blocked one matrix product of windows with a banded (Toeplitz) matrix: a window is what `block` neighbouring output
+        columns see, and the matrix holds the kernel once for each of them. It multiplies by
+        (block + kernel width - 1) / kernel width as many numbers as it must, which XLA's fast matrix product repays.
 
-Milliseconds on CPU (jaxlib 0.10.2, 2 cores, float32; forward / input gradient / weight gradient), least of many runs on
-a busy machine, so to be compared within a line:
+Milliseconds on CPU (jaxlib 0.10.2, 2 cores, float32; forward / input gradient / weight gradient; medians, the numbers
+after "blocked" are blocks):
 
-                                 lax                    padded                 banded
-  3->6   5x5 on 32x32, batch 4   0.39 / 0.58 / 0.14     0.32 / 0.33 / 0.22     0.37 / 0.38 / 0.35
-  3->6   5x5 on 32x32, batch 64  5.9 / 38 / 44          5.6 / 29 / 31          3.9 / 3.5 / 12
-  3->6   5x5 on 32x32, batch 512 184 / 419 / 620        123 / 246 / 764        242 / 249 / 185
-  6->16  5x5 on 14x14, batch 4   0.10 / 0.18 / 0.13     0.09 / 0.18 / 0.09     0.21 / 0.20 / 0.14
-  6->16  5x5 on 14x14, batch 64  1.1 / 2.5 / 0.76       1.1 / 2.7 / 0.80       1.1 / 1.3 / 1.3
-  6->16  5x5 on 14x14, batch 512 27 / 64 / 50           24 / 64 / 62           29 / 16 / 12
-  1->32  3x3 on 28x28, batch 64  1.3 / 5.4 / 3.3        1.4 / 5.3 / 4.2        3.0 / 4.8 / 5.2
-  32->64 3x3 on 26x26, batch 64  128 / 76 / 360         160 / 83 / 350         508 / 420 / 416
-  64->64 3x3 on 56x56, batch 16  277 / 117 / 899        -                      3971 / 3204 / 2130
+                               lax                  padded               blocked 2            blocked 4 (5 on 14x14)
+  3->6   5x5 32x32 batch 4     0.67 / 1.0 / 0.13    0.69 / 0.81 / 0.68                        0.43 / 0.32 / 0.48
+  3->6   5x5 32x32 batch 64    9.1 / 9.2 / 8.3      3.8 / 7.6 / 6.4                           2.6 / 4.2 / 3.0
+  3->6   5x5 32x32 batch 512   49 / 120 / 308       84 / 132 / 179                            39 / 58 / 40
+  6->16  5x5 14x14 batch 4     0.28 / 0.23 / 0.25   0.20 / 0.28 / 0.21                        0.34 / 0.24 / 0.37
+  6->16  5x5 14x14 batch 64    0.77 / 2.7 / 1.2     1.2 / 2.8 / 1.0                           1.8 / 1.2 / 2.2
+  6->16  5x5 14x14 batch 512   4.8 / 11 / 17        7.7 / 15 / 20                             15 / 12 / 22
+  1->32  3x3 28x28 batch 64    3.1 / 7.1 / 7.1                           2.1 / 1.2 / 0.89     2.0 / 1.1 / 1.3
+  32->64 3x3 26x26 batch 64    58 / 15 / 138                             41 / 62 / 41         30 / 44 / 43
+  64->64 3x3 32x32 batch 16    46 / 13 / 64                              19 / 18 / 21         21 / 21 / 26
+  128->128 3x3 16x16 batch 16  14 / 12 / 31                              23 / 26 / 29         17 / 18 / 20
+  256->256 3x3 8x8 batch 16    14 / 13 / 22                              17 / 13 / 18         25 / 20 / 26
+  512->512 3x3 4x4 batch 16    21 / 20 / 20                              21 / 23 / 27         72 / 70 / 70
+  64->64 3x3 56x56 batch 8     85 / 20 / 145                             62 / 58 / 69         46 / 78 / 52
 
-On a quiet machine, batch 512: first shape forward 34 (lax), 11.5 (padded), its weight gradient 141 (lax), 25 (banded).
-
-Tried and left out: a channels-last convolution between transposes (level with lax within the noise), windows gathered
-into columns (slower than banded at large batches), a weight gradient as one product per kernel place (level for 64
-channels, 1.5 times faster for 128 and 512: not worth a fourth way).
+Tried and left out: a channels-last convolution between transposes (level with lax within the noise), windows of single
+columns (2 to 3 times slower on small channels), one block as wide as the image (twice as slow on 32x32), one product
+per kernel row, a convolution along the rows only.
 """
 
 from __future__ import annotations
@@ -34,34 +37,47 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-BANDED_MAX_WASTE = 7.0  # width / kernel width: 6.4 pays, 9.3 does not
-BANDED_MAX_MATRIX = 1 << 18  # elements of the banded matrix: 80,640 and 67,200 pay, 3.8 million does not
-BANDED_MIN_ROWS = 640  # batch x output height: batch 64 of the second shape pays, batch 4 does not
+FORWARD_MIN_COLUMNS = 20  # outputs this wide pay; 16 (128 channels) and 10 (6 channels) do not
+INPUT_MAX_CHANNELS = 16  # input gradients: 6 channels pay, 32 do not
+WEIGHT_MIN_COLUMNS = 16  # weight gradients: 16 columns pay, 10 do not
+WEIGHT_MIN_ROWS = 640  # batch x output height, for the weight gradient: batch 64 pays, batch 4 does not
+WINDOWS_MAX = 1 << 26  # elements of all windows: a bound on memory
 PADDED_MAX_CHANNELS = 32
 
 
-def choose(x, w, stride, padding, dilation, groups, part: str) -> str:
-    """ "lax", "padded" or "banded"; `part` is "output", or the argument ("input", "weight") whose gradient is meant."""
+def choose(x, w, stride, padding, dilation, groups, part: str) -> str | int:
+    """"lax", "padded" or the block for "blocked"; `part` is "output", or the argument whose gradient is meant."""
     # (a tensor on the CPU of a machine whose default is an accelerator also goes the accelerator's way)
     if len(stride) != 2 or groups != 1 or jax.default_backend() != "cpu" or 0 in x.shape or 0 in w.shape:
         return "lax"
     o, c, kh, kw = w.shape
-    if tuple(stride) == (1, 1) == tuple(dilation) and jnp.issubdtype(x.dtype, jnp.floating):
-        height = x.shape[2] + sum(padding[0]) - kh + 1
-        width = x.shape[3] + sum(padding[1])
-        small = kh * c * width * o * (width - kw + 1) <= BANDED_MAX_MATRIX and width <= BANDED_MAX_WASTE * kw
-        if small and kw > 1 and x.shape[0] * height >= BANDED_MIN_ROWS:
-            return "banded"
+    if tuple(stride) == (1, 1) == tuple(dilation) and kw > 1 and jnp.issubdtype(x.dtype, jnp.floating):
+        rows = x.shape[2] + sum(padding[0]) - kh + 1
+        columns = x.shape[3] + sum(padding[1]) - kw + 1
+        pays = {
+            "output": columns >= FORWARD_MIN_COLUMNS,
+            "input": c < INPUT_MAX_CHANNELS,
+            "weight": columns >= WEIGHT_MIN_COLUMNS and x.shape[0] * rows >= WEIGHT_MIN_ROWS,
+        }
+        if pays[part]:
+            block = _block(columns, 4 if part == "input" or o < 16 else 2)
+            if x.shape[0] * rows * -(-columns // block) * kh * c * (block + kw - 1) <= WINDOWS_MAX:
+                return block
     if o % 8 and o < PADDED_MAX_CHANNELS and part != "weight":
         return "padded"
     return "lax"
 
 
+def _block(columns: int, about: int) -> int:
+    """A width near `about` that divides the columns, if there is one."""
+    return next((b for b in (about, about + 1, about - 1) if b > 1 and columns % b == 0), about)
+
+
 def conv(x, w, stride, padding, dilation, groups, part="output"):
     """(N, C, *spatial) with weight (O, C / groups, *kernel); padding as (low, high) pairs."""
     way = choose(x, w, stride, padding, dilation, groups, part)
-    if way == "banded":
-        return _banded(x, w, padding)
+    if isinstance(way, int):
+        return _blocked(x, w, padding, way)
     if way == "padded":
         o = w.shape[0]
         return _lax(x, jnp.pad(w, ((0, -o % 8), (0, 0), (0, 0), (0, 0))), stride, padding, dilation, groups)[:, :o]
@@ -76,19 +92,25 @@ def _lax(x, w, stride, padding, dilation, groups, lhs_dilation=None):
     )  # fmt: skip
 
 
-def _banded(x, w, padding):
-    """A convolution of stride 1: rows (kernel rows, C, width) times a matrix (kernel rows, C, width) by (O, out "
-    "width)."""
-    x = jnp.pad(x, ((0, 0), (0, 0), *padding))
-    b, c, height, width = x.shape
-    o, _, kh, kw = w.shape
-    rows, columns = height - kh + 1, width - kw + 1
-    band = [jnp.pad(w, ((0, 0), (0, 0), (0, 0), (i, columns - 1 - i))) for i in range(columns)]
-    matrix = jnp.stack(band, 1).transpose(3, 2, 4, 0, 1).reshape(kh * c * width, o * columns)
+def _blocked(x, w, padding, block):
+    """A convolution of stride 1: windows (kernel rows, C, block + kernel width - 1) times a matrix of as many rows and
+    (O, block) columns."""
+    kh, kw = w.shape[2:]
+    columns = x.shape[3] + sum(padding[1]) - kw + 1
+    count = -(-columns // block)
+    low, high = padding[1]
+    x = jnp.pad(x, ((0, 0), (0, 0), padding[0], (low, high + count * block - columns)))
+    b, c, height, _ = x.shape
+    o, rows, width = w.shape[0], height - kh + 1, block + kw - 1
+    # the kernel once per column of the block, each a place further on: rows of width + 1 read as rows of width
+    band = jnp.broadcast_to(jnp.pad(w, ((0, 0), (0, 0), (0, 0), (0, block)))[:, :, :, None], (o, c, kh, block, width + 1))
+    band = band.reshape(o, c, kh, block * (width + 1))[..., : block * width].reshape(o, c, kh, block, width)
+    matrix = band.transpose(2, 1, 4, 0, 3).reshape(kh * c * width, o * block)
     x = x.transpose(0, 2, 1, 3)
-    windows = jnp.stack([x[:, i : i + rows] for i in range(kh)], 2).reshape(b * rows, kh * c * width)
+    x = jnp.stack([x[..., i * block : i * block + width] for i in range(count)], 2)
+    windows = jnp.stack([x[:, i : i + rows] for i in range(kh)], 3).reshape(b * rows * count, kh * c * width)
     y = jnp.matmul(windows, matrix, precision=lax.Precision.HIGHEST)
-    return y.reshape(b, rows, o, columns).transpose(0, 2, 1, 3)
+    return y.reshape(b, rows, count, o, block).transpose(0, 3, 1, 2, 4).reshape(b, o, rows, count * block)[..., :columns]
 
 
 def conv_transpose(x, w, stride, padding, dilation, output_padding, groups, part="output"):

@@ -167,12 +167,20 @@ def _scatter_windows(grad, where, shape, kernel, stride, padding, dilation, size
     """The gradient of `max_windows`: each window's cotangent at the place that won."""
     lead = grad.ndim - len(kernel)
     if all(s == k and p == 0 and d == 1 for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)):
-        # windows side by side: compare and interleave, one pass over the result
+        # Windows side by side: each element compares its window's winner with its own place. Winners as numbers of the
+        # gradient's dtype, made before and apart, let XLA's CPU loops use vectors: 512 images of 6x28x28 take 2 ms, not 10.
         inner = [(o, k) for o, k in zip(sizes, kernel, strict=True)]
-        numbers = np.arange(math.prod(kernel), dtype=np.int32).reshape([n for k in kernel for n in (1, k)])
-        spread = grad.shape[:lead] + tuple(n for o in sizes for n in (o, 1))
-        g = jnp.where(where.reshape(spread) == numbers, grad.reshape(spread), 0)
-        g = g.reshape(grad.shape[:lead] + tuple(o * k for o, k in inner))
+        full = grad.shape[:lead] + tuple(o * k for o, k in inner)
+        winner = lax.optimization_barrier(where.astype(grad.dtype if math.prod(kernel) <= 256 else np.int32))
+        place = jnp.zeros(full, np.int32)
+        for i, k in enumerate(kernel):
+            place = place * k + lax.broadcasted_iota(np.int32, full, lead + i) % k
+
+        def spread(x):
+            wide = x.reshape(grad.shape[:lead] + tuple(n for o in sizes for n in (o, 1)))
+            return jnp.broadcast_to(wide, grad.shape[:lead] + tuple(n for pair in inner for n in pair)).reshape(full)
+
+        g = jnp.where(spread(winner) == place.astype(winner.dtype), spread(grad), 0)
         config = [(0, 0, 0)] * lead + [(0, n - o * k, 0) for n, (o, k) in zip(shape, inner, strict=True)]
         return g if all(c[1] == 0 for c in config) else lax.pad(g, jnp.zeros((), g.dtype), config)
     total: Any = None

@@ -226,8 +226,8 @@ def check_classes(target: Tensor, classes: int, ignore_index: int) -> None:
     values = _host_values(target)
     if values is None or not values.size:
         return
-    low, high = values.min(), values.max()
-    if low >= 0 and high < classes:
+    # (read as unsigned, a negative class is larger than any)
+    if (values.view(np.uint64) if values.dtype == np.int64 else values).max() < classes:
         return
     wrong = values[((values < 0) | (values >= classes)) & (values != ignore_index)]
     if wrong.size:
