@@ -245,7 +245,7 @@ def close(level: Level) -> None:
             def up(g: Expr) -> Expr:
                 return make_dual(level, levels.zeros(g.aval), g)
 
-            t._grad_fn, t._out_nr = Linear(down, up, t._aval, (node, number), level), 0
+            t._grad_fn, t._out_nr = named(type(node).__name__, Linear)(down, up, t._aval, (node, number), level), 0
     level.tensors.clear()
     level.active = False
 

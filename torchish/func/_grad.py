@@ -89,6 +89,12 @@ def _leaves(inputs: list) -> set[Node]:
     return {node for t in inputs if type(node := t._edge()[0]) is AccumulateGrad}
 
 
+def _close(own: set[Node]) -> None:
+    """The transform that made these leaves has ended: nobody outside waits for their gradients."""
+    for node in own:
+        node.closed = True  # type: ignore[attr-defined]
+
+
 def _outside(tensors: list, own: set[Node]) -> bool:
     """Whether gradients of these tensors would reach leaves other than a transform's own."""
     stack = [t._edge()[0] for t in tensors if isinstance(t, Tensor) and t._needs()]
@@ -97,7 +103,7 @@ def _outside(tensors: list, own: set[Node]) -> bool:
         node = stack.pop()
         if node is None or node in seen:
             continue
-        if type(node) is AccumulateGrad:
+        if type(node) is AccumulateGrad and not node.closed:
             return True
         seen.add(node)
         stack += [child for child, _ in node.edges]
@@ -164,6 +170,7 @@ def grad_and_value(func: Callable, argnums: ArgNums = 0, has_aux: bool = False) 
             result = _seen(out, own, wanted)
             if has_aux:
                 result = (result, tree_map(lambda x: _seen(_tensor(x), own, wanted), aux))
+            _close(own)
         return grads_tree[0] if isinstance(argnums, int) else grads_tree, result
 
     return wrapper
@@ -217,6 +224,7 @@ def _vjp(func: Callable, primals: tuple, argnums: ArgNums | None, has_aux: bool)
         result = unflatten([_seen(o, own, wanted) for o in outputs], out_structure)
         if has_aux:
             aux = tree_map(lambda x: _seen(_tensor(x), own, wanted), aux)
+        _close(own)
 
     def pullback(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given, given_structure = flatten(cotangents)

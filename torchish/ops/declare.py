@@ -345,6 +345,7 @@ _BACKWARD_NAMES = {
     "sum": "ExpandBackward0",
     "mm": "MmBackward0",
     "mv": "MvBackward0",
+    "dot": "MulBackward0",
     "t": "TBackward0",
     "relu": "ThresholdBackwardBackward0",
     "tanh": "TanhBackwardBackward0",
