@@ -548,14 +548,18 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     return t
 
 
-def check_overlap(t: Tensor, source: Tensor, *, same: bool = True) -> None:
-    """Refuse to write one dense part of a memory from another that overlaps it; `same`: the very same part is allowed."""
-    if t._storage is not source._storage or not t._aval.size:
+def check_overlap(t: Tensor, source: Tensor, *, same: bool = True, resized: int | None = None) -> None:
+    """Refuse to write one dense part of a memory from another that overlaps it; `same`: the very same part is allowed.
+
+    `resized`: how many elements `t` will have.
+    """
+    size = t._aval.size if resized is None else resized
+    if t._storage is not source._storage or not size or not source._aval.size:
         return
     a, b = (t._offset, t.stride(), t._aval.shape), (source._offset, source.stride(), source._aval.shape)
-    if (a == b and same) or not (is_dense(t) and is_dense(source)):
+    if (a == b and same and resized is None) or not (is_dense(t) and is_dense(source)):
         return
-    if a[0] < b[0] + source._aval.size and b[0] < a[0] + t._aval.size:
+    if a[0] < b[0] + source._aval.size and b[0] < a[0] + size:
         raise RuntimeError(
             "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
             "location. Please clone() the tensor before performing the operation."
@@ -694,8 +698,9 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
         if o._strides is not None and any(s == 0 and n > 1 for s, n in zip(o.stride(), o._aval.shape, strict=True)):
             raise RuntimeError(REPEATED_PLACES)
         if name not in out_rules.OVERLAP:
+            resized = None if o._aval.shape == r._aval.shape else r._aval.size
             for x in inputs:
-                check_overlap(o, x, same=name not in out_rules.NO_OVERLAP)
+                check_overlap(o, x, same=name not in out_rules.NO_OVERLAP, resized=resized)
         if o._aval.device != r._aval.device:
             raise RuntimeError(
                 f"Expected all tensors to be on the same device, but found at least two devices, "

@@ -179,8 +179,7 @@ def _axis_split(name: str, axis_of, need: int):
         n = input._aval.ndim
         if n < need:
             raise RuntimeError(
-                f"torch.{name} requires a tensor with at least {need} dimension{'s' if need > 1 else ''}, but got a tensor "
-                f"with {n} dimensions!"
+                f"torch.{name} requires a tensor with at least {need} dimension, but got a tensor with {n} dimensions!"
             )
         axis = axis_of(n)
         if isinstance(indices_or_sections, int):

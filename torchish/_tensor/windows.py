@@ -146,7 +146,7 @@ def _signal(
 
 
 _REQUIRED = object()
-_COSINES = frozenset({"general_cosine", "general_hamming", "hamming", "hann", "blackman", "nuttall"})
+_COSINES = frozenset({"general_cosine", "general_hamming", "hamming", "hann", "nuttall"})
 
 
 def _line(start: float, end: float, M: int, d: dt.dtype) -> np.ndarray:

@@ -70,7 +70,8 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
     k = weight.ndim
     # (a dtype that differs from the bias is found first)
     if bias is not None and bias.dtype != input.dtype:
-        raise RuntimeError(f"Input type ({c_type_name(input)}) and bias type ({c_type_name(bias)}) should be the same")
+        types = [c_type_name(x).replace("long long", "long int") for x in (input, bias)]
+        raise RuntimeError(f"Input type ({types[0]}) and bias type ({types[1]}) should be the same")
     if k == n + 2 and min((*(p for pair in pairs(padding) for p in pair), 0)) < 0:
         raise RuntimeError("negative padding is not supported")
     if min((*output_padding, 0)) < 0:
@@ -78,7 +79,10 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
     if min(stride) <= 0:
         raise RuntimeError("non-positive stride is not supported")
     if min(dilation) <= 0:
-        raise RuntimeError("non-positive dilation is not supported")
+        spread = (1, *dilation) if n == 1 else tuple(dilation)
+        names = zip(("depth", "height", "width")[3 - len(spread) :], spread, strict=True)
+        what = ", but got " + (", ".join(f"dilation_{a}: {v}" for a, v in names) if transposed else str(list(spread)))
+        raise RuntimeError("dilation should be greater than zero" + (what if min(dilation) == 0 else ""))
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if k != input.ndim:

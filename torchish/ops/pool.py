@@ -60,6 +60,14 @@ def check_window(name, input, kernel, stride, padding, dilation, sizes):
             + " ".join(f"dilation{a}: {k}" for a, k in zip(_NAMES[n], dilation, strict=True))
         )
     ok = input.ndim in (n + 1, n + 2) and 0 not in input.shape[1:] and (input.ndim == n + 2 or input.shape[0])
+    if not ok and n == 3:
+        if input.ndim not in (4, 5):
+            raise RuntimeError("non-empty 4D or 5D (batch mode) tensor expected for input")
+        kernel_name = "avg_pool3d" if name == "avg_pool3d" else "max_pool3d_with_indices_out_cpu_template"
+        raise RuntimeError(
+            f"{kernel_name}(): Expected input's non-batch dimensions to have positive length, but input has a shape of "
+            f"{list(input.shape)} and non-batch dimension 0 has length zero!"
+        )
     if not ok:
         raise RuntimeError(
             f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
@@ -333,9 +341,11 @@ def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, 
     ones = (1,) * n
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
-    if n == 2:
+    if n > 1:
+        if min(padding) < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {min(padding)}")
         for k, p in zip(kernel_size, padding, strict=True):
-            if p > k // 2:
+            if p > k // 2 and k > 0:
                 raise RuntimeError(
                     f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
                     "dilation=1"

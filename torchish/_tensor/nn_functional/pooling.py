@@ -36,7 +36,7 @@ def _max(name, n, input, kernel_size, stride, padding, dilation, ceil_mode, indi
     s = _ints(name, "stride", stride, n, k)
     p = _ints(name, "padding", padding, n)
     d = _ints(name, "dilation", dilation, n)
-    if 0 in s:
+    if 0 in s and (n > 1 or indices):
         raise RuntimeError("stride should not be zero")
     ndim = input._aval.ndim
     if n > 1 and ndim not in (n + 1, n + 2):
@@ -47,6 +47,24 @@ def _max(name, n, input, kernel_size, stride, padding, dilation, ceil_mode, indi
     return _max1(input, statics, indices)
 
 
+def _check_max1(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> None:
+    if kernel <= 0:
+        raise RuntimeError(f"max_pool1d() kernel_size must be greater than zero, but got {kernel}")
+    if stride <= 0:
+        raise RuntimeError(f"max_pool1d() stride must be greater than zero, but got {stride}")
+    if padding < 0:
+        raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {padding}")
+    if padding > kernel // 2 and not (dilation > 1 and padding <= ((kernel - 1) * dilation + 1) // 2):
+        raise RuntimeError(
+            f"max_pool1d() padding should be at most half of kernel size, but got padding={padding} and kernel_size={kernel}"
+        )
+    if dilation <= 0:
+        raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {dilation}")
+    size = pool.output_size(n, kernel, padding, padding, stride, dilation, ceil_mode)
+    if size <= 0:
+        raise RuntimeError(f"max_pool1d() Invalid computed output size: {size}")
+
+
 def _max1(input, statics, indices):
     k, s, p, d, ceil_mode = statics
     shape = input._aval.shape
@@ -54,19 +72,8 @@ def _max1(input, statics, indices):
         raise RuntimeError(
             f"max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:{list(shape)}"
         )
-    if k[0] <= 0:
-        raise RuntimeError(f"max_pool1d() kernel_size must be greater than zero, but got {k[0]}")
-    if s[0] <= 0:
-        raise RuntimeError(f"max_pool1d() stride must be greater than zero, but got {s[0]}")
-    if p[0] < 0:
-        raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {p[0]}")
-    if p[0] > k[0] // 2 and not (d[0] > 1 and p[0] <= ((k[0] - 1) * d[0] + 1) // 2):
-        raise RuntimeError(f"max_pool1d() padding should be at most half of kernel size, but got padding={p[0]} and kernel_size={k[0]}")
-    if d[0] <= 0:
-        raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {d[0]}")
-    size = pool.output_size(shape[-1], k[0], p[0], p[0], s[0], d[0], ceil_mode)
-    if size <= 0:
-        raise RuntimeError(f"max_pool1d() Invalid computed output size: {size}")
+    if not indices:  # with them it is max_pool2d that checks
+        _check_max1(shape[-1], k[0], s[0], p[0], d[0], ceil_mode)
     flat = unsqueeze(input, -2)
     spread = ((1, *k), (1, *s), (0, *p), (1, *d), ceil_mode)
     if not indices:
@@ -189,7 +196,7 @@ def _adaptive_size(input: Tensor, output_size, n: int, name: str) -> tuple[int, 
     shape = input._aval.shape
     if len(shape) <= len(output_size):
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
-    size = tuple(s if o is None else int(o) for o, s in zip(output_size, shape[-len(output_size) :], strict=True))
+    size = tuple(s if o is None else int(o) for o, s in zip(output_size, shape[len(shape) - len(output_size) :], strict=True))
     if len(size) != n:
         if "avg" in name:
             raise RuntimeError(f"{name}: output_size must be {n}")
