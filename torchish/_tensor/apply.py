@@ -116,9 +116,9 @@ def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplac
     if True not in needs:
         return None
     name = spec.op.grad_name
-    if callable(name):
+    if name.__class__ is not str:
         name = name(spec, flat)
-    made = recipe(spec, needs, name)
+    made = spec.memo.get((needs, name)) or recipe(spec, needs, name)
     edges = [flat[i]._edge() if needs[i] else (None, 0) for i in made.edges]
     for e in exprs:
         if type(e) is not Expr:

@@ -144,7 +144,7 @@ class Recipe:
 
 def recipe(spec, needs: tuple[bool, ...], name: str) -> Recipe:
     """The recipe of this operation, made once."""
-    key = ("recipe", needs, name)
+    key = (needs, name)
     made = spec.memo.get(key)
     if made is None:
         made = spec.memo[key] = Recipe(spec, needs, name)
@@ -165,9 +165,11 @@ class GradFn(Node):
         self.needs = needs  # per flat input
         self.edges = edges  # per flat input that is a tensor argument, (None, 0) where no gradient goes
         self.avals = avals
-        self.input_avals = tuple([x.aval if isinstance(x, Expr) else None for x in inputs])
-        self.recipe = made if made is not None else recipe(spec, needs, type(self).__name__)
-        self.saved: tuple | None = tuple([inputs[i] for i in self.recipe.saved])
+        self.input_avals = tuple([x.aval if type(x) is Expr or isinstance(x, Expr) else None for x in inputs])
+        if made is None:
+            made = recipe(spec, needs, type(self).__name__)
+        self.recipe = made
+        self.saved: tuple | None = tuple([inputs[i] for i in made.saved])
         self.results = results if spec.op.saves_result else ()
         if ANOMALY.enabled:
             self.where = call_site()
@@ -227,10 +229,10 @@ class GradFn(Node):
             made = TENSORS.apply_recorded(spec, (*TENSORS.unpack_saved(self), *present))
         else:
             e = emit(spec, self.saved + self.results + present)
+            if len(self.edges) == 1 and type(e.aval) is not AvalTuple:
+                return [e]
             if type(e.aval) is AvalTuple:
                 made = results_of(e)
-            elif len(self.edges) == 1:
-                return [e]
             else:
                 made = (e,)
         if len(made) == len(self.edges):
@@ -463,35 +465,33 @@ def _run_plain(roots: list, gradients: list, keep_graph: bool) -> None:
     Every edge leads to an older function, so visiting functions from the youngest to the oldest visits each after
     all that send it gradients; leaves come last.
     """
-    nodes: dict[int, Node] = {}
-    buffers: dict[int, list] = {}
+    work: dict[int, tuple[Node, list]] = {}  # by sequence number: the function, and the gradients that have arrived
     leaves: dict[Node, Any] = {}
     heap: list[int] = []
-
-    def send(child: Node, number: int, g) -> None:
-        if type(child) is AccumulateGrad:
-            old = leaves.pop(child, None)
-            leaves[child] = g if old is None else TENSORS.add(old, g, False)
-            return
-        s = child.seq
-        buffer = buffers.get(s)
-        if buffer is None:
-            buffers[s] = buffer = [None] * len(child.avals)
-            nodes[s] = child
-            heapq.heappush(heap, -s)
-        old = buffer[number]
-        buffer[number] = g if old is None else TENSORS.add(old, g, False)
-
-    for (node, number), g in zip(roots, gradients, strict=True):
-        if g is not None:
-            send(node, number, g)
+    arrived: Any = zip(roots, gradients, strict=True)
     previous = STATE.enabled
     STATE.enabled = False
     try:
-        while heap:
-            s = -heapq.heappop(heap)
-            node = nodes.pop(s)
-            grads = buffers.pop(s)
+        while True:
+            for (child, number), g in arrived:
+                if g is None or child is None:
+                    continue
+                if type(child) is AccumulateGrad:
+                    old = leaves.pop(child, None)
+                    leaves[child] = g if old is None else TENSORS.add(old, g, False)
+                    continue
+                s = child.seq
+                if s in work:
+                    grads = work[s][1]
+                else:
+                    grads = [None] * len(child.avals)
+                    work[s] = child, grads
+                    heapq.heappush(heap, -s)
+                old = grads[number]
+                grads[number] = g if old is None else TENSORS.add(old, g, False)
+            if not heap:
+                break
+            node, grads = work.pop(-heapq.heappop(heap))
             for i, a in enumerate(node.avals):
                 g = grads[i]
                 if g is not None and g.aval is not a:
@@ -505,9 +505,7 @@ def _run_plain(roots: list, gradients: list, keep_graph: bool) -> None:
                 out = _run_post_hooks(node, out, grads, False)
             if not keep_graph:
                 node.release()
-            for (child, number), g in zip(node.edges, out, strict=False):
-                if child is not None and g is not None:
-                    send(child, number, g)
+            arrived = zip(node.edges, out, strict=False)
         for leaf_node, g in leaves.items():
             a = leaf_node.avals[0]
             leaf_node.run([g if g.aval is a else TENSORS.cast(g, a, False)], False)

@@ -464,22 +464,28 @@ def eig(A):
     kind = jnp.complex128 if A.dtype in (jnp.float64, jnp.complex128) else jnp.complex64
     if not A.size:
         return jnp.zeros(A.shape[:-1], kind), A.astype(kind)
-    w, v = lax.linalg.eig(A, compute_left_eigenvectors=False, enable_eigvec_derivs=True)
+    w, v = _eig(A)
     if not _is_complex(A) and A.shape[-1] > 1:
         v = v * pair_signs(A, w, v)[..., None, :]
-    return w, _unit(v)
+    return w, v
 
 
 @jax.custom_jvp
-def _unit(v):
-    return v
+def _eig(a):
+    return lax.linalg.eig(a, compute_left_eigenvectors=False)
 
 
-@_unit.defjvp
+@_eig.defjvp
 def _(primals, tangents):
-    # the columns keep their norm: no tangent along themselves
-    (v,), (t,) = primals, tangents
-    return v, t - v * jnp.sum(jnp.conj(v) * t, -2, keepdims=True).real
+    # PyTorch's tangent of the vectors has no part along themselves but a turn of the phase; JAX's fixes the phase another way
+    w, v = _eig(*primals)
+    lu, _, perm = factor(v)
+    inner = solve_with(v, lu, perm, mm(tangents[0].astype(v.dtype), v), False)
+    gaps = w[..., None, :] - w[..., :, None]
+    same = jnp.eye(w.shape[-1], dtype=bool)
+    t = mm(v, jnp.where(same, 0, inner / jnp.where(same, 1, gaps)))
+    t = t - v * jnp.sum(jnp.conj(v) * t, -2, keepdims=True).real
+    return (w, v), (diag(inner), t)
 
 
 @eig.backward
