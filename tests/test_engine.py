@@ -331,4 +331,4 @@ def test_the_disk_cache_is_bounded(tmp_path, monkeypatch):
         path.write_bytes(b"x" * 400_000)
         os.utime(path, (i, i))
     disk_cache._trim()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["4.xla", "5.xla"]
+    assert sorted(p.name for p in tmp_path.glob("*.xla")) == ["4.xla", "5.xla"]

@@ -9,12 +9,14 @@ alone: JAX's own compilation cache and its settings are not touched.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import pickle
 import platform
 import tempfile
+import time
 from pathlib import Path
 
 import jax
@@ -90,7 +92,9 @@ def _initialize_lapack() -> None:
     lapack._lapack.initialize()
 
 
-_stored_bytes = 0
+_STAMP = "trimmed"  # a file whose time says when the folder was last looked over
+_TRIM_BYTES = 32 << 20
+_stored_bytes = 0  # by this process, since it last looked over the folder
 
 
 def store(text: str, compiled) -> None:
@@ -111,14 +115,24 @@ def store(text: str, compiled) -> None:
         os.replace(temporary, path)
     except OSError:
         return
-    if _stored_bytes == 0 or _stored_bytes > 32 << 20:
-        _trim()
-        _stored_bytes = 1
     _stored_bytes += len(data)
+    if _stored_bytes > _TRIM_BYTES or _trimmed_long_ago():
+        _trim()
+        _stored_bytes = 0
+
+
+def _trimmed_long_ago() -> bool:
+    """Whether no process has looked over the folder for an hour: with thousands of files that takes half a second."""
+    try:
+        return time.time() - (directory() / _STAMP).stat().st_mtime > 3600
+    except OSError:
+        return True
 
 
 def _trim() -> None:
     """Remove the least recently used programs until the folder is within its bound."""
+    with contextlib.suppress(OSError):
+        (directory() / _STAMP).touch()
     limit = int(os.environ.get("TORCHISH_CACHE_MB", "1024")) << 20
     entries = []
     for path in directory().glob("*.xla"):
