@@ -2,8 +2,8 @@
 
     python -m benchmarks.agreement [--steps 500] [--only lenet lstm transformer]
 
-Both libraries run the same code with the same seed: initial values, data, batches and dropout masks are drawn by each itself. Prints, for each
-network, the losses along the way, the greatest relative difference, and the first step where it passes 1 %.
+Both libraries run the same code with the same seed: initial values, data, batches and dropout masks are drawn by each
+itself. Prints, for each network, the losses along the way, the greatest relative difference, and the first step where it passes 1 %.
 """
 
 from __future__ import annotations

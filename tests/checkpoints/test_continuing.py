@@ -12,7 +12,7 @@ import torch as pytorch
 import torchish
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
-from benchmarks.agreement import NETWORKS, Run, differences  # noqa: E402
+from benchmarks.agreement import NETWORKS, Run, differences
 
 
 @pytest.mark.parametrize("name", NETWORKS)
