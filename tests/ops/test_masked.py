@@ -1,4 +1,4 @@
-"""torch.masked, grouped products, hashes, sums to a size, and the operator library's names."""
+"""torch.masked, grouped products, hashes, sums to a size, small integers, and the operator library's names."""
 
 import numpy as np
 import pytest
@@ -107,3 +107,14 @@ def test_narrow_and_roll_errors():
     agree(lambda lib: lib.ones(3).narrow(0, lib.tensor(1), 1))
     agree(lambda lib: lib.narrow_copy(lib.ones(3), 3, 0, 1))
     agree(lambda lib: lib.roll(lib.tensor(1.0), 1, 0))
+
+
+def test_small_integers():
+    def f(lib, g):
+        return g(lib, lib.tensor([200, 100, 90], dtype=lib.uint8))
+
+    agree(lambda lib: f(lib, lambda lib, x: lib.trapezoid(x)))
+    agree(lambda lib: f(lib, lambda lib, x: lib.cumulative_trapezoid(x, dx=2)))
+    agree(lambda lib: f(lib, lambda lib, x: lib.cumulative_trapezoid(x, x)))
+    agree(lambda lib: f(lib, lambda lib, x: lib.unravel_index(x, (20, 20))[1]))
+    agree(lambda lib: f(lib, lambda lib, x: x[0].sum_to_size(())))

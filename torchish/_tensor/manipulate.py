@@ -328,7 +328,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     from torchish.ops.index import unravel
 
     return tuple(
-        apply(unravel.spec(("T",), (n, k)), (indices,)) for n, k in zip(sizes, contiguous_strides(sizes), strict=True)
+        apply(unravel.spec(("T",), (n, k)), (indices.to(dt.int64),)) for n, k in zip(sizes, contiguous_strides(sizes), strict=True)
     )
 
 
@@ -361,7 +361,7 @@ def sum_to_size(input: Tensor, size: Sequence[int]) -> Tensor:
     if lead < 0 or any(n not in (1, m) for n, m in zip(size, shape[lead:], strict=True)):
         text = ", ".join(map(str, size)), ", ".join(map(str, shape))
         raise RuntimeError(f"size {{[{text[0]}]}} is not expandable to size {{[{text[1]}]}}.")
-    if shape and not size:
+    if not size:
         return call(sum_, input)
     dims = [*range(lead), *(lead + i for i, n in enumerate(size) if n == 1 and shape[lead + i] != 1)]
     if dims:

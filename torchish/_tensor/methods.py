@@ -377,6 +377,7 @@ def resize_as_(self: Tensor, other: Tensor, memory_format=None) -> Tensor:
     return resize_(self, other._aval.shape)
 
 
+plain("resize_as_")(resize_as_)
 Tensor.set_, Tensor.resize_, Tensor.resize_as_ = set_, resize_, resize_as_  # type: ignore[attr-defined]
 
 

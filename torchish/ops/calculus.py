@@ -86,6 +86,15 @@ def _pairs(y, d):
     return _slice(y, 1, y.shape[d], d) + _slice(y, 0, y.shape[d] - 1, d)
 
 
+def _wide(x):
+    """What sums run over: int64 for integers, though their terms wrap around."""
+    return widened(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(np.int64)
+
+
+def _summed(x):
+    return x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else np.dtype(np.int64)
+
+
 def _without(shape, d):
     return shape[:d] + shape[d + 1 :]
 
@@ -98,7 +107,7 @@ def _declare_trapezoid(name: str) -> None:
             return jnp.zeros(_without(y.shape, d), _floating(y).dtype)
         _check_not_bool("trapezoid", y, x)
         areas = _areas(y, x, d, "trapezoid")
-        return _floating(jnp.sum(areas, areas.ndim - y.ndim + d)) / 2
+        return _floating(jnp.sum(_wide(areas), areas.ndim - y.ndim + d).astype(_summed(areas))) / 2
 
     @op(f"{name}(Tensor y, *, Number dx=1, int dim=-1)", method=False, out=False, saves=(), grad="MulBackward1")
     def equidistant(y, dx, dim):
@@ -106,7 +115,7 @@ def _declare_trapezoid(name: str) -> None:
         if y.shape[d] == 0:
             return jnp.zeros(_without(y.shape, d), y.dtype)
         _check_not_bool("trapezoid", y)
-        total = _floating(jnp.sum(widened(y), d, dtype=widened(y).dtype))
+        total = _floating(jnp.sum(_wide(y), d, dtype=_wide(y).dtype))
         ends = (
             lax.index_in_dim(y, 0, d, keepdims=False) + lax.index_in_dim(y, y.shape[d] - 1, d, keepdims=False)
         ).astype(total.dtype)
@@ -127,7 +136,7 @@ def cumulative_trapezoid(y, x, dim):
     d = wrap_dim(dim, y.ndim)
     _check_not_bool("cumulative_trapezoid", y, x)
     areas = _areas(y, x, d, "trapezoid")
-    return _floating(jnp.cumsum(areas, areas.ndim - y.ndim + d)) / 2
+    return _floating(jnp.cumsum(areas, areas.ndim - y.ndim + d, dtype=_summed(areas))) / 2
 
 
 @op(
@@ -140,8 +149,8 @@ def cumulative_trapezoid(y, x, dim):
 def cumulative_trapezoid_dx(y, dx, dim):
     d = wrap_dim(dim, y.ndim)
     _check_not_bool("cumulative_trapezoid", y)
-    y = _floating(y)
-    return jnp.cumsum((dx / 2).astype(y.dtype) * _pairs(y, d), d)
+    pairs = _floating(_pairs(y, d))
+    return jnp.cumsum((dx / 2).astype(pairs.dtype) * pairs, d)
 
 
 # --- gradients ---------------------------------------------------------------------------------------------
