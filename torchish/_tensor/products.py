@@ -245,9 +245,9 @@ def _tensordot(a: Tensor, b: Tensor, dims1: Sequence[int], dims2: Sequence[int])
         d, e = wrap_dim(i, len(x)), wrap_dim(j, len(y))
         n, k = x[d], y[e]
         if k == 1 and n != 1:  # a dimension of size 1 is contracted with all of the other one
-            a = a.sum(d, keepdim=True)
+            a = a.sum(d, keepdim=True, dtype=a.dtype)
         elif n == 1 and k != 1:
-            b = b.sum(e, keepdim=True)
+            b = b.sum(e, keepdim=True, dtype=b.dtype)
         elif n != k:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {n} in dim {i} and second has size {k} in "
@@ -628,6 +628,9 @@ def _contract(operands: list[Tensor], inputs: Sequence[tuple[int, ...]], output:
     contracts = len(set(sizes) - set(output)) > 0 and any(
         x not in output and sum(x in t for t in terms) > 1 for x in sizes
     ) or bool(set(terms[0]) & set().union(*terms[1:]) - set(output))
+    alone = any(x not in output and sum(x in t for t in terms) == 1 for x in sizes)
+    if alone and not contracts and operands[0]._aval.category < 2:
+        operands[0] = operands[0].to(dt.int64)  # a sum of integers, which PyTorch takes before the product
     return call(m.einsum_contraction if contracts else m.einsum_product, tuple(operands), equation)
 
 
