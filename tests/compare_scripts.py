@@ -18,7 +18,6 @@ import argparse
 import difflib
 import hashlib
 import importlib.metadata
-import importlib.util
 import json
 import os
 import re
@@ -192,11 +191,6 @@ def run(command: Sequence[str], script: Path, timeout: float) -> Output:
             code, error = TIMED_OUT, f"still running after {timeout:.0f} s"
     seconds = time.perf_counter() - start
     return Output(normalise(out), code, "\n".join(normalise(error)[-30:]), seconds)
-
-
-def has_torch() -> bool:
-    """Whether PyTorch, the reference, is installed."""
-    return importlib.util.find_spec("torch") is not None
 
 
 def reference(script: Path, refresh: bool = False, timeout: float = 600) -> Output:

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-from compare_scripts import SCRIPTS, compare, differences, has_torch, normalise, report, why_lines_differ
+from compare_scripts import SCRIPTS, compare, differences, normalise, report, why_lines_differ
 
 ALL = sorted(SCRIPTS.glob("*.py"))
 
 
-@pytest.mark.skipif(not has_torch(), reason="PyTorch, the reference, is not installed")
 @pytest.mark.parametrize("script", ALL, ids=lambda path: path.stem)
 def test_script_prints_the_same(script: Path) -> None:
     found, _, _ = compare(script)

@@ -62,9 +62,12 @@ Tensor.__module__ = "torch"
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
 _LAZY = frozenset(
-    "backends cuda distributed fft func linalg masked nn optim serialization signal special testing".split()
+    "_dynamo accelerator amp backends compiler cpu cuda distributed fft func linalg masked nn optim overrides serialization signal "
+    "special testing".split()
 )
-_FROM = {"load": "serialization", "save": "serialization", "vmap": "func"}
+_FROM = {
+    "load": "serialization", "save": "serialization", "vmap": "func", "compile": "compiler", "Stream": "_streams", "Event": "_streams",
+}  # fmt: skip
 
 
 def __getattr__(name: str):

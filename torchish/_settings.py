@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from typing import Any
 
 from torchish import _dtypes as dt
@@ -114,6 +115,63 @@ def set_flush_denormal(mode: bool) -> bool:
     return False
 
 
+def get_float32_matmul_precision() -> str:
+    """How precisely float32 matrices are multiplied: "highest", "high" or "medium"."""
+    from torchish.ops.matmul import float32_setting
+
+    return float32_setting()
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Let accelerators multiply float32 matrices with fewer bits ("high", "medium"), or not ("highest")."""
+    from torchish.engine.program import evaluate_all
+    from torchish.ops.matmul import PRECISIONS, set_float32_setting
+
+    if not isinstance(precision, str):
+        raise TypeError(f"set_float32_matmul_precision expects a str, but got {type(precision).__name__}")
+    if precision not in PRECISIONS:
+        warnings.warn(
+            f"{precision} is not one of 'highest', 'high', or 'medium'; the currentsetFloat32MatmulPrecision call has no effect.",
+            stacklevel=2,
+        )
+        return
+    evaluate_all()  # what was called before keeps the precision of before
+    set_float32_setting(precision)
+
+
+def get_device_module(device: Any = None) -> Any:
+    """The module of a device, `torch.cpu` or `torch.cuda`; without one, the accelerator's, or the CPU's if there is none."""
+    from importlib import import_module
+
+    from torchish.accelerator import current_accelerator
+
+    if device is None:
+        kind = (current_accelerator() or _size.device("cpu")).type
+    elif isinstance(device, (str, _size.device)):
+        kind = _size.device(device).type if isinstance(device, str) else device.type
+    else:
+        raise RuntimeError(f"Invalid value of device '{device}', expect torch.device, str, or None")
+    if kind not in ("cpu", "cuda"):
+        raise RuntimeError(f"Device '{kind}' does not have a corresponding module registered as 'torch.{kind}'.")
+    return import_module(f"torchish.{kind}")
+
+
+# What PyTorch was built with; all of it is there, by way of XLA.
+has_lapack = has_mkl = has_openmp = has_spectral = True
+
+
+class OutOfMemoryError(RuntimeError):
+    """Exception raised when device is out of memory"""
+
+    __module__ = "torch"
+
+
+class AcceleratorError(RuntimeError):
+    """Exception raised while executing on device"""
+
+    __module__ = "torch"
+
+
 def typename(obj: Any) -> str:
     """The full name of an object's type; a tensor's is its legacy type."""
     if isinstance(obj, Tensor):
@@ -132,9 +190,10 @@ def _no_op_context(*args: Any, **kwargs: Any) -> contextlib.AbstractContextManag
 
 
 __all__ = [
-    "are_deterministic_algorithms_enabled", "compiled_with_cxx11_abi", "get_default_device", "get_deterministic_debug_mode",
-    "get_num_interop_threads", "get_num_threads", "is_deterministic_algorithms_warn_only_enabled", "is_storage", "is_tensor",
+    "AcceleratorError", "OutOfMemoryError", "are_deterministic_algorithms_enabled", "compiled_with_cxx11_abi", "get_default_device",
+    "get_deterministic_debug_mode", "get_device_module", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
+    "has_lapack", "has_mkl", "has_openmp", "has_spectral", "is_deterministic_algorithms_warn_only_enabled", "is_storage", "is_tensor",
     "is_warn_always_enabled", "set_default_device", "set_default_tensor_type", "set_deterministic_debug_mode",
-    "set_flush_denormal", "set_num_interop_threads", "set_num_threads", "set_warn_always", "typename",
+    "set_float32_matmul_precision", "set_flush_denormal", "set_num_interop_threads", "set_num_threads", "set_warn_always", "typename",
     "use_deterministic_algorithms",
 ]  # fmt: skip

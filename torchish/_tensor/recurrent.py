@@ -225,8 +225,8 @@ def pad_packed_sequence(data: Tensor, batch_sizes: Tensor, batch_first: bool, pa
     padded = padded.masked_fill(missing, padding_value)
     if total_length > len(sizes):
         padding = [0, 0] * (padded.dim() - 1) + [0, total_length - len(sizes)]
-        from torchish.nn import functional as F
+        from torchish._tensor.manipulate import pad
 
-        padded = F.pad(padded, padding, "constant", padding_value)
+        padded = pad(padded, (*padding,), "constant", padding_value)
     lengths = np.asarray(mask._host()).sum(0).astype(np.int64)
     return (padded.transpose(0, 1) if batch_first else padded), from_host(lengths)

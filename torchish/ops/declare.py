@@ -30,6 +30,8 @@ COMPARE = "compare"  # to the common dtype; the result is bool
 PREDICATE = "predicate"  # operands as they are; the result is bool
 
 REGISTRY: dict[str, list[Op]] = {}
+# Part of the name that a specialised operation has across processes: process-wide settings that its body depends on.
+VARIANT = [""]
 
 
 class Op:
@@ -104,7 +106,7 @@ class Op:
         bound = dict(zip(self.static, statics, strict=True))
         stable = None
         if not any(callable(v) and not isinstance(v, (type, dt.dtype, np.dtype)) for v in statics):
-            stable = f"{self.source}:{self.schema.name}/{len(self.schema.params)}/{self.dynamic}{kinds}{statics}{default}"
+            stable = f"{self.source}:{self.schema.name}/{len(self.schema.params)}/{self.dynamic}{kinds}{statics}{default}{VARIANT[0]}"
 
         if self.promote is None:
 

@@ -9,15 +9,36 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import lax
 
+from torchish.ops import declare
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.precision import c_type_name, is_half, type_name, widen
 
 Dims = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
 
 
+# "high" and "medium" let an accelerator take fewer bits (TensorFloat32 on GPUs, bfloat16 on TPUs); a CPU takes all of them.
+PRECISIONS = {"highest": lax.Precision.HIGHEST, "high": lax.Precision.HIGH, "medium": lax.Precision.DEFAULT}
+_setting = ["highest"]
+
+
 def float32_precision() -> lax.Precision:
-    """The precision of float32 products: `torch.set_float32_matmul_precision`'s "highest"."""
-    return lax.Precision.HIGHEST
+    """The precision of float32 products, as `torch.set_float32_matmul_precision` set it."""
+    return PRECISIONS[_setting[0]]
+
+
+def float32_setting() -> str:
+    """The name of the precision of float32 products: "highest", "high" or "medium"."""
+    return _setting[0]
+
+
+def set_float32_setting(name: str) -> None:
+    """Set the precision of float32 products; what was specialised under another one is forgotten."""
+    if name != _setting[0]:
+        _setting[0] = name
+        declare.VARIANT[0] = "" if name == "highest" else f"/{name}"
+        for ops in declare.REGISTRY.values():
+            for o in ops:
+                o.specs.clear()
 
 
 def dot(a, b, dims: Dims):

@@ -180,15 +180,15 @@ def _scatter_windows(grad, where, shape, kernel, stride, padding, dilation, size
         inner = [(o, k) for o, k in zip(sizes, kernel, strict=True)]
         full = grad.shape[:lead] + tuple(o * k for o, k in inner)
         winner = lax.optimization_barrier(where.astype(grad.dtype if math.prod(kernel) <= 256 else np.int32))
-        place = jnp.zeros(full, np.int32)
+        own = jnp.zeros(full, np.int32)
         for i, k in enumerate(kernel):
-            place = place * k + lax.broadcasted_iota(np.int32, full, lead + i) % k
+            own = own * k + lax.broadcasted_iota(np.int32, full, lead + i) % k
 
         def spread(x):
             wide = x.reshape(grad.shape[:lead] + tuple(n for o in sizes for n in (o, 1)))
             return jnp.broadcast_to(wide, grad.shape[:lead] + tuple(n for pair in inner for n in pair)).reshape(full)
 
-        g = jnp.where(spread(winner) == place.astype(winner.dtype), spread(grad), 0)
+        g = jnp.where(spread(winner) == own.astype(winner.dtype), spread(grad), 0)
         config = [(0, 0, 0)] * lead + [(0, n - o * k, 0) for n, (o, k) in zip(shape, inner, strict=True)]
         return g if all(c[1] == 0 for c in config) else lax.pad(g, jnp.zeros((), g.dtype), config)
     total: Any = None

@@ -1,0 +1,205 @@
+"""Writes docs/coverage.md: which of PyTorch 2.13's public names torchish has, and why it lacks the others.
+
+    python docs/coverage.py           # write the page
+    python docs/coverage.py --check   # exit with 1 when the page is stale or a name is absent without a reason
+
+The names are those of `torchish/_runner/pytorch_names.txt`, which were read off PyTorch 2.13. A name counts as there
+when the attribute exists. The two tables below are the only place where reasons are given.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from torchish._runner._names import pytorch_names, torchish_name
+
+PAGE = Path(__file__).with_suffix(".md")
+
+NAMESPACES = (
+    "torch", "torch.Tensor", "torch.nn", "torch.nn.functional", "torch.linalg", "torch.fft", "torch.special", "torch.optim",
+    "torch.nn.init", "torch.nn.utils", "torch.autograd", "torch.utils.data", "torch.func", "torch.signal.windows", "torch.masked",
+    "torch.amp",
+)  # fmt: skip
+
+
+class Reason(NamedTuple):
+    """Why names are not there. `names` are regular expressions that match whole names, within `where` (all of it below)."""
+
+    text: str
+    where: str
+    names: str
+
+
+# Names that are no part of what a program on dense tensors uses: they do not count, whether present or not.
+NOT_COUNTED = (
+    Reason("modules, which have rows of their own or are no functions", "torch",
+           "accelerator amp ao autograd backends classes compiler cpp cpu cuda distributed distributions export fft func functional "
+           "futures fx hub jit library linalg masked monitor mps mtia multiprocessing nested nn ops optim overrides package profiler quantization "
+           "quasirandom random return_types serialization signal sparse special storage testing torch torch_version types utils version "
+           "windows xpu"),
+    Reason("modules, which have rows of their own or are no functions", "torch.nn",
+           "attention common_types functional grad init intrinsic modules parallel parameter qat quantizable quantized utils"),
+    Reason("modules, which have rows of their own or are no functions", "torch.nn.utils",
+           "clip_grad convert_parameters fusion init memory_format parametrizations parametrize prune rnn spectral_norm stateless "
+           "weight_norm"),
+    Reason("modules, which have rows of their own or are no functions", "torch.autograd",
+           "anomaly_mode forward_ad function functional grad_mode graph profiler profiler_legacy profiler_util"),
+    Reason("modules, which have rows of their own or are no functions", "torch.utils.data",
+           "dataloader datapipes dataset distributed graph graph_settings sampler"),
+    Reason("modules, which have rows of their own or are no functions", "torch.*",
+           "torch lr_scheduler swa_utils windows maskedtensor grad autocast_mode grad_scaler"),
+    Reason("names that a module imported for its own use", "torch.*",
+           "Tensor DType BroadcastingList[123] boolean_dispatch assert_int_or_pair handle_torch_function has_torch_function\\w* "
+           "is_tensor_like variable PRIVATE_OPS USE_\\w+ classproperty get_file_path prepare_multiprocessing_environment"),
+    Reason("texts that documentation is made of", "torch.*", "\\w+_notes \\w*common_args multi_dim_common"),
+    Reason("TorchScript and its types", "torch",
+           "\\w+Type Script\\w+ Graph GraphExecutorState Block Node Value Use Type Argument ArgumentSpec CompleteArgumentSpec AliasDb "
+           "CallStack Capsule Code CompilationUnit ConcreteModuleTypeBuilder DeepCopyMemoTable ErrorReport ExecutionPlan FatalError FileCheck "
+           "FunctionSchema Future Gradient IODescriptor JITException LiteScriptModule LockingLogger LoggerBase NoopLogger ModuleDict "
+           "ParameterDict BufferDict OperatorInfo PyTorchFileReader PyTorchFileWriter StaticModule TracingState "
+           "(De)?[sS]erializationStorageContext ThroughputBenchmark Benchmark\\w+ AVG SUM DeviceObjType StreamObjType import_ir_module\\w* merge_type_from_type_comment "
+           "parse_\\w+ unify_type_list fork wait"),
+    Reason("the internals of PyTorch's dispatcher and threads", "torch",
+           "DispatchKey DispatchKeySet ExcludeDispatchKeyGuard DisableTorchFunction\\w* Tag StorageBase init_num_threads"),
+    Reason("symbolic sizes of torch.export", "torch", "Sym\\w+ sym_\\w+"),
+    Reason("quantisation", "torch.*",
+           "Q\\w+Storage q_\\w+ qu?int\\w+ qscheme int_repr (de)?quantize\\w* quantized_\\w+ per_(tensor|channel)_\\w+ fake_quantize_\\w+ "
+           "fused_moving_avg_obs_fake_quant choose_qparams_optimized empty_quantized"),
+    Reason("dtypes that hold bits for quantisation kernels", "torch", "bit bits\\w+ u?int[1-7] float4_e2m1fn_x2"),
+    Reason("sparse and nested layouts", "torch.*",
+           "sparse_\\w+ \\w*(col|crow|ccol|row)?_?indices(_copy)? values(_copy)? coalesce is_coalesced dense_dim "
+           "to_sparse\\w* to_padded_tensor resize_as_sparse_ d?smm hsp?mm h?spmm saddmm sspaddmm jagged"),
+    Reason("kernels of one vendor", "torch.*",
+           "cudnn_\\w+ miopen_\\w+ mkldnn_\\w+ to_mkldnn fbgemm_\\w+ batch_norm_(stats|elemt|gather\\w+|backward\\w+|update_stats) "
+           "profiler_allow_cudagraph\\w+ is_vulkan_available"),
+    Reason("devices that JAX has no name for", "torch.*", "ipu xpu mtia \\w+autocast_(ipu|xla)_\\w+"),
+    Reason("the profiler's records", "torch.autograd", "DeviceType Profiler\\w+ kineto_available SavedTensor NestedIOFunction"),
+    Reason("data pipes, which PyTorch has stopped developing", "torch.utils.data",
+           "\\w+DataPipe DataChunk functional_datapipe guaranteed_datapipes_determinism non_deterministic argument_validation "
+           "runtime_validation\\w*"),
+)  # fmt: skip
+
+# Names that do count, and are absent.
+ABSENT: tuple[Reason, ...] = ()
+
+
+class Row(NamedTuple):
+    """One namespace: how many names count, those of them that are absent, and those that do not count, by reason."""
+
+    namespace: str
+    counted: int
+    absent: dict[str, list[str]]
+    aside: dict[str, list[str]]
+
+    @property
+    def missing(self) -> int:
+        return sum(len(names) for names in self.absent.values())
+
+    @property
+    def share(self) -> float:
+        return 1 - self.missing / self.counted
+
+
+def resolve(name: str) -> Any:
+    """torchish's object for the PyTorch module or class `name`."""
+    if name == "torch.Tensor":
+        return import_module("torchish").Tensor
+    target = torchish_name(name)
+    assert target is not None
+    return import_module(target)
+
+
+@cache
+def _patterns(reason: Reason) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{n})" for n in reason.names.split()))
+
+
+def reason_for(namespace: str, name: str, reasons: tuple[Reason, ...]) -> str | None:
+    """The text of the first of `reasons` that covers `name`; None when none does."""
+    for r in reasons:
+        here = namespace.startswith("torch") if r.where == "torch.*" else namespace == r.where
+        if here and _patterns(r).fullmatch(name):
+            return r.text
+    return None
+
+
+UNEXPLAINED = "no reason given"
+
+
+def survey(namespace: str) -> Row:
+    """Compare one namespace with PyTorch's names."""
+    ours = resolve(namespace)
+    counted, absent, aside = 0, {}, {}  # type: ignore[var-annotated]
+    for name in sorted(pytorch_names()[namespace]):
+        if not name.startswith("_"):
+            apart = reason_for(namespace, name, NOT_COUNTED)
+            if apart is not None:
+                aside.setdefault(apart, []).append(name)
+                continue
+            counted += 1
+            if not hasattr(ours, name):
+                absent.setdefault(reason_for(namespace, name, ABSENT) or UNEXPLAINED, []).append(name)
+    return Row(namespace, counted, absent, aside)
+
+
+def unused_patterns() -> list[str]:
+    """Patterns that match no name any more (and, among the absent ones, those whose names are all there now)."""
+    unused = []
+    for reasons in (NOT_COUNTED, ABSENT):
+        for r in reasons:
+            for pattern in r.names.split():
+                hits = [
+                    name for ns in NAMESPACES if r.where in ("torch.*", ns) for name in pytorch_names()[ns]
+                    if re.fullmatch(pattern, name) and not (reasons is ABSENT and hasattr(resolve(ns), name))
+                ]  # fmt: skip
+                if not hits:
+                    unused.append(f"{r.where}: {pattern}")
+    return unused
+
+
+def page(rows: list[Row]) -> str:
+    """The text of docs/coverage.md."""
+    lines = [
+        "# Coverage of PyTorch 2.13's names",
+        "",
+        "Written by `python docs/coverage.py`; do not edit. A name counts as there when the attribute exists; what it does is",
+        "checked by the tests. Names that do not count are listed at the end.",
+        "",
+        "| namespace | names that count | there | share |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    lines += [f"| `{r.namespace}` | {r.counted} | {r.counted - r.missing} | {100 * r.share:.1f} % |" for r in rows]
+    for title, of in (("Absent", "absent"), ("Not counted", "aside")):
+        lines += ["", f"## {title}"]
+        for r in rows:
+            groups: dict[str, list[str]] = getattr(r, of)
+            if groups:
+                lines += ["", f"### `{r.namespace}`" + ("" if of == "absent" else ", not counted"), ""]
+                lines += [f"- {reason}: {', '.join(f'`{n}`' for n in names)}" for reason, names in sorted(groups.items())]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the page; the exit status."""
+    rows = [survey(ns) for ns in NAMESPACES]
+    text = page(rows)
+    bad = [f"{r.namespace}.{n}: {UNEXPLAINED}" for r in rows for n in r.absent.get(UNEXPLAINED, ())]
+    if "--check" in arguments:
+        if not PAGE.exists() or PAGE.read_text() != text:
+            bad.append(f"{PAGE.name} is stale: run python docs/coverage.py")
+    else:
+        PAGE.write_text(text)
+    bad += [f"pattern without a name: {p}" for p in unused_patterns()]
+    print("\n".join(bad) or "ok")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,181 @@
+"""`torch.compile` and `torch.compiler`: every call here is compiled already, so compiling changes no result."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torchish.nn import Module
+
+_OWN = frozenset({"_orig_mod", "forward", "__dict__"})
+
+
+class OptimizedModule(Module):
+    """A module that `torch.compile` was given: `_orig_mod` is that module, and everything else is passed on to it."""
+
+    __module__ = "torch._dynamo.eval_frame"
+
+    def __init__(self, mod: Module):
+        object.__setattr__(self, "_ready", False)
+        super().__init__()
+        self._modules["_orig_mod"] = mod
+        object.__setattr__(self, "_ready", True)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The module's own call."""
+        return self._modules["_orig_mod"](*args, **kwargs)
+
+    @property
+    def training(self) -> bool:
+        """Whether the module is in training mode."""
+        return self._modules["_orig_mod"].training if self.__dict__["_ready"] else True
+
+    @training.setter
+    def training(self, value: bool) -> None:
+        if self.__dict__["_ready"]:
+            self._modules["_orig_mod"].training = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_orig_mod":
+            return self._modules["_orig_mod"]
+        return getattr(self._modules["_orig_mod"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not self.__dict__["_ready"] or name == "training" or name in _OWN:
+            super().__setattr__(name, value)
+        else:
+            setattr(self._modules["_orig_mod"], name, value)
+
+    def __delattr__(self, name: str) -> None:
+        if name in _OWN:
+            super().__delattr__(name)
+        else:
+            delattr(self._modules["_orig_mod"], name)
+
+    def __len__(self) -> int:
+        mod = self._modules["_orig_mod"]
+        if hasattr(mod, "__len__"):
+            return len(mod)
+        raise TypeError(f"{type(mod).__name__} does not support len()")
+
+    def __iter__(self) -> Iterator:
+        return iter(self._modules["_orig_mod"])
+
+    def __getitem__(self, i: Any) -> Any:
+        return self._modules["_orig_mod"][i]
+
+    def __contains__(self, x: Any) -> bool:
+        return x in self._modules["_orig_mod"]
+
+    def __reduce__(self) -> tuple:
+        return OptimizedModule, (self._modules["_orig_mod"],)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self._modules["_orig_mod"])})
+
+
+def compile(model: Callable | None = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = None,
+            mode: str | None = None, options: dict | None = None, name: str | None = None, disable: bool = False,
+            recompile_limit: int | None = None, isolate_recompiles: bool = False, shapes_spec: Any = None) -> Any:  # fmt: skip
+    """`model` (a module, a function; a decorator when none is given) with PyTorch's wrapper around it.
+
+    The arguments that tune PyTorch's compiler are accepted. RuntimeError when both `mode` and `options` are given.
+    """
+    if mode is not None and options is not None:
+        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
+    if model is None:
+        return functools.partial(compile, fullgraph=fullgraph, backend=backend, mode=mode, options=options, disable=disable)
+    if disable:
+        return model
+    if isinstance(model, OptimizedModule):
+        return model
+    if isinstance(model, Module):
+        return OptimizedModule(model)
+    if not callable(model):
+        raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
+    if isinstance(model, type):
+        return model
+    return _wrapped(model)
+
+
+def _wrapped(f: Callable) -> Callable:
+    @functools.wraps(f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return f(*args, **kwargs)
+
+    call._torchdynamo_orig_callable = f  # type: ignore[attr-defined]
+    return call
+
+
+def disable(fn: Callable | None = None, recursive: bool = True, *, reason: str | None = None) -> Any:
+    """The function, to be left alone by the compiler; a decorator when none is given."""
+    if fn is None:
+        return functools.partial(disable, recursive=recursive, reason=reason)
+    return fn if isinstance(fn, (type, Module)) else _wrapped(fn)
+
+
+def allow_in_graph(fn: Any) -> Any:
+    """The function (or the list of functions): nothing is ever traced, so all are allowed."""
+    return [allow_in_graph(f) for f in fn] if isinstance(fn, (list, tuple)) else fn
+
+
+def assume_constant_result(fn: Callable) -> Callable:
+    """The function: its result is computed at every call."""
+    return fn
+
+
+def substitute_in_graph(original_fn: Callable, *, can_constant_fold_through: bool = False, skip_signature_check: bool = False) -> Callable:
+    """A decorator that leaves a function as it is: nothing is ever traced, so nothing is substituted."""
+    return lambda traceable_fn: traceable_fn
+
+
+def nested_compile_region(fn: Callable | None = None, **options: Any) -> Any:
+    """The function; a decorator when none is given."""
+    return nested_compile_region if fn is None else fn
+
+
+def is_compiling() -> bool:
+    """False: no code runs under PyTorch's tracer."""
+    return False
+
+
+def is_dynamo_compiling() -> bool:
+    """False: no code runs under PyTorch's tracer."""
+    return False
+
+
+def is_exporting() -> bool:
+    """False: no code runs under PyTorch's tracer."""
+    return False
+
+
+def reset() -> None:
+    """Nothing to forget: compiled programs stay right."""
+
+
+def cudagraph_mark_step_begin() -> None:
+    """Nothing to mark: results are never overwritten by a later run."""
+
+
+def list_backends(exclude_tags: tuple[str, ...] = ("debug", "experimental")) -> list[str]:
+    """The compilers there are: XLA."""
+    return ["openxla"]
+
+
+class set_stance:
+    """How the compiler is to treat later calls; accepted as a call, a `with` block or a decorator."""
+
+    def __init__(self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None):
+        stances = ("default", "eager_then_compile", "aot_eager_then_compile", "force_eager", "eager_on_recompile", "fail_on_recompile")
+        if stance not in stances:
+            raise RuntimeError(f"invalid torch.compile stance '{stance}'")
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: Any) -> None:
+        pass
+
+    def __call__(self, fn: Callable) -> Callable:
+        return fn
