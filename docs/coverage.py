@@ -41,7 +41,8 @@ class Reason(NamedTuple):
 NOT_COUNTED = (
     Reason("modules, which have rows of their own or are no functions", "torch",
            "accelerator amp ao autograd backends classes compiler cpp cpu cuda distributed distributions export fft func functional "
-           "futures fx hub jit library linalg masked monitor mps mtia multiprocessing nested nn ops optim overrides package profiler quantization "
+           "futures fx hub jit library linalg masked monitor mps mtia multiprocessing nested nn ops optim overrides package "
+           "profiler quantization "
            "quasirandom random return_types serialization signal sparse special storage testing torch torch_version types utils version "
            "windows xpu"),
     Reason("modules, which have rows of their own or are no functions", "torch.nn",
@@ -61,10 +62,12 @@ NOT_COUNTED = (
     Reason("texts that documentation is made of", "torch.*", "\\w+_notes \\w*common_args multi_dim_common"),
     Reason("TorchScript and its types", "torch",
            "\\w+Type Script\\w+ Graph GraphExecutorState Block Node Value Use Type Argument ArgumentSpec CompleteArgumentSpec AliasDb "
-           "CallStack Capsule Code CompilationUnit ConcreteModuleTypeBuilder DeepCopyMemoTable ErrorReport ExecutionPlan FatalError FileCheck "
+           "CallStack Capsule Code CompilationUnit ConcreteModuleTypeBuilder DeepCopyMemoTable ErrorReport ExecutionPlan "
+           "FatalError FileCheck "
            "FunctionSchema Future Gradient IODescriptor JITException LiteScriptModule LockingLogger LoggerBase NoopLogger ModuleDict "
            "ParameterDict BufferDict OperatorInfo PyTorchFileReader PyTorchFileWriter StaticModule TracingState "
-           "(De)?[sS]erializationStorageContext ThroughputBenchmark Benchmark\\w+ AVG SUM DeviceObjType StreamObjType import_ir_module\\w* merge_type_from_type_comment "
+           "(De)?[sS]erializationStorageContext ThroughputBenchmark Benchmark\\w+ AVG SUM DeviceObjType StreamObjType "
+           "import_ir_module\\w* merge_type_from_type_comment "
            "parse_\\w+ unify_type_list fork wait"),
     Reason("the internals of PyTorch's dispatcher and threads", "torch",
            "DispatchKey DispatchKeySet ExcludeDispatchKeyGuard DisableTorchFunction\\w* Tag StorageBase init_num_threads"),
