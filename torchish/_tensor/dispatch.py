@@ -328,9 +328,15 @@ def overloads_of(name: str) -> list[Overload]:
     return found
 
 
+# How each function made here is diverted, by its name in PyTorch, and what the diverted ones go through instead.
+DIVERTS: dict[str, list[Callable]] = {}
+DIVERTED: dict[str, Callable] = {}
+
+
 def make_function(public: str, overloads: list[Overload], method: bool = False) -> Callable:
     """The function (or method) that users call under the name `public`."""
-    cache: dict[tuple, Callable] = {}
+    plans: dict[tuple, Callable] = {}
+    cache: Any = plans  # where `call` looks: other than `plans` while calls are diverted
     has_out = any(o.has_out for o in overloads)
     display = native_name(public)
 
@@ -359,12 +365,26 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
                     result = o.run(values)
                 return apply_out(display, result, out, tuple(values))
             if key is not None:
-                _remember(cache, key, o, args, kwargs, apply, general)
+                _remember(plans, key, o, args, kwargs, apply, general)
             return o.run(values)
         tf = _torch_function(args, kwargs)
         if tf is not None:
             return tf.__torch_function__(call, (type(tf),), args, kwargs)
         raise invalid_arguments(display, overloads, args, kwargs, method)
+
+    def direct(*args, **kwargs):
+        types = tuple([type(x) for x in args])
+        key = types if not kwargs else (types, tuple([(k, type(v)) for k, v in kwargs.items()]))
+        plan = plans.get(key)
+        return plan(args, kwargs) if plan is not None else general(args, kwargs, key)
+
+    def divert(name: str, through: Callable) -> None:
+        nonlocal cache
+        cache = through(name, direct)
+
+    DIVERTS.setdefault(display, []).append(divert)
+    if display in DIVERTED:
+        divert(display, DIVERTED[display])
 
     call.__name__ = call.__qualname__ = display
     if overloads:

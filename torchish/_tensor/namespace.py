@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from torchish import _families
+from torchish._tensor.autocast import listed
 from torchish._tensor.dispatch import COMPOSITES, PLAIN, make_function, make_inplace, overloads_of
 from torchish._tensor.tensor import Tensor, TensorMeta
 from torchish.ops.declare import REGISTRY
@@ -39,7 +40,7 @@ def functions(namespace: str = "") -> dict[str, Callable]:
     for name, f in PLAIN.items():
         head, _, short = name.rpartition(".")
         if head == namespace:
-            made[short] = f
+            made[short] = listed(short, f)
     return made
 
 

@@ -64,6 +64,11 @@ def _power(x: Tensor, exponent):
     return FUNCTIONS["pow"](x, exponent)
 
 
+def use_power() -> None:
+    """Let `x ** y` be `torch.pow` always, which autocast has on a list."""
+    _binary("__pow__", FUNCTIONS["pow"])
+
+
 def _invert(self: Tensor) -> Tensor:
     if self._aval.category >= 2:
         raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")

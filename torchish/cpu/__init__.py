@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from torchish.engine.program import evaluate_all
@@ -93,3 +94,9 @@ def stream(stream: Stream | None) -> Iterator[None]:
 
 
 StreamContext = stream
+
+
+def __getattr__(name: str) -> Any:
+    if name == "amp":  # it is built on this module
+        return import_module("torchish.cpu.amp")
+    raise AttributeError(f"module 'torch.cpu' has no attribute '{name}'")

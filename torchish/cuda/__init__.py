@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -188,3 +189,9 @@ globals().update(legacy_types("torch.cuda", "cuda:0"))
 __all__ = ["current_device", "device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
            "get_device_properties", "is_available", "manual_seed", "manual_seed_all", "max_memory_allocated", "mem_get_info",
            "memory_allocated", "set_device", "synchronize", *LEGACY_NAMES.values()]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "amp":  # it is built on this module
+        return import_module("torchish.cuda.amp")
+    raise AttributeError(f"module 'torch.cuda' has no attribute '{name}'")

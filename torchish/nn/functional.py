@@ -6,6 +6,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from torchish._tensor import namespace as _namespace
+from torchish._tensor.autocast import listed as _listed
 
 if TYPE_CHECKING:
 
@@ -28,7 +29,7 @@ def _collect() -> None:
             own = callable(value) and getattr(value, "__module__", None) in (module.__name__, __name__)
             if own and not name.startswith("_") and name not in _INTERNAL and name not in found:
                 value.__module__ = __name__
-                found[name] = value
+                found[name] = _listed(name, value)
     globals().update(found)
 
 

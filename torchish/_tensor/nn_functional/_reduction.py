@@ -8,9 +8,9 @@ import warnings
 def reduction_of(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
     """ "none", "mean" or "sum"; the deprecated booleans win over `reduction`, with a warning."""
     if size_average is not None or reduce is not None:
-        reduction = legacy(size_average, reduce, stacklevel=4)
+        reduction = legacy(size_average, reduce, stacklevel=5)
     if reduction == "elementwise_mean":
-        warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=3)
+        warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=4)
         return "mean"
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")

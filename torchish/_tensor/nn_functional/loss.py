@@ -27,7 +27,7 @@ def _same_size(input: Tensor, target: Tensor) -> None:
         warnings.warn(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
             "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -77,7 +77,7 @@ def mse_loss(
     """The mean of squared differences."""
     _same_size(input, target)
     if size_average is not None or reduce is not None:
-        reduction = legacy(size_average, reduce)
+        reduction = legacy(size_average, reduce, stacklevel=4)
     x, t = _expanded(input, target)
     if weight is not None:
         return _weighted(torch.pow(x - t, 2), input, weight, reduction, True)
@@ -97,7 +97,7 @@ def l1_loss(
     """The mean of absolute differences."""
     _same_size(input, target)
     if size_average is not None or reduce is not None:
-        reduction = legacy(size_average, reduce)
+        reduction = legacy(size_average, reduce, stacklevel=4)
     x, t = _expanded(input, target)
     if weight is not None:
         return _weighted(torch.abs(x - t), input, weight, reduction, True)
@@ -191,13 +191,13 @@ def kl_div(
     """Kullback-Leibler divergence of `target` from log-probabilities `input`."""
     how = reduction
     if size_average is not None or reduce is not None:
-        how = legacy(size_average, reduce)
+        how = legacy(size_average, reduce, stacklevel=4)
     elif reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
-            stacklevel=2,
+            stacklevel=3,
         )
     how = "sum" if how == "batchmean" else reduction_of(how)
     if log_target:

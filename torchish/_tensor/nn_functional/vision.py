@@ -146,13 +146,13 @@ GRID_SAMPLE_INTERPOLATION_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2}
 GRID_SAMPLE_PADDING_MODES = {"zeros": 0, "border": 1, "reflection": 2}
 
 
-def _default_corners(align_corners: bool | None) -> bool:
+def _default_corners(align_corners: bool | None, stacklevel: int = 3) -> bool:
     if align_corners is None:
         warnings.warn(
             "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
             "specify "
             "align_corners=True if the old behavior is desired. See the documentation of grid_sample for details.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
         return False
     return align_corners
@@ -168,7 +168,7 @@ def grid_sample(
         raise ValueError(
             f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'"
         )
-    align_corners = _default_corners(align_corners)
+    align_corners = _default_corners(align_corners, 4)
     a, g = input._aval, grid._aval
     if a.ndim != g.ndim and a.ndim in (4, 5):
         raise RuntimeError(
