@@ -48,14 +48,15 @@ NOT_COUNTED = (
     Reason("modules, which have rows of their own or are no functions", "torch.nn",
            "attention common_types functional grad init intrinsic modules parallel parameter qat quantizable quantized utils"),
     Reason("modules, which have rows of their own or are no functions", "torch.nn.utils",
-           "clip_grad convert_parameters fusion init memory_format parametrizations parametrize prune rnn spectral_norm stateless "
+           "clip_grad convert_parameters fusion init memory_format parametrizations parametrize rnn spectral_norm stateless "
            "weight_norm"),
     Reason("modules, which have rows of their own or are no functions", "torch.autograd",
            "anomaly_mode forward_ad function functional grad_mode graph profiler profiler_legacy profiler_util"),
     Reason("modules, which have rows of their own or are no functions", "torch.utils.data",
            "dataloader datapipes dataset distributed graph graph_settings sampler"),
     Reason("modules, which have rows of their own or are no functions", "torch.*",
-           "torch lr_scheduler swa_utils windows maskedtensor grad autocast_mode grad_scaler"),
+           "torch lr_scheduler swa_utils windows maskedtensor autocast_mode grad_scaler"),
+    Reason("modules, which have rows of their own or are no functions", "torch.nn.functional", "grad"),
     Reason("names that a module imported for its own use", "torch.*",
            "Tensor DType BroadcastingList[123] boolean_dispatch assert_int_or_pair handle_torch_function has_torch_function\\w* "
            "is_tensor_like variable PRIVATE_OPS USE_\\w+ classproperty get_file_path prepare_multiprocessing_environment"),
@@ -71,13 +72,12 @@ NOT_COUNTED = (
            "parse_\\w+ unify_type_list fork wait"),
     Reason("the internals of PyTorch's dispatcher and threads", "torch",
            "DispatchKey DispatchKeySet ExcludeDispatchKeyGuard DisableTorchFunction\\w* Tag StorageBase init_num_threads"),
-    Reason("symbolic sizes of torch.export", "torch", "Sym\\w+ sym_\\w+"),
     Reason("quantisation", "torch.*",
            "Q\\w+Storage q_\\w+ qu?int\\w+ qscheme int_repr (de)?quantize\\w* quantized_\\w+ per_(tensor|channel)_\\w+ fake_quantize_\\w+ "
            "fused_moving_avg_obs_fake_quant choose_qparams_optimized empty_quantized"),
     Reason("dtypes that hold bits for quantisation kernels", "torch", "bit bits\\w+ u?int[1-7] float4_e2m1fn_x2"),
     Reason("sparse and nested layouts", "torch.*",
-           "sparse_\\w+ \\w*(col|crow|ccol|row)?_?indices(_copy)? values(_copy)? coalesce is_coalesced dense_dim "
+           "sparse_\\w+ ((col|crow|ccol|row)_)?indices(_copy)? values(_copy)? coalesce is_coalesced dense_dim "
            "to_sparse\\w* to_padded_tensor resize_as_sparse_ d?smm hsp?mm h?spmm saddmm sspaddmm jagged"),
     Reason("kernels of one vendor", "torch.*",
            "cudnn_\\w+ miopen_\\w+ mkldnn_\\w+ to_mkldnn fbgemm_\\w+ batch_norm_(stats|elemt|gather\\w+|backward\\w+|update_stats) "
@@ -90,7 +90,12 @@ NOT_COUNTED = (
 )  # fmt: skip
 
 # Names that do count, and are absent.
-ABSENT: tuple[Reason, ...] = ()
+ABSENT = (
+    Reason("complex numbers of two 16-bit halves, which XLA lacks", "torch.*", "chalf complex32"),
+    Reason("PyTorch itself has no such function for dense tensors", "torch", "native_norm"),
+    Reason("indexing by the first-class dimensions of functorch.dim", "torch.Tensor", "index"),
+    Reason("products of scaled 8-bit floats, for some GPUs' own instructions", "torch.nn.functional", "scaled_mm scaled_grouped_mm"),
+)  # fmt: skip
 
 
 class Row(NamedTuple):

@@ -74,6 +74,11 @@ _FROM = {
         "set_autocast_cpu_dtype set_autocast_cpu_enabled set_autocast_dtype set_autocast_enabled set_autocast_gpu_dtype".split(),
         "amp.autocast_mode",
     ),
+    **dict.fromkeys(
+        "SymBool SymFloat SymInt sym_constrain_range sym_constrain_range_for_size sym_float sym_fresh_size sym_int sym_ite sym_max "
+        "sym_min sym_not sym_sqrt sym_sum".split(),
+        "_symbolic",
+    ),
 }  # fmt: skip
 
 

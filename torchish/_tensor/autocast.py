@@ -35,8 +35,8 @@ DEFAULT_DTYPES = {
 
 _PRODUCTS = (
     "addbmm addmm baddbmm bmm chain_matmul conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d "
-    "linalg_multi_dot linalg_vecdot linear matmul mm prelu scaled_dot_product_attention inner linalg_matmul linalg_matrix_exp "
-    "matrix_exp linalg_matrix_power matrix_power lstm rnn_tanh rnn_relu rnn_tanh_cell rnn_relu_cell"
+    "linalg_multi_dot linalg_vecdot linear matmul mm prelu scaled_dot_product_attention linalg_matmul linalg_matrix_exp "
+    "matrix_exp lstm rnn_tanh rnn_relu rnn_tanh_cell rnn_relu_cell"
 )
 _CPU_FLOAT32 = (
     "adaptive_avg_pool3d adaptive_max_pool3d adaptive_max_pool3d_with_indices avg_pool3d binary_cross_entropy "
@@ -46,10 +46,10 @@ _CPU_FLOAT32 = (
     "geqrf grid_sample grid_sampler grid_sampler_2d grid_sampler_3d hinge_embedding_loss huber_loss inverse kl_div l1_loss "
     "linalg_cholesky linalg_cholesky_ex linalg_cond linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh "
     "linalg_householder_product linalg_inv linalg_inv_ex linalg_lstsq linalg_matrix_rank linalg_qr linalg_solve linalg_svd "
-    "linalg_svdvals linalg_tensorinv linalg_tensorsolve lu_solve margin_ranking_loss max_pool3d max_unpool2d max_unpool3d mse_loss "
-    "multi_margin_loss multilabel_margin_loss nanquantile nll_loss orgqr ormqr pinverse poisson_nll_loss polar prod qr "
+    "linalg_svdvals linalg_tensorinv linalg_tensorsolve linalg_solve_ex linear_cross_entropy lobpcg lu "
+    "lu_solve margin_ranking_loss max_unpool1d max_unpool2d max_unpool3d mse_loss multi_margin_loss multilabel_margin_loss nanquantile nll_loss orgqr ormqr pca_lowrank pinverse poisson_nll_loss polar prod qr "
     "quantile reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d replication_pad3d smooth_l1_loss "
-    "soft_margin_loss stft svd trace triangular_solve triplet_margin_loss view_as_complex"
+    "soft_margin_loss stft svd svd_lowrank trace triangular_solve triplet_margin_loss view_as_complex"
 )
 _CUDA_FLOAT32 = (
     "acos arccos asin arcsin binary_cross_entropy_with_logits cdist cosh cosine_embedding_loss cosine_similarity cross_entropy dist "
@@ -71,6 +71,20 @@ def _einsum(args: tuple, kwargs: dict) -> str | None:
     return LOWER if sum(1 for _ in _tensors(args)) > 1 else None
 
 
+def _inner(args: tuple, kwargs: dict) -> str | None:
+    return LOWER if all(t._aval.ndim for t in _tensors((args, tuple(kwargs.values())))) else None
+
+
+def _matrix_power(args: tuple, kwargs: dict) -> str | None:
+    n = kwargs.get("n", args[-1])
+    return LOWER if n > 1 else FLOAT32 if n == -1 else NARROWED if n < -1 else None
+
+
+def _max_pool3d(args: tuple, kwargs: dict) -> str | None:
+    indices = kwargs.get("return_indices", args[6] if len(args) > 6 else False)
+    return None if indices is True else FLOAT32
+
+
 # By device type: what each function does with its arguments.
 RULES: dict[str, dict[str, Any]] = {
     "cpu": {
@@ -82,6 +96,10 @@ RULES: dict[str, dict[str, Any]] = {
         "linalg_pinv": NARROWED,
         "pad": _pad,
         "einsum": _einsum,
+        "inner": _inner,
+        "linalg_matrix_power": _matrix_power,
+        "matrix_power": _matrix_power,
+        "max_pool3d": _max_pool3d,
     },
     "cuda": {
         **dict.fromkeys(_PRODUCTS.split(), LOWER),

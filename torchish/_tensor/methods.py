@@ -72,6 +72,7 @@ def _format_by_name(name):
 
 
 MEMORY_FORMATS = {n: memory_format(n) for n in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")}
+MEMORY_FORMATS["legacy_contiguous_format"] = MEMORY_FORMATS["contiguous_format"]
 
 
 def format_strides(t: Tensor, fmt) -> tuple[int, ...] | None:

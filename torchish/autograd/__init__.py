@@ -259,8 +259,34 @@ def __getattr__(name: str):
 
 Variable = None  # set by the package once Tensor exists
 
+
+class enforce_grad_layout_policy(grad_mode._Mode):
+    """Accepted as a call, a `with` block or a decorator: gradients always have the layout of their leaves."""
+
+    def __init__(self, enable: bool = True):
+        self.mode = enable
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: Any) -> None:
+        pass
+
+    def clone(self) -> enforce_grad_layout_policy:
+        """Another one of the same mode."""
+        return type(self)(self.mode)
+
+    _clone = clone
+
+
+def is_view_replay_enabled() -> bool:
+    """False: the history of views is kept as gradient functions."""
+    return False
+
+
 __all__ = [
-    "STATE", "Function", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "function", "functional", "grad", "grad_mode",
-    "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled", "no_grad", "profiler", "set_detect_anomaly",
+    "STATE", "Function", "anomaly_mode", "backward", "detect_anomaly", "enable_grad",
+    "enforce_grad_layout_policy", "function", "functional", "grad", "grad_mode",
+    "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled", "is_view_replay_enabled", "no_grad", "profiler", "set_detect_anomaly",
     "set_grad_enabled", "set_multithreading_enabled",
 ]  # fmt: skip

@@ -191,3 +191,15 @@ def vmap(func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = 
 vmap.__module__ = "torch.func"
 
 __all__ = ["batch_level", "vmap"]
+
+
+def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
+    """The tensor around which transforms have put theirs (with `recurse=False`, one transform off), to look at it."""
+    from torchish.engine.levels import Batched, Dual
+
+    e = tensor._read()
+    while isinstance(e, (Batched, Dual)):
+        e = e.physical if isinstance(e, Batched) else e.primal
+        if not recurse:
+            break
+    return tensor if e is tensor._read() else Tensor._wrap(e)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum as _Enum
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,3 +38,21 @@ _collect()
 
 GRID_SAMPLE_INTERPOLATION_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2}
 GRID_SAMPLE_PADDING_MODES = {"zeros": 0, "border": 1, "reflection": 2}
+
+
+class ScalingType(_Enum):
+    """How finely a quantised operand is scaled."""
+
+    TensorWise = 0
+    RowWise = 1
+    BlockWise1x16 = 2
+    BlockWise1x32 = 3
+    BlockWise1x128 = 4
+    BlockWise128x128 = 5
+
+
+class SwizzleType(_Enum):
+    """How the scales of a quantised operand lie in memory."""
+
+    NO_SWIZZLE = 0
+    SWIZZLE_32_4_4 = 1

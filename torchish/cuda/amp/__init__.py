@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from torchish import amp
-from torchish._dtypes import float16, dtype
+from torchish._dtypes import dtype, float16
 from torchish.amp import autocast_mode
 from torchish.cuda import is_available
 
