@@ -16,7 +16,7 @@ finally:
 
 from torchish._dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype
 from torchish._runner import install, missing_attribute, uninstall
-from torchish._tensor import methods, namespace, operators
+from torchish._tensor import methods, namespace, operators, subclasses
 from torchish._tensor.creation import as_tensor, asarray, from_jax, from_numpy, frombuffer, tensor
 from torchish._tensor.methods import TypedStorage, UntypedStorage, layout, memory_format
 from torchish._tensor.printing import set_printoptions
@@ -62,12 +62,12 @@ Tensor.__module__ = "torch"
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
 _LAZY = frozenset(
-    "_dynamo accelerator amp backends compiler cpu cuda distributed fft func linalg masked nn optim overrides serialization signal "
+    "_C _dynamo accelerator amp backends compiler cpu cuda distributed fft func linalg masked nn optim overrides serialization signal "
     "special testing".split()
 )
 _FROM = {
     "load": "serialization", "save": "serialization", "vmap": "func", "compile": "compiler", "Stream": "_streams", "Event": "_streams",
-    "GradScaler": "amp",
+    "GradScaler": "amp", "DisableTorchFunctionSubclass": "_tensor.subclasses", "DisableTorchFunction": "_tensor.subclasses",
     **dict.fromkeys(
         "autocast autocast_decrement_nesting autocast_increment_nesting clear_autocast_cache get_autocast_cpu_dtype get_autocast_dtype "
         "get_autocast_gpu_dtype is_autocast_cache_enabled is_autocast_cpu_enabled is_autocast_enabled set_autocast_cache_enabled "

@@ -6,32 +6,28 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from torchish._tensor import subclasses
 from torchish._tensor.tensor import Tensor
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Whether any of the objects, tensors aside, has `__torch_function__`."""
-    return any(not isinstance(x, Tensor) and hasattr(type(x), "__torch_function__") for x in relevant_args)
+    """Whether any of the objects is of a class that answers calls with its own `__torch_function__`."""
+    return not subclasses.STATE.disabled and bool(subclasses.overloaded(tuple(relevant_args)))
 
 
 def has_torch_function_unary(x: Any) -> bool:
-    """Whether an object that is not a tensor has `__torch_function__`."""
+    """`has_torch_function` of one object."""
     return has_torch_function((x,))
 
 
 def has_torch_function_variadic(*args: Any) -> bool:
-    """Whether any of the objects, tensors aside, has `__torch_function__`."""
+    """`has_torch_function` of its arguments."""
     return has_torch_function(args)
 
 
 def handle_torch_function(public_api: Callable, relevant_args: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
     """What the first of `relevant_args` to answer makes of the call; TypeError when none does."""
-    candidates: list[Any] = []
-    for x in relevant_args:
-        if has_torch_function((x,)) and type(x) not in map(type, candidates):
-            # a subclass goes before its superclass, otherwise the leftmost goes first
-            place = next((i for i, y in enumerate(candidates) if issubclass(type(x), type(y))), len(candidates))
-            candidates.insert(place, x)
+    candidates = subclasses.overloaded(tuple(relevant_args))
     types = tuple(map(type, candidates))
     for x in candidates:
         result = x.__torch_function__(public_api, types, args, kwargs)

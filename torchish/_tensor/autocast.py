@@ -47,7 +47,8 @@ _CPU_FLOAT32 = (
     "linalg_cholesky linalg_cholesky_ex linalg_cond linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh "
     "linalg_householder_product linalg_inv linalg_inv_ex linalg_lstsq linalg_matrix_rank linalg_qr linalg_solve linalg_svd "
     "linalg_svdvals linalg_tensorinv linalg_tensorsolve linalg_solve_ex linear_cross_entropy lobpcg lu "
-    "lu_solve margin_ranking_loss max_unpool1d max_unpool2d max_unpool3d mse_loss multi_margin_loss multilabel_margin_loss nanquantile nll_loss orgqr ormqr pca_lowrank pinverse poisson_nll_loss polar prod qr "
+    "lu_solve margin_ranking_loss max_unpool1d max_unpool2d max_unpool3d mse_loss multi_margin_loss "
+    "multilabel_margin_loss nanquantile nll_loss orgqr ormqr pca_lowrank pinverse poisson_nll_loss polar prod qr "
     "quantile reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d replication_pad3d smooth_l1_loss "
     "soft_margin_loss stft svd svd_lowrank trace triangular_solve triplet_margin_loss view_as_complex"
 )

@@ -336,7 +336,14 @@ def legacy_constructor(cls, args: tuple, kwargs: dict) -> Tensor:
     """`torch.Tensor(2, 3)`, `torch.FloatTensor([1, 2])`: sizes give memory, data gives a copy."""
     d = getattr(cls, "_legacy_dtype", None) or dt.get_default_dtype()
     where = getattr(cls, "_legacy_device", CPU)
-    kwargs.pop("device", None)
+    if wrong := sorted(kwargs.keys() - {"device"}):
+        got = ", ".join([type(a).__name__ for a in args] + [f"{k}={type_name(v)}" for k, v in kwargs.items()])
+        raise TypeError(
+            f"new() received an invalid combination of arguments - got ({got}), but expected one of:\n"
+            f" * (*, torch.device device = None)\n      didn't match because some of the keywords were incorrect: {', '.join(wrong)}\n"
+            " * (Tensor other)\n * (tuple of ints size, *, torch.device device = None)\n"
+            " * (object data, *, torch.device device = None)\n"
+        )
     if len(args) == 1 and isinstance(args[0], Tensor):
         src = args[0]
         if src._aval.torch_dtype is not d and cls is not Tensor and hasattr(cls, "_legacy_dtype"):
@@ -422,7 +429,9 @@ def legacy_types(prefix: str = "torch", where: str = CPU) -> dict[str, type]:
     made: dict[str, type] = {}
     for d, name in dt.LEGACY_NAMES.items():
         made[name] = _LegacyMeta(
-            name, (Tensor,), {"__module__": prefix, "_legacy_dtype": d, "_legacy_device": where, "dtype": d}
+            name,
+            (Tensor,),
+            {"__module__": prefix, "_legacy_dtype": d, "_legacy_device": where, "dtype": d, "__torch_function__": None},
         )
         if where == CPU:
             _LEGACY_CLASSES[d] = made[name]

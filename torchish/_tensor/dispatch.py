@@ -328,6 +328,8 @@ def overloads_of(name: str) -> list[Overload]:
     return found
 
 
+# Once there is a subclass of Tensor that answers calls itself (`subclasses.py`): the function that asks it.
+INTERCEPT: list[Callable] = []
 # How each function made here is diverted, by its name in PyTorch, and what the diverted ones go through instead.
 DIVERTS: dict[str, list[Callable]] = {}
 DIVERTED: dict[str, Callable] = {}
@@ -349,6 +351,10 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
         return general(args, kwargs, key)
 
     def general(args: tuple, kwargs: dict, key: tuple | None = None):
+        if INTERCEPT and (asked := INTERCEPT[0](call, args, kwargs)) is not None:
+            if asked[0]:
+                return asked[1]
+            key = None
         out = None
         if has_out and "out" in kwargs:
             kwargs = dict(kwargs)
@@ -367,9 +373,9 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
             if key is not None:
                 _remember(plans, key, o, args, kwargs, apply, general)
             return o.run(values)
-        tf = _torch_function(args, kwargs)
-        if tf is not None:
-            return tf.__torch_function__(call, (type(tf),), args, kwargs)
+        _ask(call, args, kwargs, found := [])
+        if found:
+            return found[0]
         raise invalid_arguments(display, overloads, args, kwargs, method)
 
     def direct(*args, **kwargs):
@@ -395,11 +401,13 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
     return call
 
 
-def _torch_function(args: tuple, kwargs: dict):
-    for x in (*args, *kwargs.values()):
-        if not isinstance(x, Tensor) and hasattr(type(x), "__torch_function__"):
-            return x
-    return None
+def _ask(function: Callable, args: tuple, kwargs: dict, found: list) -> None:
+    """Put into `found` what arguments that are no tensors, but have a `__torch_function__`, make of the call, if there are any."""
+    from torchish._tensor.subclasses import intercept
+
+    asked = intercept(function, args, kwargs)
+    if asked is not None and asked[0]:
+        found.append(asked[1])
 
 
 # For each parameter type, the argument types that fit it whatever their value.
@@ -561,6 +569,10 @@ def make_inplace(public: str, overloads: list[Overload]) -> Callable:
         return general(args, kwargs, key)
 
     def general(args: tuple, kwargs: dict, key: tuple | None = None):
+        if INTERCEPT and (asked := INTERCEPT[0](call, args, kwargs)) is not None:
+            if asked[0]:
+                return asked[1]
+            key = None
         for o in usable:
             try:
                 values = bind(o.schema, args, kwargs, o.converters)

@@ -131,6 +131,10 @@ class Tensor(metaclass=TensorMeta):
         register_pytree(cls)
         if "__getattr__" in vars(cls) or "__getattribute__" in vars(cls):
             _complete()  # its own lookup does not know of methods still to come
+        if vars(cls).get("__torch_function__", cls) is not None:
+            from torchish._tensor.subclasses import prepare
+
+            prepare(cls)
 
     # --- making -----------------------------------------------------------------------------------------------
 

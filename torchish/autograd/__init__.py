@@ -285,8 +285,7 @@ def is_view_replay_enabled() -> bool:
 
 
 __all__ = [
-    "STATE", "Function", "anomaly_mode", "backward", "detect_anomaly", "enable_grad",
-    "enforce_grad_layout_policy", "function", "functional", "grad", "grad_mode",
-    "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled", "is_view_replay_enabled", "no_grad", "profiler", "set_detect_anomaly",
-    "set_grad_enabled", "set_multithreading_enabled",
+    "STATE", "Function", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "enforce_grad_layout_policy", "function",
+    "functional", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled",
+    "is_view_replay_enabled", "no_grad", "profiler", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled",
 ]  # fmt: skip

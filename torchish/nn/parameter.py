@@ -6,6 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from torchish._tensor.printing import format_parameter
+from torchish._tensor.subclasses import disabled_torch_function
 from torchish._tensor.tensor import Tensor, TensorMeta
 
 
@@ -20,6 +21,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     """A tensor that is registered as a parameter when it is assigned to a module's attribute."""
 
     __module__ = "torch.nn.parameter"
+    __torch_function__ = disabled_torch_function
     _prints_as_tensor = True
 
     def __new__(cls, data: Any = None, requires_grad: bool = True):
@@ -75,6 +77,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     """A tensor that is registered as a buffer when it is assigned to a module's attribute."""
 
     __module__ = "torch.nn.parameter"
+    __torch_function__ = disabled_torch_function
 
     def __new__(cls, data: Any = None, *, persistent: bool = True):
         if data is None:
@@ -90,6 +93,7 @@ class Buffer(Tensor, metaclass=_BufferMeta):
 class UninitializedTensorMixin:
     """What uninitialized parameters and buffers share: a dtype and device, but no shape yet."""
 
+    __torch_function__ = disabled_torch_function
     cls_to_become: Any
     _allowed = ("dtype", "device", "data", "requires_grad", "grad", "materialize", "is_leaf")
 

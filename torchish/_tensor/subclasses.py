@@ -1,0 +1,209 @@
+"""`__torch_function__`: classes that say themselves what PyTorch's functions do with their instances.
+
+A call whose arguments' types have no plan yet comes to `dispatch`'s general way, and asks here first. So tensors of no such class pay
+nothing. What reaches Python code without passing there (properties, indexing, functions of nn.functional) is wrapped when the
+first subclass of Tensor with a `__torch_function__` of its own, or with PyTorch's default one, is defined.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterable
+from types import FunctionType
+from typing import Any
+
+from torchish._tensor import dispatch
+from torchish._tensor.builtin_methods import BuiltInMethod
+from torchish._tensor.tensor import Tensor
+
+
+class _State(threading.local):
+    disabled = False
+    default = False  # in a function that `Tensor.__torch_function__` calls
+
+
+STATE = _State()
+
+
+class DisableTorchFunctionSubclass:
+    """A block in which `__torch_function__` is not asked."""
+
+    __module__ = "torch"
+
+    def __enter__(self) -> None:
+        self._previous = STATE.disabled
+        STATE.disabled = True
+
+    def __exit__(self, *exc: Any) -> None:
+        STATE.disabled = self._previous
+
+
+DisableTorchFunction = DisableTorchFunctionSubclass
+
+
+def disabled_torch_function(func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    """The `__torch_function__` of a class whose instances are like any tensor: results are plain tensors."""
+    with DisableTorchFunctionSubclass():
+        return func(*args, **(kwargs or {}))
+
+
+# By class, whether its instances are asked.
+_asked: dict[type, bool] = {Tensor: False, int: False, float: False, bool: False, list: False, tuple: False, type(None): False, str: False}
+
+
+def asked(t: type) -> bool:
+    """Whether instances of a class answer calls."""
+    known = _asked.get(t)
+    if known is None:
+        f = getattr(t, "__torch_function__", None)
+        known = _asked[t] = f is not None and getattr(f, "__func__", f) is not disabled_torch_function
+    return known
+
+
+def overloaded(values: Iterable[Any]) -> list[Any]:
+    """The arguments that answer, one of each class, in the order in which they are asked; lists are looked into."""
+    found: list[Any] = []
+
+    def look(x: Any) -> None:
+        t = type(x)
+        if asked(t) and all(type(y) is not t for y in found):
+            # a subclass goes before its superclass, otherwise the leftmost goes first
+            found.insert(next((i for i, y in enumerate(found) if issubclass(t, type(y))), len(found)), x)
+
+    for x in values:
+        if type(x) in (list, tuple):
+            for y in x:
+                look(y)
+        else:
+            look(x)
+    return found
+
+
+def answer(func: Callable, candidates: list[Any], args: tuple, kwargs: dict) -> Any:
+    """What the first of `candidates` to answer makes of the call; TypeError when none does."""
+    types = tuple(map(type, candidates))
+    for x in candidates:
+        got = x.__torch_function__(func, types, args, kwargs or None)
+        if got is not NotImplemented:
+            return got
+    method = getattr(Tensor, func.__name__, None) is func
+    lines = "".join(f"  - tensor subclass {t!r}\n" for t in types)
+    raise TypeError(
+        f"Multiple dispatch failed for 'torch.{'Tensor.' if method else ''}{func.__name__}'; all __torch_function__ handlers returned "
+        f"NotImplemented:\n\n{lines}\nFor more information, try re-running with TORCH_LOGS=not_implemented"
+    )
+
+
+def intercept(func: Callable, args: tuple, kwargs: dict) -> tuple[bool, Any] | None:
+    """Whether a call was answered, and how; None when its arguments are all plain."""
+    candidates = overloaded((*args, *kwargs.values()))
+    if not candidates:
+        return None
+    return (False, None) if STATE.disabled else (True, answer(func, candidates, args, kwargs))
+
+
+# --- PyTorch's default -------------------------------------------------------------------------------------
+
+
+def convert(result: Any, cls: type) -> Any:
+    """Tensors in a result as instances of `cls`."""
+    if cls is Tensor:
+        return result
+    if isinstance(result, Tensor) and not isinstance(result, cls):
+        return result.as_subclass(cls)  # type: ignore[attr-defined]
+    if isinstance(result, (tuple, list)):
+        return type(result)([convert(r, cls) for r in result])
+    return result
+
+
+def __torch_function__(cls: type, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None) -> Any:
+    """Call `func` with the arguments as plain tensors; its results are instances of the subclass."""
+    if STATE.default or not all(issubclass(cls, t) for t in types):
+        return NotImplemented  # asked while it answers: by a function of another library, PyTorch's own say
+    with DisableTorchFunctionSubclass():
+        STATE.default = True
+        try:
+            result = func(*args, **(kwargs or {}))
+        finally:
+            STATE.default = False
+        return result if func in _KEPT else convert(result, cls)
+
+
+_KEPT = {Tensor.__dict__[name].__get__ for name in ("grad", "_grad") if hasattr(Tensor.__dict__.get(name), "__get__")}
+
+__torch_function__.__qualname__ = "Tensor.__torch_function__"
+Tensor.__torch_function__ = classmethod(__torch_function__)  # type: ignore[attr-defined]
+
+
+# --- what does not come by the general way -------------------------------------------------------------------
+
+_DUNDERS = frozenset(("__getitem__", "__setitem__", "__repr__", "__deepcopy__", "__reduce_ex__", "__len__", "__contains__", "__array__"))
+_NEVER = frozenset(("as_subclass", "requires_grad_", "is_leaf"))
+
+
+def _wrapped(f: Callable) -> Callable:
+    @functools.wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if STATE.disabled:
+            return f(*args, **kwargs)
+        candidates = overloaded((*args, *kwargs.values()))
+        return answer(shown, candidates, args, kwargs) if candidates else f(*args, **kwargs)
+
+    shown = f
+    return call
+
+
+def _property(p: property) -> property:
+    def get(self: Tensor) -> Any:
+        return p.__get__(self) if STATE.disabled else answer(p.__get__, [self], (self,), {})
+
+    def set_(self: Tensor, value: Any) -> None:
+        if STATE.disabled:
+            p.__set__(self, value)
+        else:
+            answer(p.__set__, [self], (self, value), {})
+
+    return property(get, set_, p.fdel, p.__doc__)
+
+
+def _home(cls: type, name: str) -> type | None:
+    return next((c for c in cls.__mro__ if name in vars(c)), None)
+
+
+def prepare(cls: type) -> None:
+    """Make a new subclass of Tensor answer for what does not come by the general way."""
+    from torchish._tensor.namespace import complete
+
+    if not asked(cls):
+        return
+    complete()
+    _open()
+    for name, value in list(vars(Tensor).items()):
+        if (name[:1] == "_" and name not in _DUNDERS) or name in _NEVER or _home(cls, name) is not Tensor:
+            continue
+        if isinstance(value, property):
+            setattr(cls, name, _property(value))
+        elif isinstance(value, BuiltInMethod) and not hasattr(value.function, "_overloads"):
+            setattr(cls, name, BuiltInMethod(_wrapped(value.function)))
+        elif isinstance(value, FunctionType) and not hasattr(value, "_overloads"):
+            setattr(cls, name, _wrapped(value))
+
+
+def _open() -> None:
+    """Let calls be answered, from the first such class on."""
+    if dispatch.INTERCEPT:
+        return
+    import torchish
+    from torchish._tensor import operators
+    from torchish.nn import functional
+
+    dispatch.INTERCEPT.append(intercept)
+    operators.use_power()
+    for name in _DUNDERS:  # by which they are asked
+        Tensor.__dict__[name].__name__ = name
+    for module, names in ((functional, list(vars(functional))), (torchish, list(dispatch.PLAIN))):
+        for name in names:
+            f = vars(module).get(name)
+            if isinstance(f, FunctionType) and name[:1] != "_" and not hasattr(f, "_overloads"):
+                setattr(module, name, _wrapped(f))
