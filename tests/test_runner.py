@@ -260,7 +260,8 @@ def test_what_cannot_be_run_is_reported_as_by_python(args, python, torchish, tmp
 
 
 def test_interrupt_from_the_keyboard(toy, tmp_path):
-    write(tmp_path, {"script.py": "import time\nprint('ready', flush=True); time.sleep(60)"})
+    listen = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # what runs in the background is started without
+    write(tmp_path, {"script.py": f"import signal, time; {listen}\nprint('ready', flush=True); time.sleep(60)"})
     with subprocess.Popen(
         [sys.executable, "-m", "torchish", "script.py"],
         cwd=tmp_path,

@@ -252,3 +252,29 @@ def test_inside_jax_transforms():
     np.testing.assert_allclose(np.asarray(got), np.diag(6 * x))
     got = jax.jit(lambda t: torchish.vmap(torchish.sin)(t))(torchish.tensor(x))
     np.testing.assert_allclose(np.asarray(got), np.sin(x), 1e-6)
+
+
+@pytest.mark.parametrize("used", [0, 1, 2])
+def test_a_function_with_results_that_nothing_used(used):
+    """The missing gradients of a custom function inside `vmap` are zeros like any others, which can be looked at."""
+
+    def compute(t):
+        class Cube(t.autograd.Function):
+            generate_vmap_rule = True
+
+            @staticmethod
+            def forward(x):
+                return x**3, 3 * x**2
+
+            @staticmethod
+            def setup_context(ctx, inputs, output):
+                ctx.save_for_backward(inputs[0], output[1])
+
+            @staticmethod
+            def backward(ctx, g, gdx):
+                x, dx = ctx.saved_tensors
+                return g * dx + gdx * 6 * x
+
+        return t.func.vmap(t.func.grad(lambda x: Cube.apply(x)[used] if used < 2 else sum(Cube.apply(x))))(t.arange(4.0))
+
+    assert repr(compute(torchish)) == repr(compute(pytorch))

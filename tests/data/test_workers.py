@@ -310,7 +310,9 @@ def test_an_iterator_dropped_in_the_middle_ends_its_workers():
 
 def script(code, *args, **options):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, *args, "-c", "import torchish as torch, os, signal, sys, time\n" + textwrap.dedent(code)]
+    # what runs in the background is started with Ctrl-C ignored
+    head = "import torchish as torch, os, signal, sys, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    command = [sys.executable, *args, "-c", head + textwrap.dedent(code)]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
     )

@@ -895,10 +895,9 @@ def _store_grad(t: Tensor, g, record: bool) -> None:
 
 
 def _zeros(a, record: bool):
-    import numpy as np
+    from torchish.engine.levels import zeros  # on a device, also where `a` is that of a batched value
 
-    e = Expr(None, (), a, np.zeros(a.shape, a.dtype))
-    return Tensor._wrap(e) if record else e
+    return Tensor._wrap(zeros(a)) if record else zeros(a)
 
 
 def _has_nan(g, record: bool) -> bool:

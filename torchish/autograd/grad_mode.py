@@ -71,7 +71,7 @@ class _Mode:
 class no_grad(_Mode):
     """Operations inside are not recorded. Context manager and decorator."""
 
-    __module__ = "torch"
+    __module__ = "torch.autograd.grad_mode"
 
     def __new__(cls, function=None):
         self = super().__new__(cls)
@@ -88,7 +88,7 @@ class no_grad(_Mode):
 class enable_grad(_Mode):
     """Operations inside are recorded, also within `no_grad`. Context manager and decorator."""
 
-    __module__ = "torch"
+    __module__ = "torch.autograd.grad_mode"
 
     def __new__(cls, function=None):
         self = super().__new__(cls)
@@ -105,7 +105,7 @@ class enable_grad(_Mode):
 class set_grad_enabled(_Mode):
     """Switch recording on or off: as a function at once, as a context manager until its end."""
 
-    __module__ = "torch"
+    __module__ = "torch.autograd.grad_mode"
 
     def __init__(self, mode: bool):
         self._previous = is_grad_enabled()
@@ -132,7 +132,7 @@ class set_grad_enabled(_Mode):
 class inference_mode(_Mode):
     """Like `no_grad`, and the tensors made inside can never enter autograd. Context manager and decorator."""
 
-    __module__ = "torch"
+    __module__ = "torch.autograd.grad_mode"
     mode: bool
 
     def __new__(cls, mode=True):

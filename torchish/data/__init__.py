@@ -7,6 +7,7 @@
     _utils       collation, fetching, worker processes
 """
 
+from torchish._pickling import name_classes
 from torchish._runner import missing_attribute
 from torchish.data import _utils, dataloader, dataset, distributed, sampler
 from torchish.data.dataloader import DataLoader, _DatasetKind, default_collate, default_convert, get_worker_info
@@ -29,6 +30,8 @@ from torchish.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+
+name_classes(*(m.__name__ for m in (dataloader, dataset, distributed, sampler)))
 
 
 def __getattr__(name: str):

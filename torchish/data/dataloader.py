@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from torchish._pickling import reduce_ex
 from torchish._tensor.random import Generator
 from torchish.autograd import profiler
 from torchish.data._utils import collate, fetch, worker
@@ -73,6 +74,7 @@ class DataLoader(Generic[T_co]):
     """
 
     _iterator: _BaseDataLoaderIter | None
+    __reduce_ex__ = reduce_ex
     __initialized = False
 
     def __init__(

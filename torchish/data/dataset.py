@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from torchish import _random as streams
+from torchish._pickling import reduce_ex
 from torchish._tensor.random import Generator, default_generator, generator_for
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import CPU
@@ -28,6 +29,8 @@ class Dataset(Generic[T_co]):
 
     def __add__(self, other: Dataset) -> ConcatDataset:
         return ConcatDataset([self, other])
+
+    __reduce_ex__ = reduce_ex
 
 
 class IterableDataset(Dataset[T_co], Iterable[T_co]):

@@ -10,6 +10,7 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish import _random as streams
+from torchish._pickling import reduce_ex
 from torchish._tensor.creation import as_tensor
 from torchish._tensor.random import Generator, generator_for
 from torchish._tensor.tensor import Tensor
@@ -39,6 +40,8 @@ class Sampler(Generic[T_co]):
 
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError
+
+    __reduce_ex__ = reduce_ex
 
 
 class SequentialSampler(Sampler[int]):

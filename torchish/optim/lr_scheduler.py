@@ -16,6 +16,7 @@ from functools import partial, wraps
 from typing import Any
 from weakref import ref
 
+from torchish._pickling import reduce_ex
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import no_grad
 from torchish.optim.optimizer import Optimizer
@@ -77,6 +78,7 @@ class LRScheduler:
 
     _get_lr_called_within_step = False
     _is_initial = False
+    __reduce_ex__ = reduce_ex
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         _check_optimizer(optimizer)

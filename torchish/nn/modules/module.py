@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
+from torchish._pickling import reduce_ex
 from torchish._tensor.tensor import Tensor
 from torchish.nn.modules._conversion import Conversion
 from torchish.nn.modules._hooks import (
@@ -221,12 +222,7 @@ class Module(Hooks, Conversion, StateDict):
     def __getstate__(self) -> dict:
         return {k: v for k, v in self.__dict__.items() if k != "_compiled_call_impl"}
 
-    def __reduce_ex__(self, protocol):
-        cls = type(self)
-        if cls.__module__.partition(".")[0] != "torch":
-            return super().__reduce_ex__(protocol)
-        # our own classes answer to PyTorch's names, which may not be importable where this is unpickled
-        return _new_module, (cls.__qualname__,), self.__getstate__() if hasattr(self, "__getstate__") else self.__dict__
+    __reduce_ex__ = reduce_ex
 
     def __setstate__(self, state: dict) -> None:
         self.__dict__.update(state)
@@ -450,14 +446,6 @@ for _part in (Hooks, Conversion, StateDict):
     for _f in vars(_part).values():
         if isinstance(_f, FunctionType):
             _f.__qualname__ = f"Module.{_f.__name__}"
-
-
-def _new_module(name: str) -> Module:
-    """An empty instance of a module class of torch.nn, for unpickling."""
-    import torchish.nn
-
-    cls = getattr(torchish.nn, name)
-    return cls.__new__(cls)
 
 
 def _replaced(new: Any, old: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torchish as torch
+from torchish._pickling import name_classes, reduce_ex
 from torchish._tensor.tensor import Tensor
 from torchish.nn.modules.module import Module
 from torchish.nn.utils.convert_parameters import parameters_to_vector
@@ -18,6 +19,7 @@ class BasePruningMethod(ABC):
 
     _tensor_name: str
     PRUNING_TYPE: str
+    __reduce_ex__ = reduce_ex
 
     def __call__(self, module: Module, inputs: Any) -> None:
         setattr(module, self._tensor_name, self.apply_mask(module))
@@ -364,3 +366,6 @@ def remove(module: Module, name: str) -> Module:
 def is_pruned(module: Module) -> bool:
     """Whether anything in the module is pruned."""
     return any(isinstance(h, BasePruningMethod) for m in module.modules() for h in m._forward_pre_hooks.values())
+
+
+name_classes(__name__)
