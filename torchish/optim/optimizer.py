@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._pickling import reduce_ex
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import Expr, Spec, aval, emit_multi
@@ -85,6 +86,8 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+
+    __reduce_ex__ = reduce_ex
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
