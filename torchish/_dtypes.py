@@ -96,6 +96,11 @@ LEGACY_NAMES = {
 
 # The names that PyTorch's C++ messages use ("result type Float can't be cast to ...").
 SCALAR_TYPE_NAMES = {d: n.removesuffix("Tensor") for d, n in LEGACY_NAMES.items()}
+# what errors from C++ call a type: the oldest ones by their Python classes
+TYPE_TEXTS = {
+    d: f"torch.{n}Tensor" if n in ("Byte", "Char", "Short", "Int", "Long", "Half", "Float", "Double") else f"CPU{n}Type"
+    for d, n in SCALAR_TYPE_NAMES.items()
+}
 
 _default = float32
 

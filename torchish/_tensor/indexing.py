@@ -7,6 +7,7 @@ elements the mask picks: then the assignment is a select between two arrays, and
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
 from collections.abc import Callable
@@ -381,15 +382,22 @@ def assignable(t: Tensor, value: Any):
         return value
     kind = type(value)
     if kind is float or kind is int or kind is bool or kind is complex:
-        return fitting(value, t._aval.torch_dtype)
+        return _storable(value, t._aval.torch_dtype)
     if isinstance(value, (bool, int, float, complex)) and not isinstance(value, np.bool_):
         plain: Any = next(k for k in (bool, int, float, complex) if isinstance(value, k))
-        return fitting(plain(value), t._aval.torch_dtype)
+        return _storable(plain(value), t._aval.torch_dtype)
     if isinstance(value, np.integer):
-        return fitting(int(value), t._aval.torch_dtype)
+        return _storable(int(value), t._aval.torch_dtype)
     if hasattr(value, "__jax_array__") or type(value).__module__.startswith("jax"):
         return tensor(value)
     raise TypeError(f"can't assign a {type_name_of(value)} to a torch.{dt.LEGACY_NAMES[t._aval.torch_dtype]}")
+
+
+def _storable(x, d: dt.dtype):
+    """A number that `t[...] = x` may store in dtype `d`: as `fitting`, but half types go by way of float64."""
+    if type(x) is int and not -(2**63) <= x < 2**63:
+        raise ValueError("Overflow when unpacking long long")
+    return fitting(x, dt.float64 if d.category == 2 and d.itemsize < 4 else d)
 
 
 def type_name_of(value: Any) -> str:
@@ -398,24 +406,25 @@ def type_name_of(value: Any) -> str:
 
 
 _C_NAMES = {
-    "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t", "float16": "at::Half",
-    "bfloat16": "at::BFloat16", "float32": "float", "float64": "double", "complex64": "c10::complex<float>",
+    "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t", "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double", "complex64": "c10::complex<float>",
     "complex128": "c10::complex<double>", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
 }  # fmt: skip
 _LARGEST = {dt.float16: 65504.0, dt.bfloat16: 3.3895313892515355e38, dt.float32: 3.4028234663852886e38}
+_LARGEST[dt.complex64] = _LARGEST[dt.float32]
 
 
 def fitting(x, d: dt.dtype):
-    """The number itself when PyTorch lets dtype `d` hold it; RuntimeError or ValueError otherwise."""
+    """The number itself when PyTorch lets dtype `d` hold it; RuntimeError or OverflowError otherwise."""
+    if type(x) is int and not -(2**63) <= x < 2**63:
+        if not 0 <= x < 2**64:
+            raise OverflowError("int too big to convert" if x > 0 else "can't convert negative int to unsigned")
+        if d.category != 1:
+            x = float(x) if d.category else True  # programs take signed integers of 64 bits
     if type(x) is bool or d.category == 0:
-        if type(x) is int and not -(2**63) <= x < 2**64:
-            raise ValueError("Overflow when unpacking long long")
         return x
-    if type(x) is int:
-        if not -(2**63) <= x < 2**64:
-            raise ValueError("Overflow when unpacking long long")
-        if d is dt.int64 or d.category > 1 and d is not dt.float16:
-            return x
+    if type(x) is int and d.category > 1 and d is not dt.float16:
+        return x
     if type(x) is complex and d.category != 3:
         if x.imag:
             raise RuntimeError(f"value cannot be converted to type {_C_NAMES.get(d.name, d.name)} without overflow")
@@ -425,7 +434,7 @@ def fitting(x, d: dt.dtype):
         low = info.min if d.is_signed else -int(info.max)  # negative numbers wrap into unsigned types
         if x != x or not low <= int(x if abs(x) != float("inf") else 2**70) <= info.max:
             raise RuntimeError(f"value cannot be converted to type {_C_NAMES[d.name]} without overflow")
-    elif d in _LARGEST and abs(x) > _LARGEST[d] and abs(x) != float("inf"):
+    elif d in _LARGEST and (_LARGEST[d] < abs(x.real) < math.inf or _LARGEST[d] < abs(x.imag) < math.inf):
         raise RuntimeError(f"value cannot be converted to type {_C_NAMES[d.name]} without overflow")
     return x
 

@@ -75,6 +75,10 @@ def _invert(self: Tensor) -> Tensor:
     return FUNCTIONS["bitwise_not"](self)
 
 
+def _reversed(self: Tensor) -> Tensor:
+    return FUNCTIONS["flip"](self, 0) if self._aval.ndim else self
+
+
 def install(functions: dict) -> None:
     """Give `Tensor` its operators, over the functions of the torch namespace."""
     FUNCTIONS.update(functions)
@@ -92,6 +96,7 @@ def install(functions: dict) -> None:
     for name in _COMPARISON:
         _binary(f"__{name}__", functions[name])
     Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
+    Tensor.__reversed__ = _reversed  # type: ignore[attr-defined]
     Tensor.__neg__ = lambda self: FUNCTIONS["neg"](self)  # type: ignore[method-assign]
     Tensor.__pos__ = lambda self: FUNCTIONS["positive"](self)  # type: ignore[method-assign]
     Tensor.__abs__ = lambda self: FUNCTIONS["abs"](self)  # type: ignore[attr-defined]

@@ -281,7 +281,15 @@ def _check_rows(input: Tensor, dim: int, index: Tensor, source: Tensor, name: st
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
             f"{list(input.shape)} source.shape = {list(source.shape)}"
         )
-    check_positions(index, _wide(input)[dim], lambda i: IndexError("index out of range in self"))
+    n = _wide(input)[dim]
+    apart = name == "index_add_" and input._aval.ndim > 1  # slices, not elements: another kernel, another error
+
+    def outside(i: int) -> Exception:
+        if apart:
+            return RuntimeError(f"index {i} is out of bounds for dimension {dim} with size {n}")
+        return IndexError("index out of range in self")
+
+    check_positions(index, n, outside)
     return dim
 
 

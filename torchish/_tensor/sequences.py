@@ -88,7 +88,7 @@ def _arange(start, end, step, dtype, out, device, requires_grad) -> Tensor:
     d = factory_dtype(dtype, out, inferred)
     if d.category in (0, 3):
         raise NotImplementedError(f"\"arange_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[d]}'")
-    if step == 0:
+    if step == 0 or step != step:
         raise RuntimeError("step must be nonzero")
     if not all(math.isfinite(x) for x in (start, end)):
         raise RuntimeError(f"unsupported range: {start:g} -> {end:g}")

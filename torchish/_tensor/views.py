@@ -240,7 +240,7 @@ def expand(input: Tensor, size: Shape) -> Tensor:
     pad = len(size) - a.ndim
     if pad < 0:
         raise RuntimeError(
-            f"expand({_legacy(a)}{{{list(a.shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) "
+            f"expand({dt.TYPE_TEXTS[a.torch_dtype]}{{{list(a.shape)}}}, size={list(size)}): the number of sizes provided ({len(size)}) "
             f"must be greater or equal to the number of dimensions in the tensor ({a.ndim})"
         )
     shape: list = []
@@ -270,11 +270,6 @@ def expand(input: Tensor, size: Shape) -> Tensor:
         shape.append(n)
     out = tuple(reversed(shape))
     return make_view(input, v.expand.spec(("T",), (out,)), (), out, tuple(reversed(strides)), input._offset)
-
-
-def _legacy(a) -> str:
-    name = dt.LEGACY_NAMES[a.torch_dtype]
-    return f"CPU{name.replace('Tensor', 'Type')}" if a.category == 3 else f"torch.{name}"
 
 
 @composite("expand_as(Tensor input, Tensor other)", function=False)

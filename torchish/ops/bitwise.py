@@ -14,7 +14,7 @@ from torchish.ops.rules import BOOL, COMPLEX, FLOATING, refuse
 _OPERANDS = ("Tensor input, Tensor other", "Tensor input, Number other", "Number self, Tensor other")
 
 
-def _bitwise(name: str, kernel: str, doc: str, f) -> list:
+def _bitwise(name: str, kernel: str, doc: str, f, *refused) -> list:
     def body(input, other):
         return f(input, other)
 
@@ -24,7 +24,7 @@ def _bitwise(name: str, kernel: str, doc: str, f) -> list:
         tensor = operands.startswith("Tensor")
         declare = op(
             f"{name}({operands})", promote=ARITH, inplace=tensor, method=tensor, out=tensor, differentiable=False,
-            check=refuse(kernel, FLOATING, COMPLEX),
+            check=refuse(kernel, FLOATING, COMPLEX, *refused),
         )  # fmt: skip
         made.append(declare(body))
     return made
@@ -62,8 +62,8 @@ def _right(x, y):
 bitwise_and = _bitwise("bitwise_and", "bitwise_and_cpu", "The conjunction of the bits.", lambda x, y: x & y)
 bitwise_or = _bitwise("bitwise_or", "bitwise_or_cpu", "The disjunction of the bits.", lambda x, y: x | y)
 bitwise_xor = _bitwise("bitwise_xor", "bitwise_xor_cpu", "The exclusive disjunction of the bits.", lambda x, y: x ^ y)
-bitwise_left_shift = _bitwise("bitwise_left_shift", "lshift_cpu", "`input * 2 ** other`, modulo the width.", _left)
-bitwise_right_shift = _bitwise("bitwise_right_shift", "rshift_cpu", "`input / 2 ** other`, rounded down.", _right)
+bitwise_left_shift = _bitwise("bitwise_left_shift", "lshift_cpu", "`input * 2 ** other`, modulo the width.", _left, BOOL)
+bitwise_right_shift = _bitwise("bitwise_right_shift", "rshift_cpu", "`input / 2 ** other`, rounded down.", _right, BOOL)
 
 
 @op("gcd(Tensor input, Tensor other)", promote=ARITH, inplace=True, differentiable=False,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from torchish.ops import lowering
 from torchish.ops.declare import op
-from torchish.ops.precision import c_type_name, type_name, widen
+from torchish.ops.precision import c_type_name, type_name, type_text, widen
 
 
 @op(
@@ -109,19 +109,13 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
     if input.dtype != weight.dtype:
         if jnp.issubdtype(weight.dtype, jnp.complexfloating) or jnp.issubdtype(input.dtype, jnp.complexfloating):
             raise RuntimeError(
-                f"Input type ({_tensor_name(input)}) and weight type ({_tensor_name(weight)}) should be the same or "
+                f"Input type ({type_text(input)}) and weight type ({type_text(weight)}) should be the same or "
                 "input "
                 "should be a MKLDNN tensor and weight is a dense tensor"
             )
         raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(weight)}")
     if input.dtype == jnp.bool_:
         raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
-
-
-def _tensor_name(x) -> str:
-    if jnp.issubdtype(x.dtype, jnp.complexfloating):
-        return f"CPU{type_name(x)}Type"
-    return f"torch.{type_name(x)}Tensor"
 
 
 def _check_forward(input, weight, bias, stride, padding, dilation, groups):

@@ -194,6 +194,9 @@ def to_dtype(v, np_dtype: np.dtype):
         return v != 0
     if jnp.issubdtype(v.dtype, jnp.floating) and jnp.issubdtype(np_dtype, jnp.integer):
         return _float_to_int(v, np_dtype)
+    if v.dtype == np.bool_ and jnp.issubdtype(np_dtype, jnp.inexact):
+        # A choice, not a conversion: XLA rewrites x * convert(mask) to where(mask, x, 0), which loses nan and inf.
+        return jnp.where(v, np.ones((), np_dtype), np.zeros((), np_dtype))
     return v.astype(np_dtype)
 
 

@@ -11,7 +11,7 @@ from jax import lax
 
 from torchish.ops import declare
 from torchish.ops.declare import broadcast_shapes, op
-from torchish.ops.precision import c_type_name, is_half, type_name, widen
+from torchish.ops.precision import c_type_name, is_half, type_name, type_text, widen
 
 Dims = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -88,7 +88,7 @@ def expandable(x, shape: tuple[int, ...]) -> None:
     pad = len(shape) - x.ndim
     if pad < 0:
         raise RuntimeError(
-            f"expand(torch.{type_name(x)}Tensor{{{list(x.shape)}}}, size={list(shape)}): the number of sizes provided "
+            f"expand({type_text(x)}{{{list(x.shape)}}}, size={list(shape)}): the number of sizes provided "
             f"({len(shape)}) must be greater or equal to the number of dimensions in the tensor ({x.ndim})"
         )
     for i in range(len(shape) - 1, pad - 1, -1):

@@ -31,6 +31,11 @@ def type_name(x) -> str:
     return dt.SCALAR_TYPE_NAMES[dt.FROM_NP[np.dtype(x.dtype)]]
 
 
+def type_text(x) -> str:
+    """How C++ writes the type of an array's tensor: torch.FloatTensor, CPUBoolType…"""
+    return dt.TYPE_TEXTS[dt.FROM_NP[np.dtype(x.dtype)]]
+
+
 def c_type_name(x) -> str:
     """The C++ name of an array's dtype: float, double, long int…"""
     return _C_NAMES.get(np.dtype(x.dtype).name, np.dtype(x.dtype).name)

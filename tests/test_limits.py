@@ -1,0 +1,66 @@
+"""What lies at the edge of the number types: nan under masks, sizes and integers past 64 bits, halves that overflow."""
+
+import pytest
+import torch
+
+import torchish
+
+
+def outcome(lib, code: str) -> str:
+    """The text of a program's last value, or of its error."""
+    names: dict = {"torch": lib, "nan": float("nan"), "inf": float("inf")}
+    *body, last = code.split("; ")
+    try:
+        exec("; ".join(body), names)
+        return repr(eval(last, names))
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+
+
+@pytest.mark.parametrize("code", [
+    "x * m", "m * x", "x * m.float()", "m.to(torch.float64) * x", "x * (x < 1)", "(x * m).sum()", "x.half() * m", "x.bfloat16() * m",
+    "x * torch.tensor(False)", "x.clone().mul_(m)", "x / m", "torch.addcmul(x, x, m.float())",
+    "w = torch.ones(3, requires_grad=True); (w * m).backward(x); w.grad",
+    "torch.nn.functional.dropout(x, 1.0)",
+])  # fmt: skip
+def test_a_mask_does_not_hide_nan_or_inf(code):
+    """XLA turns products with converted bools into choices, which PyTorch does not do."""
+    code = "x = torch.tensor([0.5, nan, inf]); m = torch.tensor([True, False, False]); " + code
+    assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("code", [
+    "torch.zeros(2**62, 4)", "torch.ones(2**61)", "torch.full((2**62, 4), 1.0)", "torch.zeros(1).new_ones(2**62, 4)",
+    "torch.ones(2).repeat(2**60)", "torch.ones(2**20, 1) + torch.ones(1).expand(2**43)", "torch.bincount(torch.tensor([2**60]))",
+])  # fmt: skip
+def test_sizes_past_memory_are_refused_at_the_call(code):
+    assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "bool", "float16", "bfloat16", "float32", "complex64"])
+@pytest.mark.parametrize("number", ["2**63 - 1", "2**63", "2**64", "-(2**63) - 1", "70000", "1e10", "1e39", "-1e39", "2j"])
+@pytest.mark.parametrize("write", [
+    "t[0] = {}; t", "t[[0]] = {}; t", "t[t == 1] = {}; t", "t.fill_({})", "t.masked_fill(t == 1, {})",
+    "torch.full((2,), {}, dtype=t.dtype)",
+])  # fmt: skip
+def test_numbers_that_do_not_fit(write, number, dtype):
+    """The same error at the call, or the same value; never a tensor that cannot be read."""
+    code = f"t = torch.ones(2, dtype=torch.{dtype}); " + write.format(number)
+    assert outcome(torchish, code) == outcome(torch, code)
+
+
+def test_a_refused_number_leaves_the_tensor_as_it_was():
+    t = torchish.arange(3)
+    with pytest.raises(ValueError, match="Overflow when unpacking long long"):
+        t[0] = 2**63
+    assert t.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("code", [
+    "torch.arange(0, 5, nan)", "torch.tensor([True]) << torch.tensor([True])", "torch.tensor([True]) >> True", "torch.tensor([True]) << 1",
+    "torch.ones(3, 2).index_add(0, torch.tensor([7]), torch.ones(1, 2))", "torch.ones(3).index_add(0, torch.tensor([7]), torch.ones(1))",
+    "t = torch.ones(3); t[0] = torch.ones(2, dtype=torch.bfloat16)", "torch.ones(3, 3, dtype=torch.bool).expand(3)",
+    "torch.Tensor([1, 2], dtype=torch.int)", "reversed(torch.arange(4).reshape(2, 2))", "reversed(torch.tensor(3))",
+])  # fmt: skip
+def test_everyday_edges(code):
+    assert outcome(torchish, code) == outcome(torch, code)
