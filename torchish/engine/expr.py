@@ -34,6 +34,8 @@ class Aval:
         n = 1
         for s in shape:
             n *= s
+        if not 0 <= n * dtype.itemsize < 2**63:  # XLA would end the process
+            raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
         self.size = n
         self.torch_dtype = dt.FROM_NP[dtype]
         self.category = self.torch_dtype.category
