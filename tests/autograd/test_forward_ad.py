@@ -237,3 +237,15 @@ def test_custom_functions_without_rules():
             t.vmap(Split.apply)(x)
         with t.autograd.forward_ad.dual_level(), pytest.raises(NotImplementedError, match="You must implement the jvp function"):
             Plain.apply(t.autograd.forward_ad.make_dual(x, x))
+
+
+@pytest.mark.parametrize("n", [0, 3, 4, 12])
+def test_a_tangent_prints_as_in_torch(n):
+    """On the value's last line, or on one of its own where it would pass the line's width."""
+
+    def text(t):
+        from_numpy, forward_ad = t.from_numpy, t.autograd.forward_ad
+        with forward_ad.dual_level():
+            return repr(forward_ad.make_dual(from_numpy(np.full(n, 1.5, np.float32)), from_numpy(np.full(n, 0.25, np.float32))))
+
+    assert text(torchish) == text(pytorch)

@@ -278,7 +278,7 @@ def text(t: Tensor) -> str | None:
             return f"GradTrackingTensor(lvl={_depth(e.level)}, value=\n    {parts[0]}\n)"
         plain = Tensor._wrap(e.primal)
         plain._grad_fn, plain._requires_grad = t.grad_fn, t._requires_grad
-        return f"{repr(plain)[:-1]}, tangent={parts[1]})"
+        return plain._text(tangent=parts[1])
     return None
 
 

@@ -484,7 +484,7 @@ class Tensor(metaclass=TensorMeta):
     def __repr__(self, *, tensor_contents=None) -> str:
         return self._text(tensor_contents)
 
-    def _text(self, tensor_contents=None) -> str:
+    def _text(self, tensor_contents=None, tangent: str | None = None) -> str:
         a = self._aval
         if a.device is TRACED and type(self._storage.expr) is Expr:
             return f"tensor(<traced {a.dtype.name}{list(a.shape)}>)"
@@ -508,6 +508,7 @@ class Tensor(metaclass=TensorMeta):
             device=None if a.device == CPU else a.device,
             grad_fn=name,
             requires_grad=self._needs(),
+            tangent=tangent,
             class_name=None if plain else cls.__name__,
             tensor_contents=tensor_contents,
         )
