@@ -1,5 +1,7 @@
 """`torch.masked`: reductions and normalizations of tensors under a mask."""
 
+from importlib import import_module
+
 from torchish._runner import missing_attribute
 from torchish.masked._ops import (
     amax,
@@ -29,5 +31,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+_MASKED_TENSORS = ("MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor")
+
+
 def __getattr__(name: str):
+    if name in _MASKED_TENSORS:  # a class that answers calls itself is made only where it is used
+        return getattr(import_module("torchish.masked._maskedtensor"), name)
     raise missing_attribute(__name__, name)

@@ -118,10 +118,10 @@ def _text(x: Any) -> Any:
     return x.decode("ascii", "replace") if isinstance(x, bytes) else x
 
 
-class _Stub:
+class _Placeholder:
     """Stands for whatever a pickle makes while it is only looked through."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> _Stub:
+    def __new__(cls, *args: Any, **kwargs: Any) -> _Placeholder:
         return object.__new__(cls)
 
     def __init__(self, *args: Any, **kwargs: Any): ...
@@ -134,7 +134,7 @@ class _Stub:
 
 class _Scanner(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        return storage_type(name) if name in STORAGES else _Stub
+        return storage_type(name) if name in STORAGES else _Placeholder
 
 
 def load(data: bytes, restore: Callable, is_meta: bool, unpickler: Callable | None, options: dict) -> Any:

@@ -1,0 +1,25 @@
+"""The page of the names' coverage is up to date, and each name that is absent has a reason."""
+
+import importlib.util
+from pathlib import Path
+
+spec = importlib.util.spec_from_file_location("coverage_page", Path(__file__).parents[1] / "docs" / "coverage.py")
+coverage = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(coverage)
+ROWS = [coverage.survey(ns) for ns in coverage.NAMESPACES]
+
+
+def test_the_page_is_up_to_date():
+    assert coverage.PAGE.read_text() == coverage.page(ROWS), "run python docs/coverage.py"
+
+
+def test_each_absent_name_has_a_reason():
+    assert not [f"{r.namespace}.{n}" for r in ROWS for n in r.absent.get(coverage.UNEXPLAINED, ())]
+
+
+def test_each_reason_is_used():
+    assert not coverage.unused_patterns()
+
+
+def test_nearly_every_name_that_counts_is_there():
+    assert not [r.namespace for r in ROWS if r.share < 0.98]
