@@ -1,5 +1,6 @@
 """Mixed precision chooses the dtypes that PyTorch chooses, and trains as it does."""
 
+import functools
 import warnings
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_regions_nest_decorate_and_end():
             with m.autocast("cpu", enabled=False):
                 seen += [m.is_autocast_enabled("cpu"), (x @ x).dtype is m.float32]
             seen.append(m.get_autocast_dtype("cpu") is m.float16)
-        product = m.autocast("cpu")(lambda: (x @ x).dtype)
+        product = m.autocast("cpu")(lambda x=x: (x @ x).dtype)
         seen += [product() is m.bfloat16, (x @ x).dtype is m.float32, m.get_autocast_dtype("cpu") is m.bfloat16]
         assert seen == [True, False, True, True, True, True, True]
 
@@ -182,19 +183,20 @@ def test_scaler_takes_the_steps_that_pytorch_takes(poison):
 def test_custom_functions_run_in_the_dtype_asked_for():
     seen = []
     for m in (pytorch, torchish):
+        on = functools.partial(m.is_autocast_enabled, "cpu")
 
         class Product(m.autograd.Function):
             @staticmethod
             @m.amp.custom_fwd(device_type="cpu", cast_inputs=m.float32)
-            def forward(ctx, x):
-                seen.append((str(x.dtype), m.is_autocast_enabled("cpu"), str((x @ x).dtype)))
+            def forward(ctx, x, on=on):
+                seen.append((str(x.dtype), on(), str((x @ x).dtype)))
                 ctx.save_for_backward(x)
                 return x @ x
 
             @staticmethod
             @m.amp.custom_bwd(device_type="cpu")
-            def backward(ctx, g):
-                seen.append((str(g.dtype), m.is_autocast_enabled("cpu")))
+            def backward(ctx, g, on=on):
+                seen.append((str(g.dtype), on()))
                 return g
 
         x = matrix(m, "bfloat16").requires_grad_()

@@ -155,7 +155,8 @@ def test_classes_that_are_no_tensors_answer():
         {
             "mean": lambda m, d: m.mean(d), "add": lambda m, d: m.add(d, m.ones(2, 2)), "other way": lambda m, d: m.add(m.ones(2, 2), d),
             "unknown": lambda m, d: m.sum(d), "operator": lambda m, d: m.ones(2, 2) + d,
-            "asked": lambda m, d: m.overrides.has_torch_function((d, 1)), "tensor": lambda m, d: m.overrides.has_torch_function((m.ones(1),)),
+            "asked": lambda m, d: m.overrides.has_torch_function((d, 1)),
+            "tensor": lambda m, d: m.overrides.has_torch_function((m.ones(1),)),
             "like": lambda m, d: m.overrides.is_tensor_like(d),
         },
     )  # fmt: skip

@@ -128,7 +128,7 @@ def set_float32_matmul_precision(precision: str) -> None:
     from torchish.ops.matmul import PRECISIONS, set_float32_setting
 
     if not isinstance(precision, str):
-        raise TypeError(f"set_float32_matmul_precision expects a str, but got {type(precision).__name__}")
+        raise RuntimeError(f"set_float32_matmul_precision expects a str, but got {type(precision).__name__}")
     if precision not in PRECISIONS:
         warnings.warn(
             f"{precision} is not one of 'highest', 'high', or 'medium'; the currentsetFloat32MatmulPrecision call has no effect.",

@@ -159,7 +159,7 @@ def _copies(signature: str, look: Callable, grad: str) -> None:
         return tuple(out)
 
     f.__doc__ = f"`{name.removesuffix('_copy').removeprefix('unsafe_')}` with memory of its own."
-    composite(signature, method=name.startswith("unsafe"))(f)
+    composite(signature, method=name.startswith("unsafe"), out=name in ("unbind_copy", "split_with_sizes_copy"))(f)
 
 
 _copies("unbind_copy(Tensor input, int dim=0)", split.unbind, "UnbindBackward0_copy")

@@ -29,7 +29,7 @@ _SAME_DTYPE = {
     "self and mat2 must have the same dtype, but got {got} and {have}": "addbmm",
     "addmv input tensors must have the same dtype, but got {got}, {have}, and {have}": "mv",
     "expected scalar_type {have} but found {got}": "cummax cummin diff logcumsumexp",
-    "expected scalar type {have} but found {got}": "linalg_solve_triangular log_sigmoid",
+    "expected scalar type {have} but found {got}": "linalg_solve_triangular log_sigmoid log_sigmoid_forward",
     "torch.frexp() expects mantissa to have dtype {c_have} but got {c_got}": "frexp",
     "output values must be of same type as input": "kthvalue",
     "{name}(): self and result must have the same scalar type": "masked_select index_select",

@@ -138,7 +138,7 @@ def _batched(a: Tensor, b: Tensor) -> Tensor:
 # --- linear and bilinear -----------------------------------------------------------------------------------
 
 
-@composite("nn.functional.linear(Tensor input, Tensor weight, Tensor? bias=None)")
+@composite("nn.functional.linear(Tensor input, Tensor weight, Tensor? bias=None)", out=True)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias: (*, in), (out, in) and (out) to (*, out)."""
     a, w = input._aval, weight._aval

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import apply, apply_inplace
+from torchish._tensor.apply import apply, apply_inplace, apply_out
+from torchish._tensor.dispatch import _NoHistory
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import Op
 
@@ -22,6 +24,13 @@ def ap_(op: Op, statics: tuple, *inputs: Tensor | float | None) -> Tensor:
     """Apply an operation and store the result in its first input."""
     kinds = tuple([_KINDS.get(type(x), "T") for x in inputs])
     return apply_inplace(op.spec(kinds, statics), tuple([x for x in inputs if x is not None]))
+
+
+def into(name: str, out: Any, f: Callable, *args: Any, **kwargs: Any) -> Tensor:
+    """What a function gives, put into the tensor given as `out=`; its history is not recorded."""
+    with _NoHistory():
+        result = f(*args, **kwargs)
+    return apply_out(name, result, out, args)
 
 
 def tensor_arg(name: str, argument: str, position: int, x: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import torchish as torch
-from torchish._tensor.nn_functional._call import ap, ap_, require_float, scalar_type, tensor_arg
+from torchish._tensor.nn_functional._call import ap, ap_, into, require_float, scalar_type, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish.ops import activation as A
 from torchish.ops.dims import wrap_dim
@@ -76,8 +76,10 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return _apply("celu", A.celu, "elu_cpu", (float(alpha),), input, inplace)
 
 
-def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
+def gelu(input: Tensor, *, approximate: str = "none", out: Tensor | None = None) -> Tensor:
     """x * Phi(x), by erf or (approximate="tanh") by tanh."""
+    if out is not None:
+        return into("gelu", out, gelu, input, approximate=approximate)
     if approximate not in ("none", "tanh"):
         raise RuntimeError("approximate argument must be either none or tanh.")
     return _apply("gelu", A.gelu, "GeluKernelImpl", (approximate,), input)
@@ -93,8 +95,10 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return _apply("mish", A.mish, "mish_cpu", (), input, inplace)
 
 
-def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
+def softplus(input: Tensor, beta: float = 1, threshold: float = 20, *, out: Tensor | None = None) -> Tensor:
     """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold."""
+    if out is not None:
+        return into("softplus", out, softplus, input, beta, threshold)
     return _apply("softplus", A.softplus, "softplus_cpu", (float(beta), float(threshold)), input)
 
 
@@ -108,8 +112,10 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - input.tanh()
 
 
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """x moved towards 0 by lambd."""
+    if out is not None:
+        return into("softshrink", out, softshrink, input, lambd)
     tensor_arg("softshrink", "input", 1, input)
     require_float(input, "softshrink_check")
     top = torch.finfo(input.dtype).max
@@ -118,8 +124,10 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return ap(A.softshrink, (float(lambd),), input)
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """x, or 0 where |x| <= lambd."""
+    if out is not None:
+        return into("hardshrink", out, hardshrink, input, lambd)
     return _apply("hardshrink", A.hardshrink, "hardshrink_cpu", (float(lambd),), input)
 
 
@@ -145,8 +153,10 @@ def _threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fa
 threshold = _threshold
 
 
-def logsigmoid(input: Tensor) -> Tensor:
+def logsigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """log(sigmoid(x))."""
+    if out is not None:
+        return into("log_sigmoid_forward", out, logsigmoid, input)
     return _apply("log_sigmoid", A.log_sigmoid, "log_sigmoid_cpu", (), input)
 
 

@@ -13,8 +13,8 @@ from torchish._tensor.nn_functional._reduction import from_enum
 from torchish._tensor.nn_functional.ctc import ctc_loss as _ctc_loss
 
 
-def _function(signature: str, method: bool = False):
-    return composite(signature, method=method)
+def _function(signature: str, method: bool = False, out: bool = False):
+    return composite(signature, method=method, out=out)
 
 
 _function("celu(Tensor input, float alpha=1.0)")(A.celu)
@@ -26,7 +26,7 @@ _function("rrelu_(Tensor input, float lower=0.125, float upper=0.333333333333333
 _function("threshold(Tensor input, Number threshold, Number value)")(A.threshold)
 _function("threshold_(Tensor input, Number threshold, Number value)")(A.threshold_)
 _function("prelu(Tensor input, Tensor weight)", method=True)(A.prelu)
-_function("hardshrink(Tensor input, float lambd=0.5)", method=True)(A.hardshrink)
+_function("hardshrink(Tensor input, float lambd=0.5)", method=True, out=True)(A.hardshrink)
 
 
 @_function("binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=0)")

@@ -1,0 +1,98 @@
+"""`torch.compile`, `torch.compiler`, accelerators and streams behave as PyTorch's do on a machine without a GPU."""
+
+import copy
+import pickle
+
+import pytest
+import torch as pytorch
+
+import torchish
+
+BOTH = (pytorch, torchish)
+
+
+def outcome(f, m):
+    try:
+        return f(m)
+    except Exception as e:
+        return type(e).__name__, str(e)
+
+
+def same(f):
+    a, b = (outcome(f, m) for m in BOTH)
+    assert a == b
+
+
+def model(m):
+    m.manual_seed(0)
+    return m.nn.Sequential(m.nn.Linear(3, 4), m.nn.ReLU(), m.nn.Linear(4, 2))
+
+
+def compiled(m):
+    return m.compile(model(m), backend="eager")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m, c: list(c.state_dict()),
+        lambda m, c: [n for n, _ in c.named_parameters()],
+        lambda m, c: [n for n, _ in c.named_modules()],
+        lambda m, c: repr(c),
+        lambda m, c: type(c).__name__,
+        lambda m, c: isinstance(c, m.nn.Module),
+        lambda m, c: len(c),
+        lambda m, c: repr(c[0]),
+        lambda m, c: (c.eval().training, c._orig_mod.training, c.train().training), lambda m, c: type(c._orig_mod).__name__,
+        lambda m, c: [type(x).__name__ for x in c],
+        lambda m, c: (setattr(c, "mark", 3), c.mark, c._orig_mod.mark), lambda m, c: c.missing,
+        lambda m, c: str(c._orig_mod.load_state_dict({k.removeprefix("_orig_mod."): v for k, v in c.state_dict().items()})),
+    ],
+)  # fmt: skip
+def test_compiled_modules_are_wrapped_as_pytorchs(ask):
+    same(lambda m: ask(m, compiled(m)))
+
+
+def test_compiled_modules_train_and_copy():
+    for m in BOTH:
+        c = compiled(m)
+        x = m.ones(2, 3)
+        assert c(x).tolist() == c._orig_mod(x).tolist()
+        c(x).sum().backward()
+        assert all(p.grad is not None for p in c.parameters())
+        assert list(copy.deepcopy(c).state_dict()) == list(c.state_dict())
+    assert list(pickle.loads(pickle.dumps(compiled(torchish))).state_dict()) == list(compiled(torchish).state_dict())
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: m.compile(lambda x: x * 2, backend="eager")(m.ones(2)).tolist(),
+        lambda m: m.compile(backend="eager")(lambda x: x + 1)(m.ones(2)).tolist(),
+        lambda m: m.compile(model(m), mode="default", options={}),
+        lambda m: m.compile(3),
+        lambda m: type(m.compile(model(m), disable=True)).__name__,
+        lambda m: m.compiler.is_compiling(), lambda m: m.compiler.is_dynamo_compiling(), lambda m: m.compiler.is_exporting(),
+        lambda m: m.compiler.reset(), lambda m: m.compiler.disable(lambda x: x + 1)(1), lambda m: m.compiler.disable()(lambda x: x + 1)(1),
+        lambda m: m.compiler.allow_in_graph(len) is len, lambda m: m.compiler.cudagraph_mark_step_begin(),
+        lambda m: m.compiler.set_stance("force_eager").__enter__(), lambda m: m.compiler.assume_constant_result(lambda: 3)(),
+    ],
+)  # fmt: skip
+def test_torch_compiler(use):
+    same(use)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: m.accelerator.is_available(), lambda m: m.accelerator.device_count(), lambda m: m.accelerator.current_accelerator(),
+        lambda m: m.cpu.is_available(), lambda m: m.cpu.device_count(), lambda m: m.cpu.current_device(), lambda m: m.cpu.synchronize(),
+        lambda m: type(m.cpu.current_stream()).__name__, lambda m: m.cuda.is_available(), lambda m: m.cuda.device_count(),
+        lambda m: m.get_device_module("cpu").__name__.partition(".")[2], lambda m: m.get_device_module(3),
+        lambda m: m.get_float32_matmul_precision(), lambda m: m.set_float32_matmul_precision(3),
+        lambda m: (m.set_float32_matmul_precision("high"), m.get_float32_matmul_precision(), m.set_float32_matmul_precision("highest")),
+        lambda m: m.Event("cpu").record(), lambda m: m.Stream("cpu").device.type, lambda m: m.ones(1).record_stream(None),
+    ],
+)  # fmt: skip
+def test_devices_without_an_accelerator(use):
+    same(use)

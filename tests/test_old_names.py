@@ -1,0 +1,102 @@
+"""Names that PyTorch keeps for old programs, and what tensors tell of their layout and storage."""
+
+import pytest
+import torch as pytorch
+
+import torchish
+
+
+def outcome(f, m):
+    try:
+        return f(m)
+    except Exception as e:
+        return type(e).__name__, str(e).partition(" (Triggered")[0]
+
+
+def same(f):
+    a, b = (outcome(f, m) for m in (pytorch, torchish))
+    assert a == b
+
+
+def grid(m):
+    return m.arange(24.0).reshape(1, 2, 3, 4)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: m.symeig(m.eye(2)),
+        lambda m: m.solve(m.eye(2), m.eye(2)),
+        lambda m: m.lstsq(m.eye(2), m.eye(2)),
+        lambda m: m.eig(m.eye(2)),
+        lambda m: m.matrix_rank(m.eye(2)),
+        lambda m: m.eye(2).symeig(),
+        lambda m: m.ones(2).reinforce(1),
+        lambda m: m.ones(4).resize(2, 2).tolist(),
+        lambda m: m.ones(4).resize(3),
+        lambda m: m.ones(4).resize_as(m.ones(2, 2)).tolist(),
+        lambda m: m.norm_except_dim(grid(m), 2, 1).shape,
+        lambda m: m.frobenius_norm(m.eye(3), [0, 1]).item(),
+        lambda m: m.embedding_renorm_(m.full((2, 2), 3.0), m.tensor([0]), 1.0, 2.0).round(decimals=5).tolist(),
+        lambda m: m.typename(m.ones(2)), lambda m: m.typename(3), lambda m: m.is_storage(m.ones(2).untyped_storage()),
+        lambda m: m.legacy_contiguous_format is m.contiguous_format, lambda m: m.sym_max(2, 3.0), lambda m: m.sym_ite(True, 1, 2.0),
+        lambda m: isinstance(3, m.SymInt), lambda m: m.sym_constrain_range(3, min=1, max=2), lambda m: m.autograd.is_view_replay_enabled(),
+    ],
+)  # fmt: skip
+def test_old_names_do_as_pytorchs(use):
+    same(use)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: grid(m).dim_order(),
+        lambda m: grid(m).to(memory_format=m.channels_last).dim_order(),
+        lambda m: grid(m).permute(3, 1, 0, 2).dim_order(),
+        lambda m: m.ones(1, 2, 1).dim_order(ambiguity_check=True), lambda m: grid(m).dim_order(ambiguity_check=[m.contiguous_format]),
+        lambda m: m.ones(2, 3).dim_order(ambiguity_check=3),
+        lambda m: m.ones(2).as_subclass(int),
+        lambda m: m.ones(2).as_subclass(m.Tensor).tolist(),
+        lambda m: m.ones(2).to_dense().tolist(),
+        lambda m: m.ones(2).sparse_dim(),
+        lambda m: m.ones(2, 3).dense_dim(),
+        lambda m: m.ones(2).is_distributed(),
+        lambda m: m.ones(2).name,
+        lambda m: m.ones(2).volatile,
+        lambda m: m.get_device(m.ones(2)),
+        lambda m: m.slice_inverse(m.ones(2, 2)[:, :1], m.ones(2, 2)).tolist(),
+        lambda m: m.cond(m.tensor(True), lambda x: x + 1, lambda x: x - 1, (m.ones(1),)).tolist(),
+    ],
+)  # fmt: skip
+def test_layouts_are_told_as_pytorch_tells_them(use):
+    same(use)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: isinstance(m.ones(2).storage(), m.FloatStorage), lambda m: isinstance(m.ones(2).storage(), m.LongStorage),
+        lambda m: m.FloatStorage([1, 2]).tolist(), lambda m: len(m.LongStorage(3)), lambda m: m.ones(2).storage_type().__name__,
+        lambda m: m.ones(2).double().storage_type().__name__,
+        lambda m: len(m.ones(3).untyped_storage()),
+        lambda m: m.FloatStorage([1, 2]).dtype is m.float32,
+        lambda m: m.ones(2).storage().tolist(), lambda m: m.HalfStorage().size(),
+    ],
+)  # fmt: skip
+def test_storages_have_their_old_classes(use):
+    same(use)
+
+
+def test_gradients_can_have_a_dtype_of_their_own():
+    found = []
+    for m in (pytorch, torchish):
+        x = m.ones(2, requires_grad=True)
+        told = [str(x.grad_dtype)]
+        x.grad_dtype = m.float64
+        for _ in range(2):
+            (x * 2).sum().backward()
+            told.append((str(x.grad.dtype), x.grad.tolist()))
+        found.append((told, outcome(lambda m, x=x: (x * 2).grad_dtype, m)))
+    assert found[0] == found[1]
