@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from torchish.nn import Module
@@ -58,15 +58,6 @@ class OptimizedModule(Module):
         if hasattr(mod, "__len__"):
             return len(mod)
         raise TypeError(f"{type(mod).__name__} does not support len()")
-
-    def __iter__(self) -> Iterator:
-        return iter(self._modules["_orig_mod"])
-
-    def __getitem__(self, i: Any) -> Any:
-        return self._modules["_orig_mod"][i]
-
-    def __contains__(self, x: Any) -> bool:
-        return x in self._modules["_orig_mod"]
 
     def __reduce__(self) -> tuple:
         return OptimizedModule, (self._modules["_orig_mod"],)
