@@ -16,15 +16,16 @@ class OptimizedModule(Module):
 
     __module__ = "torch._dynamo.eval_frame"
 
-    def __init__(self, mod: Module):
+    def __init__(self, mod: Module, fullgraph: bool = False):
         object.__setattr__(self, "_ready", False)
         super().__init__()
         self._modules["_orig_mod"] = mod
+        object.__setattr__(self, "_call", _captured(mod) if fullgraph else mod)
         object.__setattr__(self, "_ready", True)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The module's own call."""
-        return self._modules["_orig_mod"](*args, **kwargs)
+        return self.__dict__["_call"](*args, **kwargs)
 
     @property
     def training(self) -> bool:
@@ -60,7 +61,8 @@ class OptimizedModule(Module):
         raise TypeError(f"{type(mod).__name__} does not support len()")
 
     def __reduce__(self) -> tuple:
-        return OptimizedModule, (self._modules["_orig_mod"],)
+        mod = self._modules["_orig_mod"]
+        return OptimizedModule, (mod, self.__dict__["_call"] is not mod)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *dir(self._modules["_orig_mod"])})
@@ -71,7 +73,9 @@ def compile(model: Callable | None = None, *, fullgraph: bool = False, dynamic: 
             recompile_limit: int | None = None, isolate_recompiles: bool = False, shapes_spec: Any = None) -> Any:  # fmt: skip
     """`model` (a module, a function; a decorator when none is given) with PyTorch's wrapper around it.
 
-    The arguments that tune PyTorch's compiler are accepted. RuntimeError when both `mode` and `options` are given.
+    With `fullgraph` each call of it is one program, which later calls run again without running `model`'s Python; looking at
+    a value inside is then an error (`torch._dynamo.exc.Unsupported`). Without, calls are as ever. The arguments that tune
+    PyTorch's compiler are accepted. RuntimeError when both `mode` and `options` are given.
     """
     if mode is not None and options is not None:
         raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
@@ -82,12 +86,18 @@ def compile(model: Callable | None = None, *, fullgraph: bool = False, dynamic: 
     if isinstance(model, OptimizedModule):
         return model
     if isinstance(model, Module):
-        return OptimizedModule(model)
+        return OptimizedModule(model, fullgraph)
     if not callable(model):
         raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if isinstance(model, type):
         return model
-    return _wrapped(model)
+    return _captured(model) if fullgraph else _wrapped(model)
+
+
+def _captured(f: Callable) -> Callable:
+    from torchish._compile.step import captured  # nothing of it is needed before
+
+    return captured(f)
 
 
 def _wrapped(f: Callable) -> Callable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from torchish._dynamo import eval_frame
+from torchish._dynamo import eval_frame, exc
 from torchish.compiler import (
     OptimizedModule,
     allow_in_graph,
@@ -35,6 +35,6 @@ def mark_dynamic(t, index, **options) -> None:
 mark_static = maybe_mark_dynamic = mark_static_address = mark_dynamic
 
 __all__ = [
-    "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "eval_frame", "graph_break", "is_compiling",
+    "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "eval_frame", "exc", "graph_break", "is_compiling",
     "list_backends", "mark_dynamic", "mark_static", "mark_static_address", "maybe_mark_dynamic", "reset", "substitute_in_graph",
 ]  # fmt: skip

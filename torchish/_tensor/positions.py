@@ -10,11 +10,12 @@ nothing is checked: positions are clamped there (PyTorch stops the device).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from torchish._tensor.tensor import Tensor
-from torchish.engine.expr import CPU, Expr, is_projection
+from torchish.engine.expr import CPU, LOCAL, Expr, is_projection
 from torchish.engine.program import force
 
 Range = tuple[int, int]
@@ -86,10 +87,17 @@ def check_positions(index: Tensor, n: int, error: Callable[[int], Exception], *,
     found = known_range(e)
     if found is not None and found[0] >= low and found[1] < n:
         return
-    values = np.asarray(force(e)).reshape(-1)
-    bad = (values < low) | (values >= n)
-    if bad.any():
-        raise error(int(values[int(bad.argmax())]))
+
+    def check(value: Any) -> None:
+        values = np.asarray(value).reshape(-1)
+        bad = (values < low) | (values >= n)
+        if bad.any():
+            raise error(int(values[int(bad.argmax())]))
+
+    if LOCAL.capture is not None:
+        LOCAL.capture.check(e, check)
+    else:
+        check(force(e))
 
 
 def in_range(index: Tensor, n: int) -> bool:
@@ -98,5 +106,17 @@ def in_range(index: Tensor, n: int) -> bool:
     found = known_range(e)
     if found is not None and found[0] >= -n and found[1] < n:
         return True
-    values = np.asarray(force(e))
-    return not ((values < -n) | (values >= n)).any()
+
+    def check(value: Any) -> None:
+        values = np.asarray(value)
+        if ((values < -n) | (values >= n)).any():
+            raise IndexError
+
+    try:
+        if LOCAL.capture is not None:
+            LOCAL.capture.check(e, check)
+        else:
+            check(force(e))
+    except IndexError:
+        return False
+    return True

@@ -24,7 +24,7 @@ from torchish._tensor.size import device_of, resolve
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.devices import jax_device
-from torchish.engine.expr import CPU, TRACED, Expr, aval, emit, leaf
+from torchish.engine.expr import CPU, LOCAL, TRACED, Expr, aval, emit, leaf
 from torchish.engine.levels import ACTIVE, Dual, Wrapped, levels_of, make_batched, physical
 from torchish.engine.program import force, to_device
 from torchish.ops.declare import op
@@ -48,12 +48,14 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start again from `seed`; returns the generator."""
+        _touched()
         self._cpu.manual_seed(_seed(seed))
         self._count = 0
         return self
 
     def seed(self) -> int:
         """Seed from the system; returns the seed."""
+        _touched()
         self._count = 0
         return self._cpu.seed()
 
@@ -62,6 +64,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """The state as a uint8 tensor, byte for byte PyTorch's."""
+        _touched()
         state = self._cpu.get_state()
         if self._where != CPU:
             state = np.concatenate([state, np.frombuffer(np.int64(self._count).tobytes(), np.uint8)])
@@ -71,6 +74,7 @@ class Generator:
         """Continue from a state that `get_state` (or PyTorch's) gave."""
         if not isinstance(new_state, Tensor) or new_state._aval.torch_dtype is not dt.uint8:
             raise TypeError("RNG state must be a torch.ByteTensor")
+        _touched()
         state = np.array(new_state._host())
         if self._where != CPU:
             self._count = int(np.frombuffer(state[-8:].tobytes(), np.int64)[0])
@@ -101,6 +105,12 @@ class Generator:
         return _rebuild_generator, (str(self._where), self.get_state())
 
 
+def _touched() -> None:
+    """A generator was used other than by a draw that can be drawn again."""
+    if LOCAL.capture is not None:
+        LOCAL.capture.unrepeatable("it seeds a random generator, or reads its state")
+
+
 def _rebuild_generator(where, state):
     g = Generator(where)
     g.set_state(state)
@@ -128,13 +138,19 @@ def generator_for(where: str, given: Generator | None = None) -> Generator:
         kind = where.partition(":")[0]
         if given._where.partition(":")[0] != kind and where not in ("traced", "meta"):
             raise RuntimeError(f"Expected a '{kind}' device type for generator but found '{given.device.type}'")
-        return given
+        return _counted(given)
     if where in (CPU, "traced", "meta"):
-        return default_generator
+        return _counted(default_generator)
     g = _device_generators.get(where)
     if g is None:
         g = _device_generators[where] = Generator(where)
         g._cpu.manual_seed(default_generator.initial_seed())
+    return _counted(g)
+
+
+def _counted(g: Generator) -> Generator:
+    if LOCAL.capture is not None:
+        LOCAL.capture.draws_asked += 1
     return g
 
 
@@ -255,12 +271,28 @@ def _draw(shape: tuple, d: dt.dtype, where: str, generator, host: Callable, acce
         # in the caller's number of bits: what is drawn becomes part of the caller's program
         return _keyed(accelerator(key, shape, jax.dtypes.canonicalize_dtype(d.np)), where, d.np)
     g = generator_for(where, generator)
-    if where in (CPU, "traced"):
-        return leaf(np.asarray(host(g._cpu, shape, d.np)), CPU)
     if where == "meta":
         return Expr(None, (), aval(shape, d.np, where), np.zeros(shape, d.np))
-    with jax.enable_x64(True), jax.default_device(jax_device(where)):
-        return leaf(jax.device_put(accelerator(g.key(), shape, d.np), jax_device(where)), where)
+    if where in (CPU, "traced"):
+        where = CPU
+
+        def draw():
+            return np.asarray(host(g._cpu, shape, d.np))
+    else:
+
+        def draw():
+            with jax.enable_x64(True), jax.default_device(jax_device(where)):
+                return jax.device_put(accelerator(g.key(), shape, d.np), jax_device(where))
+
+    return _drawn(draw, where)
+
+
+def _drawn(draw: Callable[[], Any], where: str) -> Expr:
+    """What `draw()` gives, as an expression: a captured step calls it again each time."""
+    e = leaf(draw(), where)
+    if LOCAL.capture is not None:
+        LOCAL.capture.drawn((e,), lambda: (draw(),))
+    return e
 
 
 class _Drawing(threading.local):
@@ -369,7 +401,9 @@ def randperm(n, *, generator=None, dtype=None, layout=None, device=None, require
         g = generator_for(where, generator)._cpu
         return Tensor._wrap(_for_batches(lambda: streams.randperm(g, n, (dtype or dt.int64).np), batches))
     if where in (CPU, "meta"):
-        return from_host(streams.randperm(generator_for(where, generator)._cpu, n, (dtype or dt.int64).np), where, bool(requires_grad))
+        source = generator_for(where, generator)._cpu
+        t = Tensor._wrap(_drawn(lambda: streams.randperm(source, n, (dtype or dt.int64).np), where))
+        return t._as_leaf() if requires_grad else t
     return _new(
         (n,), dtype, device, requires_grad, generator, streams.rand,
         lambda k, s, d: jax.random.permutation(k, n).astype(d), dt.int64,
@@ -397,9 +431,14 @@ def _in_memory_order(shape, strides, d, where, generator, host, accelerator) -> 
     back = np.argsort(order)
     if isinstance(e, Wrapped):
         return emit(permute.spec(("T",), (tuple(int(i) for i in back),)), (e,))
-    if isinstance(e.value, np.ndarray):
-        return leaf(np.ascontiguousarray(e.value.transpose(back)), CPU)
-    return leaf(e.value.transpose(back), where)
+
+    def ordered(value):
+        return np.ascontiguousarray(value.transpose(back)) if isinstance(value, np.ndarray) else value.transpose(back)
+
+    ordered_e = leaf(ordered(e.value), CPU if isinstance(e.value, np.ndarray) else where)
+    if LOCAL.capture is not None:
+        LOCAL.capture.redrawn(e, ordered_e, ordered)
+    return ordered_e
 
 
 @composite(f"rand_like(Tensor input, *, {_LIKE})", method=False)
@@ -646,9 +685,17 @@ def alpha_dropout_terms(t: Tensor, shape: tuple[int, ...], p: float) -> tuple[Te
         parts = streams.alpha_dropout_noise(g._cpu, whole, p, t._aval.dtype)
         first, second = [Tensor._wrap(_as_examples(leaf(np.asarray(x), CPU), batches)) for x in parts]
         return first, second
-    factor, shift = streams.alpha_dropout_noise(g._cpu, shape, p, t._aval.dtype)
     where = t._aval.device if t._aval.device != "traced" else CPU
-    return from_host(np.asarray(factor), where), from_host(np.asarray(shift), where)
+
+    def draw():
+        noise = [np.asarray(x) for x in streams.alpha_dropout_noise(g._cpu, shape, p, t_dtype)]
+        return noise if where == CPU else [to_device(x, where) for x in noise]
+
+    t_dtype = t._aval.dtype
+    terms = [leaf(x, where) for x in draw()]
+    if LOCAL.capture is not None:
+        LOCAL.capture.drawn(tuple(terms), draw)
+    return Tensor._wrap(terms[0]), Tensor._wrap(terms[1])
 
 
 # --- in place ------------------------------------------------------------------------------------------------

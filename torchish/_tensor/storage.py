@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from torchish.engine.expr import CPU, Expr, aval, leaf
+from torchish.engine.expr import CPU, LOCAL, Expr, aval, leaf
 from torchish.engine.program import force
 
 
@@ -148,7 +148,10 @@ class Storage:
     def snapshot(self, shape, strides, offset) -> Expr:
         """A private copy of part of the shared memory, as a leaf."""
         part = as_strided(self.buffer, shape, strides, offset)
-        return leaf(np.array(part, order="C"), CPU)
+        e = leaf(np.array(part, order="C"), CPU)
+        if LOCAL.capture is not None:
+            LOCAL.capture.copied(e, self, shape, strides, offset)
+        return e
 
     def write_shared(self, value: np.ndarray, shape, strides, offset) -> None:
         as_strided(self.buffer, shape, strides, offset)[...] = value

@@ -186,6 +186,7 @@ class _Local(threading.local):
         self.pending: list[Expr] = []
         self.limit = PENDING_LIMIT
         self.writes = 0  # writes through views since the pending list was last run
+        self.capture: Any = None  # the recorder of the step that is being captured, see `torchish.engine.capture`
 
 
 LOCAL = _Local()

@@ -16,7 +16,7 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from sys import getrefcount
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -68,6 +68,8 @@ REMOTE: Callable | None = None
 
 def force(e: Expr) -> Any:
     """The value of `e` as an array (NumPy or JAX; a tracer inside jax transforms), computing it when pending."""
+    if LOCAL.capture is not None:
+        LOCAL.capture.host_read(e)
     if e.value is None:
         evaluate(e)
     return e.value
@@ -94,7 +96,9 @@ def to_device(v: np.ndarray | np.generic, device: str):
 
 
 def evaluate_all() -> None:
-    """Run everything pending in this thread that something still refers to."""
+    """Run everything pending in this thread that something still refers to (not while a step is captured, which is one program)."""
+    if LOCAL.capture is not None:
+        return
     pending = LOCAL.pending
     while pending:
         before = len(pending)
@@ -148,6 +152,7 @@ def _select(pending: list[Expr], root: Expr | None):
     keep: list[Expr] = []
     device = root.aval.device if root is not None else None
     i = len(pending)
+    x: Any
     while i:
         i -= 1
         e = pending[i]
@@ -176,12 +181,13 @@ def _select(pending: list[Expr], root: Expr | None):
                 if x.value is None and x.owner is not pending:
                     _evaluate(x.owner, x)  # made by another thread: its value becomes a leaf here
                 x.uses += 1
+        x = None  # or it would count as a reference to the last input
     run.reverse()
     keep.reverse()
     return run, keep, device
 
 
-def _run(nodes: list[Expr], device: str) -> None:
+def _run(nodes: list[Expr], device: str) -> Run | None:
     """Write the canonical key of `nodes`, find or build its program, run it and store the results."""
     key: list = [device]
     add = key.append
@@ -230,7 +236,7 @@ def _run(nodes: list[Expr], device: str) -> None:
     cache_key = tuple(key)
     if REMOTE is not None:
         REMOTE(cache_key, nodes, leaves, outputs, (floats, ints, complexes), device)
-        return
+        return None
     program = CACHE.get(cache_key)
     if program is None:
         program = _build(cache_key, nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))
@@ -281,6 +287,34 @@ def _run(nodes: list[Expr], device: str) -> None:
         end = time.perf_counter_ns()
         for f in ON_RUN:
             f(program, start, end)
+    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device)
+
+
+class Run(NamedTuple):
+    """One run of a program: what it was given and what it gave. `donated` are the leaves whose arrays it took over."""
+
+    program: Program
+    leaves: list[Expr]
+    donated: list[int]
+    outputs: list[Expr]
+    numbers: tuple[list[float], list[int], list[complex]]
+    device: str
+
+
+def run_pending() -> tuple[Run | None, bool]:
+    """Run everything pending in this thread as one program: what was run, and whether nothing is left for another device."""
+    with LOCK:
+        pending = LOCAL.pending
+        nodes, keep, device = _select(pending, None)
+        run = None
+        if nodes:
+            try:
+                run = _run(nodes, device)
+            except BaseException:
+                _reset(nodes)
+                raise
+        pending[:] = keep
+    return run, not keep
 
 
 def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:

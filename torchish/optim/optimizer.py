@@ -16,7 +16,8 @@ from torchish import _dtypes as dt
 from torchish._pickling import reduce_ex
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import Expr, Spec, aval, emit_multi
+from torchish.engine import policy
+from torchish.engine.expr import LOCAL, Expr, Spec, aval, emit_multi
 from torchish.nn.modules.module import _typename
 from torchish.optim import transforms
 from torchish.utils.hooks import RemovableHandle, add_hook
@@ -83,6 +84,7 @@ class Optimizer:
             groups = [{"params": groups}]
         for group in groups:
             self.add_param_group(group)
+        policy.before_training()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -313,6 +315,19 @@ def step_tensor(value: float) -> Tensor:
     return Tensor._wrap(_count_leaf(value))
 
 
+def _noted(group: dict, name: str, v: Any) -> Any:
+    """A hyperparameter of a step that is being captured: its number is told apart from equal ones, to be looked up at each run."""
+    if v.__class__ is not float or v == 0.0:
+        return v
+    key, i = ("betas", int(name[-1]) - 1) if name in ("beta1", "beta2") else (name, None)
+    found = group.get(key)
+    if (found if i is None else found[i]) is not v:  # type: ignore[index]
+        return v
+    own = v * 1.0
+    LOCAL.capture.setting(own, group, key, i)
+    return own
+
+
 _count_avals: dict = {}
 
 
@@ -423,15 +438,23 @@ class FusedOptimizer(Optimizer):
         if first.value is not None and not counters[0]._chain and len({id(c._storage.expr) for c in counters}) == 1:
             count = float(first.value) + 1.0
             new = _count_leaf(count)
+            if LOCAL.capture is not None:
+                LOCAL.capture.counted(first, count, new)
             for c in counters:
                 store(c, new)
             self._emit(group, params, states, count)
             return
         by_count: dict[float, list[int]] = {}
         for i, c in enumerate(counters):
-            by_count.setdefault(float(c.item()) + 1.0, []).append(i)
+            value = c._storage.expr.value if not c._chain else None
+            by_count.setdefault(float(c.item() if value is None else value) + 1.0, []).append(i)
         for count, chosen in by_count.items():
             new = _count_leaf(count)
+            if LOCAL.capture is not None:
+                first = counters[chosen[0]]._storage.expr
+                LOCAL.capture.counted(first, count, new)
+                if any(counters[i]._storage.expr is not first for i in chosen):
+                    LOCAL.capture.unrepeatable("the step counters of its optimizer are not shared yet")
             for i in chosen:
                 c = counters[i]
                 if c._aval is new.aval:
@@ -455,7 +478,10 @@ class FusedOptimizer(Optimizer):
                     inputs.append(t._read())
         inputs.append(count)
         zeros = []
-        for v in self._values(group):
+        values = self._values(group)
+        if LOCAL.capture is not None:
+            values = tuple([_noted(group, name, v) for name, v in zip(self._numbers, values, strict=True)])
+        for v in values:
             if v.__class__ is float:
                 pass
             elif isinstance(v, Tensor):

@@ -14,6 +14,7 @@ from torchish._tensor.nn_functional._call import ap, require_float, scalar_type
 from torchish._tensor.nn_functional._reduction import legacy, reduction_of
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.graph import GradFn, named
+from torchish.engine.expr import LOCAL
 from torchish.ops import loss as L
 from torchish.ops.softmax import log_softmax
 
@@ -226,12 +227,20 @@ def check_classes(target: Tensor, classes: int, ignore_index: int) -> None:
     values = _host_values(target)
     if values is None or not values.size:
         return
-    # (read as unsigned, a negative class is larger than any)
-    if (values.view(np.uint64) if values.dtype == np.int64 else values).max() < classes:
-        return
-    wrong = values[((values < 0) | (values >= classes)) & (values != ignore_index)]
-    if wrong.size:
-        raise IndexError(f"Target {int(wrong.flat[0])} is out of bounds.")
+
+    def check(values: Any) -> None:
+        if type(values) is not np.ndarray:
+            return
+        # (read as unsigned, a negative class is larger than any)
+        if (values.view(np.uint64) if values.dtype == np.int64 else values).max() < classes:
+            return
+        wrong = values[((values < 0) | (values >= classes)) & (values != ignore_index)]
+        if wrong.size:
+            raise IndexError(f"Target {int(wrong.flat[0])} is out of bounds.")
+
+    if LOCAL.capture is not None:
+        LOCAL.capture.check(target._read(), check)
+    check(values)
 
 
 def _check_class_weight(input, weight, classes, name=""):
