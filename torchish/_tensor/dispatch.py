@@ -373,9 +373,9 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
             if key is not None:
                 _remember(plans, key, o, args, kwargs, apply, general)
             return o.run(values)
-        _ask(call, args, kwargs, found := [])
-        if found:
-            return found[0]
+        answered, result = _ask(call, args, kwargs)
+        if answered:
+            return result
         raise invalid_arguments(display, overloads, args, kwargs, method)
 
     def direct(*args, **kwargs):
@@ -401,13 +401,11 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
     return call
 
 
-def _ask(function: Callable, args: tuple, kwargs: dict, found: list) -> None:
-    """Put into `found` what arguments that are no tensors, but have a `__torch_function__`, make of the call, if there are any."""
+def _ask(function: Callable, args: tuple, kwargs: dict) -> tuple[bool, Any]:
+    """Whether arguments that are no tensors, but have a `__torch_function__`, answer the call, and how."""
     from torchish._tensor.subclasses import intercept
 
-    asked = intercept(function, args, kwargs)
-    if asked is not None and asked[0]:
-        found.append(asked[1])
+    return intercept(function, args, kwargs) or (False, None)
 
 
 # For each parameter type, the argument types that fit it whatever their value.
