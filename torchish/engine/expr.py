@@ -177,7 +177,7 @@ def leaf(value: Any, device: str = CPU) -> Expr:
     return Expr(None, (), aval(tuple(value.shape), np.dtype(value.dtype), device), value)
 
 
-PENDING_LIMIT = 512  # explained in the policy module
+PENDING_LIMIT = 2048  # explained in the policy module
 WRITE_LIMIT = 32
 
 

@@ -4,9 +4,10 @@ Reads (`item`, `print`, …) run what they need. Beyond that:
 
 - After `backward()` everything pending runs, as one program with whatever was pending before it (usually the
   optimizer's update of the step before).
+- Making an optimizer runs everything pending too, which is what the parameters begin with.
+- A graph that ends with one that is compiled already, or that repeats itself, runs in pieces (`torchish.engine.pieces`).
 - Outside a backward pass a thread's pending list never grows past `PENDING_LIMIT` nodes, so loops that nobody looks
-  at run in equal pieces, compiled once. 512 holds the forward pass of a ResNet-50; XLA's time to compile grows with
-  the size of a program, and what is cut in two is only stored in between, not computed twice.
+  at run in equal pieces, compiled once: what is left of an incomplete repetition waits for the next run.
 - A thread runs after `WRITE_LIMIT` writes through views (`x[i] = 1` in a loop): XLA takes some 5 ms to compile each
   dynamic-update-slice of a chain, so 800 of them in one program take seconds, and 25 runs of one of 32 take none.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from torchish.engine import expr
 from torchish.engine.expr import LOCAL, PENDING_LIMIT, WRITE_LIMIT
+from torchish.engine.pieces import loose_end
 from torchish.engine.program import evaluate_all
 
 LIMIT = PENDING_LIMIT
@@ -26,10 +28,19 @@ def after_backward() -> None:
     evaluate_all()
 
 
-def overflow() -> None:
-    """A pending list has reached a limit."""
-    LOCAL.writes = 0
+def before_training() -> None:
+    """An optimizer is made: the initial values of its parameters are no part of the first step, so that steps are alike."""
     evaluate_all()
+
+
+def overflow() -> None:
+    """A pending list has reached a limit: run it, but for a repetition at its end that is not complete yet."""
+    LOCAL.writes = 0
+    pending = LOCAL.pending
+    kept = pending[len(pending) - loose_end(pending) :]
+    del pending[len(pending) - len(kept) :]
+    evaluate_all()
+    pending.extend(kept)
 
 
 class unlimited:
@@ -45,4 +56,4 @@ class unlimited:
 
 expr.on_overflow = overflow
 
-__all__ = ["LIMIT", "WRITE_LIMIT", "after_backward", "overflow", "unlimited"]
+__all__ = ["LIMIT", "WRITE_LIMIT", "after_backward", "before_training", "overflow", "unlimited"]

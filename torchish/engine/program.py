@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from torchish.engine import disk_cache
+from torchish.engine import disk_cache, pieces
 from torchish.engine.devices import jax_device
 from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec
 
@@ -59,7 +59,7 @@ class Statistics:
 
 
 STATS = Statistics()
-CACHE: OrderedDict[tuple, Program] = OrderedDict()
+CACHE: OrderedDict[tuple, Program | pieces.Pieces] = OrderedDict()
 # Observers of runs (the profiler): called with (program, start_ns, end_ns).
 ON_RUN: list = []
 # In a forked process, where JAX must not run: what runs programs elsewhere (see `torchish.engine.remote`).
@@ -187,8 +187,11 @@ def _select(pending: list[Expr], root: Expr | None):
     return run, keep, device
 
 
-def _run(nodes: list[Expr], device: str) -> Run | None:
-    """Write the canonical key of `nodes`, find or build its program, run it and store the results."""
+def _run(nodes: list[Expr], device: str, whole: bool = False) -> Run | None:
+    """Write the canonical key of `nodes`, find or build its program, run it and store the results.
+
+    None when another process ran it, or it ran in pieces, which it does not when asked for as a whole.
+    """
     key: list = [device]
     add = key.append
     leaves: list[Expr] = []
@@ -238,13 +241,23 @@ def _run(nodes: list[Expr], device: str) -> Run | None:
         REMOTE(cache_key, nodes, leaves, outputs, (floats, ints, complexes), device)
         return None
     program = CACHE.get(cache_key)
-    if program is None:
+    if not whole and not isinstance(program, Program):
+        how = program or pieces.plan(nodes, outputs)
+        if how is not None:
+            CACHE[cache_key] = how
+            how.patience -= 1
+            if how.patience >= 0:
+                x = None
+                _run_pieces(nodes, leaves, how, device)
+                return None
+    if isinstance(program, Program):
+        CACHE.move_to_end(cache_key)
+    else:
         program = _build(cache_key, nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))
+        pieces.learn(nodes)
         CACHE[cache_key] = program
         while len(CACHE) > CACHE_SIZE:
             CACHE.popitem(last=False)
-    else:
-        CACHE.move_to_end(cache_key)
     args: list = []
     for x in leaves:
         v = x.value
@@ -290,6 +303,29 @@ def _run(nodes: list[Expr], device: str) -> Run | None:
     return Run(program, leaves, donated, outputs, (floats, ints, complexes), device)
 
 
+def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str) -> None:
+    """Run a marked graph piece by piece, and let go of what lies between them when the last piece that needs it is done."""
+    nodes = [nodes[i] for i in how.order]
+    while leaves:  # the list would count as a reference to those that are donated
+        leaves.pop().uses = 0
+    for e, kept in zip(nodes, how.kept, strict=True):
+        e.mark, e.uses = int(kept), 0
+    for (start, end), done in zip(how.bounds, how.done, strict=True):
+        piece = nodes[start:end]
+        _count_uses(piece)
+        _run(piece, device, True)
+        for i in done:
+            nodes[i].value = None
+
+
+def _count_uses(nodes: list[Expr]) -> None:
+    """Set how often the nodes use each value that is there already."""
+    for e in nodes:
+        for x in e.inputs or ():
+            if type(x) is Expr and x.value is not None:
+                x.uses += 1
+
+
 class Run(NamedTuple):
     """One run of a program: what it was given and what it gave. `donated` are the leaves whose arrays it took over."""
 
@@ -309,7 +345,7 @@ def run_pending() -> tuple[Run | None, bool]:
         run = None
         if nodes:
             try:
-                run = _run(nodes, device)
+                run = _run(nodes, device, True)
             except BaseException:
                 _reset(nodes)
                 raise

@@ -323,7 +323,7 @@ def _noted(group: dict, name: str, v: Any) -> Any:
     found = group.get(key)
     if (found if i is None else found[i]) is not v:  # type: ignore[index]
         return v
-    own = v * 1.0
+    own: float = v * 1.0  # type: ignore[operator]
     LOCAL.capture.setting(own, group, key, i)
     return own
 

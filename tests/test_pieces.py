@@ -1,0 +1,135 @@
+"""Long graphs run in pieces: few programs for all lengths, the same values, nothing kept alive for longer than it is needed."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+import torchish as torch
+from torchish import nn
+from torchish.engine import pieces, program
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    pieces.KNOWN.clear()
+    program.CACHE.clear()
+
+
+def compiled():
+    """How many programs there have been, compiled or loaded."""
+    return program.STATS.compiled + program.STATS.loaded
+
+
+def train_on_sequences(lengths):
+    """Losses of a GRU cell in a Python loop over sequences of these lengths."""
+    torch.manual_seed(0)
+    cell, head = nn.GRUCell(5, 7), nn.Linear(7, 3)
+    optimizer = torch.optim.Adam([*cell.parameters(), *head.parameters()], lr=0.01)
+    losses = []
+    for length in lengths:
+        x, h = torch.randn(length, 2, 5), torch.zeros(2, 7)
+        optimizer.zero_grad()
+        for i in range(length):
+            h = cell(x[i], h)
+        losses.append(head(h).square().sum())
+        losses[-1].backward()
+        optimizer.step()
+    return [loss.item() for loss in losses]
+
+
+def test_lengths_share_programs_and_values_are_those_of_the_whole(monkeypatch):
+    lengths = [9, 5, 12, 7, 14, 6, 8, 10, 11, 13, 5, 9]
+    before = compiled()
+    got = train_on_sequences(lengths)
+    some = compiled() - before
+    train_on_sequences([15, 16, 17])
+    assert compiled() - before - some <= 4  # a new length's own programs take its steps out of the input, and nothing else
+    monkeypatch.setattr(pieces, "plan", lambda nodes, outputs: None)
+    program.CACHE.clear()
+    np.testing.assert_allclose(got, train_on_sequences(lengths), rtol=2e-5)
+
+
+def test_steps_share_what_follows_the_update(monkeypatch):
+    """The first three steps differ in what makes and updates the optimizer's state; the rest is compiled once."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.LayerNorm(16), nn.Linear(16, 12), nn.Tanh(), nn.Linear(12, 4))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    x, y, sizes = torch.randn(6, 8), torch.randint(0, 4, (6,)), []
+    build = program._build
+    monkeypatch.setattr(program, "_build", lambda key, nodes, *rest: sizes.append(len(nodes)) or build(key, nodes, *rest))
+    for _ in range(6):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+    loss.item()
+    assert len(sizes) == 3 and sizes.count(max(sizes)) == 1, sizes
+
+
+def test_a_step_becomes_one_program_in_the_end(monkeypatch):
+    monkeypatch.setattr(pieces, "FEW_RUNS", 3)
+    w = torch.ones(4, requires_grad=True)
+    velocity = None
+    runs = []
+    for _ in range(12):
+        before = program.STATS.runs
+        loss = w
+        for f in (torch.sin, torch.cos, torch.tanh, torch.exp, torch.sigmoid, torch.atan, torch.asinh, torch.log1p, torch.erf):
+            loss = f(loss)
+        loss.sum().backward()
+        with torch.no_grad():
+            velocity = w.grad.clone() if velocity is None else velocity * 0.9 + w.grad
+            w -= 0.1 * velocity
+            w.grad = None
+        runs.append(program.STATS.runs - before)
+    assert runs[0] == 1 and runs[3] == 2 and runs[-1] == 1, runs
+
+
+def test_an_unread_loop_runs_in_equal_pieces():
+    """Chunks that end within a repetition would be another program at each phase."""
+    x, z = torch.rand(5), torch.ones(5)
+    before = compiled()
+    for _ in range(3000):
+        z = torch.sin(z * x) + 0.5 - x / 3
+    z.sum().item()
+    assert compiled() - before <= 10
+
+
+def test_values_between_pieces_are_freed(monkeypatch):
+    run, held = program._run, []
+
+    def watching(nodes, device, whole=False):
+        result = run(nodes, device, whole)
+        held.append(sum(a.shape == (999,) for a in jax.live_arrays()))
+        return result
+
+    monkeypatch.setattr(program, "_run", watching)
+    x = torch.ones(999)
+    for _ in range(100):
+        x = torch.sin(x * 1.5) + x
+    x.sum().item()
+    assert len(held) >= 5 and max(held) <= 4, held
+
+
+def test_an_error_in_a_piece_leaves_the_rest_to_be_run(monkeypatch):
+    x = torch.ones(3)
+    for _ in range(60):
+        x = torch.sin(x * 1.5) + x
+    run, calls = program._run, []
+
+    def failing(nodes, device, whole=False):
+        calls.append(whole)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return run(nodes, device, whole)
+
+    monkeypatch.setattr(program, "_run", failing)
+    with pytest.raises(KeyboardInterrupt):
+        x.tolist()
+    monkeypatch.setattr(program, "_run", run)
+    want = torch.ones(3)
+    for _ in range(60):
+        want = torch.sin(want * 1.5) + want
+    assert x.tolist() == want.tolist()

@@ -1,0 +1,194 @@
+"""Graphs with stretches that are compiled already, or that repeat themselves, run stretch by stretch.
+
+The second step of a training loop is the first step's graph behind an update of the parameters that makes the optimizer's state, and
+the third has another update. As wholes that would be three long compilations; as an update and a known rest, it is one.
+
+A Python loop over letters, time steps or equal layers writes the same stretch of nodes again and again. As one program it would cost a
+compilation per number of repetitions: a character RNN meets a new length with most of its words. So the first runs of such
+a graph go stretch by stretch. The programs of the stretches are few, small, and the same for all lengths. Only a
+graph that keeps coming back is compiled as a whole, when the runs saved would have paid for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torchish.engine.expr import Expr
+
+SMALLEST = 48  # nodes; below that a whole program compiles soon enough
+REPEATS = 3  # a stretch counts from so many repetitions
+LONGEST = 1024  # nodes in a stretch
+SHORTEST = 9  # nodes that a repetition covers, all repeats together
+PIECE = 32  # nodes; shorter stretches are run several at a time, since a run costs some 50 us
+LARGEST = 512  # nodes of a graph that knows no repetition: XLA's time to compile grows faster than a program
+PARTS = 64  # at a time
+# Compiling costs some 4 ms per node and a run of a piece some 50 us, so after 80 runs per node and piece the whole has paid.
+PATIENCE = 80
+# A step in two pieces takes some 50 us longer than as a whole: a loop of so many steps is worth the compilation.
+FEW_RUNS = 100
+
+
+# The tokens of graphs that were compiled as wholes, latest last.
+KNOWN: OrderedDict[tuple[int, ...], None] = OrderedDict()
+_LOOSE_ENDS: OrderedDict[tuple[int, ...], int] = OrderedDict()
+KNOWN_SIZE = 64
+KNOWN_SHORTEST = 16
+
+
+class Pieces:
+    """How a graph is cut: the order of its nodes, the bounds of the pieces, which nodes later ones need, and which values are
+    done with after each piece.
+    """
+
+    __slots__ = ("order", "bounds", "kept", "done", "patience")
+
+    def __init__(self, order: list[int], ends: list[int], nodes: list[Expr], outputs: list[Expr], patience: int):
+        n = len(nodes)
+        self.order = order
+        self.bounds = list(pairwise([0, *ends]))
+        self.patience = patience
+        nodes = [nodes[i] for i in order]
+        piece_of = np.repeat(np.arange(len(self.bounds)), [b - a for a, b in self.bounds]).tolist()
+        position = {id(e): i for i, e in enumerate(nodes)}
+        last = list(range(n))  # the last node that uses each
+        for i, e in enumerate(nodes):
+            for x in e.inputs or ():
+                j = position.get(id(x))
+                if j is not None:
+                    last[j] = i
+        wanted = {position[id(e)] for e in outputs}
+        self.kept = [i in wanted or piece_of[last[i]] != piece_of[i] for i in range(n)]
+        self.done: list[list[int]] = [[] for _ in self.bounds]
+        for i in range(n):
+            if self.kept[i] and i not in wanted:
+                self.done[piece_of[last[i]]].append(i)
+
+
+def _tokens(nodes: Iterable[Expr]) -> tuple[int, ...]:
+    return tuple(hash((e.spec.uid, e.aval)) for e in nodes)
+
+
+def learn(nodes: list[Expr]) -> None:
+    """A graph is compiled as a whole: later ones that end with it need not be."""
+    if len(nodes) >= KNOWN_SHORTEST:
+        KNOWN[_tokens(nodes)] = None
+        if len(KNOWN) > KNOWN_SIZE:
+            KNOWN.popitem(last=False)
+
+
+def _known_end(tokens: tuple[int, ...]) -> tuple[int, bool]:
+    """How many nodes at the end of a graph also end a known one, at most, and whether those are all of the known one's."""
+    best = (0, False)
+    for known in KNOWN:
+        same = zip(reversed(known), reversed(tokens), strict=False)
+        m = next((i for i, (a, b) in enumerate(same) if a != b), min(len(known), len(tokens)))
+        best = max(best, (m, m == len(known)), key=lambda found: (found[1], found[0]))
+    return best
+
+
+def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
+    """The pieces of a graph that has never run.
+
+    None when it ends with nothing known, and is short or repeats itself over less than half of its length.
+    """
+    n = len(nodes)
+    tokens = _tokens(nodes)
+    how = _repeated(nodes, outputs, tokens)
+    if how is not None:
+        return how
+    m, whole = _known_end(tokens)
+    if m < n and (whole or m >= max(n // 2, KNOWN_SHORTEST)):
+        return Pieces(list(range(n)), [n - m, n], nodes, outputs, FEW_RUNS)
+    if n > 2 * LARGEST:
+        return Pieces(list(range(n)), [*range(LARGEST, n - LARGEST, LARGEST), n], nodes, outputs, PATIENCE * LARGEST)
+    return None
+
+
+def loose_end(nodes: list[Expr]) -> int:
+    """How many nodes at the end of an unfinished graph belong to a repetition that is not complete yet."""
+    tokens = _tokens(nodes)
+    end = _LOOSE_ENDS.get(tokens)
+    if end is None:
+        start, length, period = _repetition(np.array(tokens))
+        end = length % period if start + length == len(nodes) else 0
+        _LOOSE_ENDS[tokens] = end
+        if len(_LOOSE_ENDS) > KNOWN_SIZE:
+            _LOOSE_ENDS.popitem(last=False)
+    return end
+
+
+def _repeated(nodes: list[Expr], outputs: list[Expr], tokens: tuple[int, ...]) -> Pieces | None:
+    """The pieces of a graph that repeats itself over half of its length."""
+    n = len(nodes)
+    if n < SMALLEST:
+        return None
+    # Parts of what is given come first: a step's `word[i]` is a node whose input's shape is another for each length.
+    parts: list[int] = []
+    found: set[int] = set()
+    for i, e in enumerate(nodes):
+        if _is_part(e, found):
+            parts.append(i)
+            found.add(id(e))
+    rest = np.ones(n, bool)
+    rest[parts] = False
+    order = parts + np.flatnonzero(rest).tolist()
+    ordered = np.array(tokens)[order]
+    ends = [*range(PARTS, len(parts), PARTS), len(parts)] if parts else []
+    covered = _cut(ordered, len(parts), n, ends)
+    if covered * 2 < n - len(parts):
+        return None
+    return Pieces(order, ends, nodes, outputs, PATIENCE * n // len(ends))
+
+
+def _is_part(e: Expr, found: set[int]) -> bool:
+    """Whether a node takes (a part of) one array that is given, or of a node found before, as `x[i]` does."""
+    arrays = [x for x in e.inputs or () if hasattr(x, "aval")]
+    if len(arrays) != 1 or (arrays[0].value is None and id(arrays[0]) not in found):
+        return False
+    whole, part = arrays[0].aval, e.aval
+    return hasattr(whole, "shape") and hasattr(part, "shape") and math.prod(part.shape) <= math.prod(whole.shape)
+
+
+def _cut(tokens: np.ndarray, low: int, high: int, ends: list[int]) -> int:
+    """Append the ends of the pieces between `low` and `high`, in order; how many nodes repeated stretches cover."""
+    start, length, period = _repetition(tokens[low:high])
+    if not length:
+        if high > low:
+            ends.append(high)
+        return 0
+    start += low
+    repeats = length // period
+    covered = _cut(tokens, low, start, ends) + repeats * period
+    group = max(1, PIECE // period)
+    while repeats:
+        while group > repeats:
+            group //= 2  # what remains, in pieces that other lengths need too
+        start += group * period
+        repeats -= group
+        ends.append(start)
+    return covered + _cut(tokens, start, high, ends)
+
+
+def _repetition(tokens: np.ndarray) -> tuple[int, int, int]:
+    """The longest repetition: its start, its length, and its period; the shorter period among equally long ones."""
+    n = len(tokens)
+    best = (0, 0, 1)
+    for period in range(1, min(n // REPEATS, LONGEST) + 1):
+        same = np.flatnonzero(tokens[period:] != tokens[:-period])
+        edges = np.concatenate(([-1], same, [n - period]))
+        gaps = np.diff(edges) - 1
+        k = int(gaps.argmax())
+        length = int(gaps[k]) + period
+        if length >= REPEATS * period and length > max(best[1] + best[2], SHORTEST - 1):
+            best = (int(edges[k]) + 1, length, period)
+    return best
+
+
+__all__ = ["Pieces", "learn", "loose_end", "plan"]
