@@ -95,7 +95,7 @@ class Run:
             self.step = T.compile(self.step, fullgraph=True)
 
     def state(self):
-        out = [p for p in self.model.state_dict().values()]
+        out = list(self.model.state_dict().values())
         out += [p.grad for p in self.model.parameters() if p.grad is not None]
         for s in self.opt.state.values():
             out += [v for v in s.values() if v is not None]
@@ -166,7 +166,7 @@ def test_schedulers():
     ):
         runs = three("mlp")
         schedulers = {id(r): make(r.T, r.opt) for r in runs}
-        go(runs, 10, each=lambda i, r: schedulers[id(r)].step())
+        go(runs, 10, each=lambda i, r, s=schedulers: s[id(r)].step())
         assert runs[2].replays == 8
 
 
@@ -284,14 +284,14 @@ def test_clipping_accumulation_and_averages():
         model.average = [average]  # not a submodule
 
         def step(x, y):
-            for part, target in zip(x.chunk(2), y.chunk(2)):
+            for part, target in zip(x.chunk(2), y.chunk(2), strict=True):
                 loss = T.nn.functional.cross_entropy(model(part), target) / 2
                 loss.backward()
             T.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
             opt.step()
             opt.zero_grad(set_to_none=False)
             with T.no_grad():
-                for a, p in zip(average.parameters(), model.parameters()):
+                for a, p in zip(average.parameters(), model.parameters(), strict=True):
                     a.mul_(0.9).add_(p, alpha=0.1)
             return {"loss": loss.detach(), "parts": (loss.detach() * 2, None, 3)}["loss"]
 
@@ -331,8 +331,9 @@ def test_random_numbers_go_on_as_in_the_plain_loop():
         torchish.manual_seed(5)
         g = torchish.Generator().manual_seed(9)
 
-        def f(x):
-            return x + torchish.rand(3), torchish.randn(2, 2), torchish.randperm(5), torchish.rand(2, generator=g), x * torchish.rand_like(x)
+        def f(x, g=g):
+            own = torchish.rand(2, generator=g)
+            return x + torchish.rand(3), torchish.randn(2, 2), torchish.randperm(5), own, x * torchish.rand_like(x)
 
         if captured:
             f = torchish.compile(f, fullgraph=True)
@@ -546,7 +547,7 @@ def test_exceptions_of_the_function():
             raise KeyError("mine")
         return state * 2
 
-    for i in range(3):
+    for _ in range(3):
         f(torchish.ones(2), False)
         with pytest.raises(KeyError, match="mine"):
             f(torchish.ones(2), True)
@@ -634,3 +635,141 @@ def test_nothing_grows():
 def _rss():
     with open("/proc/self/statm") as f:
         return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _trained(body):
+    """A step around `loss = body(model, x, y)`."""
+
+    def make(T):
+        model = T.nn.Sequential(T.nn.Linear(6, 16), T.nn.ReLU(), T.nn.Linear(16, 3))
+        opt = T.optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, y):
+            opt.zero_grad()
+            loss = body(T, model, x, y)
+            loss.backward()
+            opt.step()
+            return loss
+
+        return step
+
+    return make
+
+
+def _autocast(T, model, x, y):
+    with T.autocast("cpu", dtype=T.bfloat16):
+        return T.nn.functional.cross_entropy(model(x), y)
+
+
+def _hooked(T):
+    model = T.nn.Linear(6, 3)
+    model.register_forward_hook(lambda m, given, out: out * 2)
+    model.weight.register_hook(lambda g: g * 0.5)
+    model.bias.register_post_accumulate_grad_hook(lambda p: p.grad.mul_(2) is None or None)
+    opt = T.optim.AdamW([{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "weight_decay": 0.0}], lr=0.01)
+
+    def step(x, y):
+        opt.zero_grad()
+        T.nn.functional.cross_entropy(model(x), y).backward()
+        opt.step()
+        return model.weight.sum() + model.bias.sum().detach()
+
+    return lambda x, y: step(x, y).detach()
+
+
+def _gradients(T):
+    w = T.ones(6, 3).requires_grad_()
+
+    def step(x, y):
+        (g,) = T.autograd.grad(T.nn.functional.cross_entropy(x @ w, y), [w])
+        with T.no_grad():
+            w.sub_(g, alpha=0.1)
+        x = x.clone().requires_grad_()
+        (x @ w).pow(2).sum().backward()
+        return x.grad
+
+    return step
+
+
+def _views(T):
+    flat, buffer = T.zeros(12), T.zeros(4, 6)
+    part = flat[:6].view(2, 3)
+
+    def step(x, y):
+        part.add_(1)
+        flat.mul_(1.5)
+        buffer[1:3] = x[1:3]
+        buffer[:, 0].add_(1)
+        return part.sum() + flat.sum() + buffer.sum()
+
+    return step
+
+
+def _adversaries(T):
+    a, b = T.nn.Linear(6, 6), T.nn.Linear(6, 1)
+    first, second = T.optim.Adam(a.parameters()), T.optim.Adam(b.parameters())
+
+    def step(x, y):
+        softplus = T.nn.functional.softplus
+        second.zero_grad()
+        made = a(T.randn(4, 6))
+        (softplus(-b(x)).mean() + softplus(b(made.detach())).mean()).backward()
+        second.step()
+        first.zero_grad()
+        loss = softplus(-b(made)).mean()
+        loss.backward()
+        first.step()
+        return loss
+
+    return step
+
+
+def _scheduled_inside(T):
+    model = T.nn.Linear(6, 3)
+    opt = T.optim.SGD(model.parameters(), lr=0.1)
+    scheduler = T.optim.lr_scheduler.StepLR(opt, 2, 0.5)
+
+    def step(x, y):
+        opt.zero_grad()
+        loss = T.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        opt.step()
+        scheduler.step()
+        return loss
+
+    return step
+
+
+def _quasi_newton(T):
+    model = T.nn.Linear(6, 3)
+    opt = T.optim.LBFGS(model.parameters(), max_iter=3)
+
+    def step(x, y):
+        def closure():
+            opt.zero_grad()
+            loss = T.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        return opt.step(closure)
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("make", "replays"),
+    [(_trained(_autocast), 4), (_hooked, 4), (_gradients, 4), (_views, 5), (_adversaries, 4), (_scheduled_inside, 0), (_quasi_newton, 0)],
+)
+def test_other_steps(make, replays):
+    got = []
+    for T, captured in ((torch, False), (torchish, False), (torchish, True)):
+        T.manual_seed(0)
+        step = make(T)
+        if captured:
+            step = T.compile(step, fullgraph=True)
+        y = T.tensor([0, 1, 2, 1])
+        got.append([step(T.full((4, 6), 0.1 * i + 0.1), y).detach().float().numpy() for i in range(6)])
+    assert step._step.replays == replays, step._step.reason
+    for a, b, c in zip(*got, strict=True):
+        same(a, b, 1e-2 if "_trained" in make.__qualname__ else 2e-4)
+        same(b, c)

@@ -7,6 +7,7 @@ from typing import Any
 from torchish import _dtypes as dt
 from torchish import _settings
 from torchish._compile.walk import SCALARS
+from torchish._tensor import apply as applying
 from torchish._tensor import autocast
 from torchish._tensor.random import KEYS
 from torchish._tensor.size import DEFAULT
@@ -17,8 +18,7 @@ from torchish.autograd.graph import ANOMALY, HOOKS
 from torchish.engine import expr, program
 from torchish.engine.expr import LOCAL, TRACED, Expr
 from torchish.engine.levels import ACTIVE
-
-_apply = __import__("torchish._tensor.apply", fromlist=["PROFILER"])
+from torchish.ops import matmul
 
 
 class Special(Exception):
@@ -29,15 +29,18 @@ def inactive() -> bool:
     """Whether calls run plainly here: inside another capture, a transform, a profiler, a forked process…"""
     return bool(
         LOCAL.capture is not None or ACTIVE.stack or program.ON_RUN or expr.EAGER or program.REMOTE is not None or ANOMALY.enabled
-        or _apply.PROFILER is not None or graph.PROFILER is not None or HOOKS.any and HOOKS.stack or KEYS.sources
+        or applying.PROFILER is not None or graph.PROFILER is not None or HOOKS.any and HOOKS.stack or KEYS.sources
     )  # fmt: skip
 
 
 def modes() -> tuple:
     """The thread's settings that decide how operations are recorded and computed."""
     auto = autocast.STATE
-    on = auto.on and (*auto.on, *[auto.dtypes[d] for d in auto.on], auto.cache_enabled)
-    return STATE.enabled, STATE.inference, STATE.asked, dt._default, DEFAULT[-1], on, _settings._deterministic["mode"]
+    on: tuple = auto.on and (*auto.on, *[auto.dtypes[d] for d in auto.on], auto.cache_enabled)
+    return (
+        STATE.enabled, STATE.inference, STATE.asked, dt._default, DEFAULT[-1], on, _settings._deterministic["mode"],
+        matmul.float32_setting(),
+    )  # fmt: skip
 
 
 class Call:

@@ -67,7 +67,7 @@ _SHAPE = (
     "an operator whose output shape depends on data",
     "gb0036",
 )
-_METHODS = {
+_METHODS: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
     "__bool__": _BRANCH, "__contains__": _BRANCH, "tolist": _LIST, "__repr__": _PRINT, "__format__": _PRINT, "numpy": _NUMPY,
     "__array__": _NUMPY, "item": _ITEM, "__int__": _ITEM, "__float__": _ITEM, "__complex__": _ITEM, "__index__": _ITEM, "jax": _NUMPY,
 }  # fmt: skip
@@ -77,10 +77,11 @@ _SHAPE_FILES = ("_tensor/indexing.py", "_tensor/scatter.py", "_tensor/join.py", 
 def looked_at() -> Unsupported | None:
     """The error for the look at a value that is going on; None when nothing that the user asks for is looked at."""
     frame: FrameType | None = sys._getframe(2)
-    what = asked = None
+    what: tuple[str, str, tuple[str, ...], str, str] | None = None
+    asked = None
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         asked = _METHODS.get(frame.f_code.co_name)  # counts where the user's code calls it
-        if frame.f_code.co_filename.removeprefix(_PACKAGE) in _SHAPE_FILES:
+        if what is None and frame.f_code.co_filename.removeprefix(_PACKAGE) in _SHAPE_FILES:
             what = _SHAPE
         frame = frame.f_back
     what = asked or what

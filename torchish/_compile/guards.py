@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operator import eq, getitem, is_
+from operator import getitem, is_
 from typing import Any
 
 from torchish._compile.walk import GET, SCALARS, Walk
@@ -111,7 +111,7 @@ class Guards:
                 self._parts.append((read, [s[1] for s in chosen], [s[2] for s in chosen], [s[3] for s in chosen]))
         kept = [(x, n) for x, n in start.lengths]
         self._sized = [x for x, _ in kept]
-        self._lengths = [n for _, n in kept]
+        self._total = sum([n for _, n in kept])
         self._arrays, self._sets = start.arrays, start.sets
 
     def hold(self) -> bool:
@@ -120,7 +120,7 @@ class Guards:
             for read, containers, keys, values in self._parts:
                 if not all(map(is_, map(read, containers, keys), values)) and not self._equal(read, containers, keys, values):
                     return False
-            if not all(map(eq, map(len, self._sized), self._lengths)):
+            if sum(map(len, self._sized)) != self._total:  # what a container loses is missed at its place above
                 return False
         except (AttributeError, ValueError, LookupError):
             return False

@@ -22,9 +22,16 @@ from torchish._tensor.tensor import Tensor
 from torchish.engine.capture import Missing, Recorder, Replay, assign, made_leaf
 from torchish.engine.expr import LOCAL, Aval, Expr, leaf
 from torchish.engine.program import LOCK, Run, evaluate_all, force, run_pending
+from torchish.nn.modules import _hooks
+from torchish.optim import optimizer
 
 MOST = 16  # captures kept for each function
-ATTEMPTS = 8  # captures in a row that were of no use, after which they become rare
+ATTEMPTS, MOST_USELESS = 8, 64  # captures in a row that were of no use, of one key and of all, after which they become rare
+MOST_KEYS = 1024
+
+
+# What every module and optimizer calls.
+HOOKS = tuple(v for space in (vars(_hooks), vars(optimizer)) for k, v in space.items() if k.startswith("_global_") and isinstance(v, dict))
 
 
 class Step:
@@ -35,8 +42,8 @@ class Step:
         self.captures: OrderedDict[Any, Capture] = OrderedDict()
         self.by_key: dict[tuple, list[Capture]] = {}
         self.names: set[str] = set()
-        self.plain: set[tuple] = set()  # keys of calls that never can be repeated
-        self.attempts: dict[tuple, int] = {}  # captures since a captured program was last run
+        self.attempts: dict[tuple, int] = {}  # by key, captures since a captured program was last run
+        self.useless = 0  # the same for all keys
         self.reason: str | None = None  # why the last captured call cannot be repeated
         self.replays = 0
 
@@ -57,17 +64,21 @@ class Step:
                         done, result = capture.run(call)
                         if done:
                             self.replays += 1
-                            if self.attempts:
+                            if self.useless:
+                                self.useless = 0
                                 self.attempts.pop(call.key, None)
                             return result
-        if call.key in self.plain or self._tired(call.key):
+        if self._tired(call.key):
             return self.f(*args, **kwargs)
         return self._capture(call, args, kwargs)
 
     def _tired(self, key: tuple) -> bool:
         """Whether to skip a capture: after some that were of no use only each 64th call is one."""
+        if len(self.attempts) > MOST_KEYS:
+            self.attempts.clear()
         n = self.attempts[key] = self.attempts.get(key, 0) + 1
-        return n > ATTEMPTS and n % 64 != 0
+        self.useless += 1
+        return (n > ATTEMPTS or self.useless > MOST_USELESS) and self.useless % 64 != 0
 
     def _capture(self, call: Call, args: tuple, kwargs: dict) -> Any:
         """Call `f` with nothing run until its end, then run all as one program, and keep what it takes to run that again."""
@@ -75,7 +86,7 @@ class Step:
         for t in call.tensors:
             if t._chain:
                 force(t._read())
-        start = Walk(self.names, (self.f, *call.objects))
+        start = Walk(self.names, (self.f, *HOOKS, *call.objects))
         places = _places(start, call)
         snapshot: Snapshot | None = Snapshot(start, call.tensors)
         before = [(t._storage, t._storage.writes, t._vc, t._vc.value) for t in (*start.tensors, *call.tensors)]
@@ -92,12 +103,13 @@ class Step:
                         for t in returned:
                             t._read()
         except Unsupported:
-            snapshot.restore()
+            if snapshot is not None:
+                snapshot.restore()
             default_generator.set_state(generator)
             raise
         snapshot = None
         if recorder.abandoned or live:
-            self.plain.add(call.key)
+            self.attempts[call.key] = ATTEMPTS
             self.reason = recorder.reason or "it returns a tensor whose gradient is still to be computed"
             return result
         run, complete = run_pending()
@@ -108,7 +120,7 @@ class Step:
                 raise Unstable("it draws random numbers in a way that cannot be repeated")
             if streams != _host_streams() or mode != modes():
                 raise Unstable("it uses random numbers of Python's or NumPy's, or changes a setting")
-            end = Walk(self.names, (self.f, *call.objects))
+            end = Walk(self.names, (self.f, *HOOKS, *call.objects))
             capture = Capture(call, start, end, before, recorder, run, result)
         except (Unstable, Missing) as e:
             self.reason = str(e)
@@ -132,8 +144,8 @@ class Step:
 
 def _host_streams() -> tuple:
     """Where Python's and NumPy's own random numbers stand."""
-    _, words, position, *normal = np.random.get_state()
-    return random.getstate(), bytes(words), position, normal
+    _, words, *rest = np.random.get_state()
+    return random.getstate(), np.asarray(words).tobytes(), rest
 
 
 def _refuse(recorder: Recorder, e: Expr) -> None:
@@ -297,7 +309,7 @@ class Capture:
                 return False
         if not self._guards.hold():
             return False
-        return all([slot.fits() for slot in self._slots])
+        return all(slot.fits() for slot in self._slots)
 
     def _value_of(self, code: Any, ready: tuple) -> Any:
         """The value for a code, an array or (not to be written to) an expression."""
@@ -317,7 +329,8 @@ class Capture:
         if got is None:
             return False, None
         args, results, counts, draws = got
-        ready = (call.tensors, args, results, counts, {}, draws)
+        made: dict[int, Any] = {}
+        ready = (call.tensors, args, results, counts, made, draws)
         for st, code, writes in self._stores:
             if code.__class__ is int and code >= 0:
                 assign(st, results[code], writes)
@@ -331,7 +344,6 @@ class Capture:
             t._storage.expr = _expr(self._value_of(code, ready), t._storage.expr.aval)
             t._storage.writes += writes
             t._vc.value += n
-        made = ready[4]
         for slot in self._slots:
             slot.put(results[slot.fresh.code], made)
         return True, self._result(ready)
@@ -340,12 +352,10 @@ class Capture:
 def _account(run: Run, tensors: list[Tensor]) -> None:
     """Raise Unstable when a result of the program is kept by something other than these tensors: no later call would renew it."""
     held: dict[int, int] = {}
-    for st in {id(t._storage): t._storage for t in tensors}.values():
-        held[id(st.expr)] = held.get(id(st.expr), 0) + 1
-    for t in {id(t): t for t in tensors}.values():
-        if t._cached is not None:
-            held[id(t._cached)] = held.get(id(t._cached), 0) + 1
-    st = t = None
+    for n in [id(st.expr) for st in {id(t._storage): t._storage for t in tensors}.values()]:
+        held[n] = held.get(n, 0) + 1
+    for n in [id(t._cached) for t in {id(t): t for t in tensors}.values()]:
+        held[n] = held.get(n, 0) + 1
     for i in range(len(run.outputs)):
         e = run.outputs[i]
         # references: the run's list, the local name, getrefcount's argument

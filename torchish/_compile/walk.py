@@ -30,9 +30,15 @@ MOST_SLOTS = 200_000
 SMALL_ARRAY = 1 << 16  # bytes of a NumPy array that may be compared at each call
 _FOREIGN = frozenset(sys.stdlib_module_names - {"__main__"}) | {"torchish", "torch", "jax", "jaxlib", "numpy", "optax", "flax"}
 _DICTS = (dict, OrderedDict, defaultdict)
-# What is read of a tensor, and of one that requires a gradient; the rest follows from these, or is a cache.
-_OF_ALL = ("_storage", "_aval", "_requires_grad", "_grad_fn")
-_OF_LEAVES = ("_grad", "_leaf_hooks", "_post_accumulate")
+# What is read of a tensor: of an optimizer's state, of one that requires a gradient, of any other. The rest follows, or is a cache.
+_OF_STATE = ("_storage", "_aval")
+_OF_LEAVES = ("_storage", "_aval", "_requires_grad", "_grad", "_leaf_hooks", "_post_accumulate")
+_OF_OTHERS = ("_storage", "_aval", "_requires_grad", "_grad_fn")
+# What a module's call does not look at.
+_NOT_CALLED = frozenset((
+    "_non_persistent_buffers_set", "_is_full_backward_hook", "_state_dict_hooks", "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks", "_load_state_dict_post_hooks",
+))  # fmt: skip
 GET: Callable = dict.get  # slots of dictionaries
 
 
@@ -88,6 +94,12 @@ class Walk:
         elif isinstance(x, Module):
             self._module(x)
         elif isinstance(x, Optimizer):
+            for state in list(x.state.values()):
+                if isinstance(state, dict):
+                    for t in state.values():
+                        if type(t) is Tensor and id(t) not in self.seen:
+                            self.seen[id(t)] = t
+                            self._tensor(t, _OF_STATE)
             self._dict(vars(x))
             self._class(cls)
         elif isinstance(x, types.FunctionType):
@@ -98,8 +110,8 @@ class Walk:
             self._todo += (x.func, *x.args, *x.keywords.values())
         elif isinstance(x, type):
             self._class(x)
-            if not is_foreign(x) and isinstance(x.__init__, types.FunctionType):
-                self._todo.append(x.__init__)
+            if not is_foreign(x) and isinstance(make := getattr(x, "__init__", None), types.FunctionType):
+                self._todo.append(make)
         elif isinstance(x, types.ModuleType):
             if x.__name__.partition(".")[0] not in _FOREIGN:
                 space = vars(x)
@@ -133,11 +145,11 @@ class Walk:
         """Any other object: its attributes, those that code names where the class is the user's."""
         cls = type(x)
         own = not is_foreign(cls)
-        if cls.__module__ == "random" or cls.__module__.startswith(("torchish.data", "numpy.random")):
+        if cls.__module__ == "random" or cls.__module__.startswith(("torchish.data", "torch.utils.data", "numpy.random")):
             self.obstacle = self.obstacle or f"it refers to a {cls.__name__}, which changes unseen"
             return
         if isinstance(space := getattr(x, "__dict__", None), dict):
-            library = cls.__module__.startswith("torchish") or cls in (types.SimpleNamespace,)
+            library = cls.__module__.partition(".")[0] in ("torch", "torchish") or cls is types.SimpleNamespace
             if own or library:
                 self._dict(space, named_only=not library)
         if own:
@@ -147,17 +159,16 @@ class Walk:
                         self._slot(getattr, x, n, getattr(x, n))
             self._class(cls)
 
-    def _tensor(self, t: Tensor) -> None:
+    def _tensor(self, t: Tensor, keys: tuple[str, ...] | None = None) -> None:
         self.tensors.append(t)
         d = t.__dict__
-        for k in _OF_ALL:
-            self.slots.append((GET, d, k, d.get(k)))
-        if t._requires_grad or t._grad is not None:
-            for k in _OF_LEAVES:
-                v = d.get(k)
-                self.slots.append((GET, d, k, v))
-                if v is not None:
-                    self._todo.append(v)
+        if keys is None:
+            keys = _OF_LEAVES if t._requires_grad or t._grad is not None else _OF_OTHERS
+        for k in keys:
+            v = d.get(k)
+            self.slots.append((GET, d, k, v))
+            if k in _OF_LEAVES[3:] and v is not None:
+                self._todo.append(v)
 
     def _module(self, m: Module) -> None:
         cls = type(m)
@@ -165,12 +176,10 @@ class Walk:
         self.lengths.append((d, len(d)))
         own = not is_foreign(cls)
         for k, v in d.items():
-            if own and not k.startswith("_") and k != "training" and k not in self.names:
+            if k in _NOT_CALLED or (own and not k.startswith("_") and k != "training" and k not in self.names):
                 continue
-            if type(v) in _DICTS and not v:  # no hooks, no buffers: only their number can change
-                self.slots.append((GET, d, k, v))
-                self.lengths.append((v, 0))
-                self.seen[id(v)] = v
+            if k[0] == "_" and type(v) in _DICTS:  # what is in them may change, not which they are
+                self._dict(v)
             else:
                 self._slot(GET, d, k, v)
         if own:
@@ -196,7 +205,7 @@ class Walk:
 
     def _function(self, f: types.FunctionType) -> None:
         if hasattr(f, "_step"):  # captured by itself elsewhere; here it is what it stands for
-            self._todo.append(f._torchdynamo_orig_callable)
+            self._todo.append(f._torchdynamo_orig_callable)  # type: ignore[attr-defined]
             return
         wrapped = getattr(f, "__wrapped__", None) or getattr(f, "_torchdynamo_orig_callable", None)
         if wrapped is not None:

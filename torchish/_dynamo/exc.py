@@ -31,7 +31,7 @@ class BackendCompilerFailed(TorchDynamoException):
     __module__ = "torch._dynamo.exc"
 
 
-class UserError(Unsupported):
+class UserError(TorchDynamoException):
     """Never raised here."""
 
     __module__ = "torch._dynamo.exc"

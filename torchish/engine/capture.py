@@ -208,13 +208,14 @@ class Replay:
 
     def _numbers(self, run: Run, recorder: Recorder, template: list, settings: list) -> None:
         """The vectors of Python numbers: fixed ones, and those with counts or settings in them."""
-        for values, d in zip(run.numbers, (np.float64, np.int64, np.complex128), strict=True):
+        vectors: tuple[list, ...] = run.numbers
+        for values, d in zip(vectors, (np.float64, np.int64, np.complex128), strict=True):
             if not values:
                 continue
             counts = [(i, j) for i, x in enumerate(values) for j, (_, number, _) in enumerate(recorder.counts) if x is number]
             found = [(i, c, k, n) for i, x in enumerate(values) for number, c, k, n in settings if x is number]
             self.settings += [(c, k, n) for _, c, k, n in found]
-            vector = np.array(values, d)
+            vector: np.ndarray = np.array(values, d)
             if counts or found:
                 self.numbers.append((len(template), vector, counts, found))
                 template.append(None)
@@ -229,7 +230,7 @@ class Replay:
                 if s.expr is not e:
                     return None
         if not all(map(is_, map(_buffer, self.plain), repeat(None))):
-            if any([s.is_shared() for s in self.plain]):
+            if any(s.is_shared() for s in self.plain):
                 return None
         args = self._template.copy()
         for n, s in self.storages:
