@@ -278,6 +278,23 @@ def test_aliases_and_snapshots_of_parameters():
     compare(runs)
 
 
+def test_arrays_and_graphs_that_hold_parameters():
+    r = Run(torchish, "lenet", True)
+    ((x, y),) = batches(torchish, r.shape, r.classes, 1)
+    for _ in range(3):
+        r.step(x, y)
+    w = r.model.fc2.weight
+    array, values = w.detach().jax(), w.detach().clone()
+    out = r.model(x).sum()
+    r.step(x, y)
+    same(array, values, 0)
+    assert r.replays == 2 and not np.allclose(np.asarray(array), w.detach().numpy())
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.backward()
+    r.step(x, y)
+    assert r.replays == 3
+
+
 def test_clipping_accumulation_and_averages():
     def body(T, model, opt):
         average = copy.deepcopy(model)

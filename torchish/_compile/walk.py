@@ -204,7 +204,7 @@ class Walk:
                     self._slot(getattr, c, k, getattr(c, k))
 
     def _function(self, f: types.FunctionType) -> None:
-        if hasattr(f, "_step"):  # captured by itself elsewhere; here it is what it stands for
+        if hasattr(f, "_step") and hasattr(f, "_torchdynamo_orig_callable"):  # captured by itself elsewhere; here it is what it stands for
             self._todo.append(f._torchdynamo_orig_callable)  # type: ignore[attr-defined]
             return
         wrapped = getattr(f, "__wrapped__", None) or getattr(f, "_torchdynamo_orig_callable", None)
