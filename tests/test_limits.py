@@ -64,3 +64,23 @@ def test_a_refused_number_leaves_the_tensor_as_it_was():
 ])  # fmt: skip
 def test_everyday_edges(code):
     assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint8", "float32", "float16", "complex64"])
+@pytest.mark.parametrize("number", ["2**63", "2**64 - 1", "2**64", "-(2**63) - 1", "300"])
+@pytest.mark.parametrize("use", [
+    "t + {}", "{} - t", "t * {}", "{} / t", "t == {}", "t.clamp(max={})", "torch.where(t == 1, t, {})", "torch.add(t, t, alpha={})",
+    "t.add_({})", "torch.addcmul(t, t, t, value={})",
+])  # fmt: skip
+def test_operands_past_64_bits(use, number, dtype):
+    """They wrap, become floats, or are refused at the call: what waits to be computed is not spoilt."""
+    if (use, dtype) == ("torch.add(t, t, alpha={})", "float16"):
+        pytest.skip("PyTorch checks alpha against float16 there")
+    code = f"t = torch.tensor([1, 3]).to(torch.{dtype}); " + use.format(f"({number})")
+    assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("code", ["t ** 300", "t.clamp(min=300)", "torch.where(t == 1, t, 300)", "300 ** t", "t + 300", "t < 300", "t * -300"])
+def test_numbers_past_eight_bits(code):
+    code = "t = torch.tensor([1, 3], dtype=torch.uint8); " + code
+    assert outcome(torchish, code) == outcome(torch, code)
