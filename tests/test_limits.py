@@ -80,7 +80,24 @@ def test_operands_past_64_bits(use, number, dtype):
     assert outcome(torchish, code) == outcome(torch, code)
 
 
-@pytest.mark.parametrize("code", ["t ** 300", "t.clamp(min=300)", "torch.where(t == 1, t, 300)", "300 ** t", "t + 300", "t < 300", "t * -300"])
+@pytest.mark.parametrize("code", [
+    "t ** 300", "t.clamp(min=300)", "torch.where(t == 1, t, 300)", "300 ** t", "t + 300", "t < 300", "t * -300",
+])  # fmt: skip
 def test_numbers_past_eight_bits(code):
     code = "t = torch.tensor([1, 3], dtype=torch.uint8); " + code
+    assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("out", [
+    "torch.zeros(4, 6).t()", "torch.zeros(6, 8)[:, ::2]", "torch.empty(0)", "torch.zeros(4, 6, dtype=torch.float64).t()",
+    "torch.zeros(2, 2).t()",
+])  # fmt: skip
+@pytest.mark.parametrize("call", [
+    "randn(6, 4, out=o)", "rand(6, 4, out=o)", "randint(0, 100, (6, 4), out=o)", "normal(1.0, 2.0, (6, 4), out=o)",
+    "normal(0.0, torch.ones(6, 4), out=o)", "bernoulli(torch.full((6, 4), 0.5), out=o)",
+])  # fmt: skip
+def test_random_numbers_fill_out_in_the_order_of_its_memory(call, out):
+    if out in ("torch.empty(0)", "torch.zeros(2, 2).t()") and "ones" in call:
+        pytest.skip("PyTorch warns, or refuses, there")
+    code = f"torch.manual_seed(3); o = {out}; r = torch.{call}; (r is o, o, o.stride(), torch.rand(1))"
     assert outcome(torchish, code) == outcome(torch, code)

@@ -307,6 +307,8 @@ def composite(signature: str, *, method: bool = True, function: bool = True, inp
     return wrap
 
 
+# Composites that fill `out=` themselves, in the order of its memory: what makes such a function of `out`.
+FILLS: dict[Any, Callable[[Any], Callable]] = {}
 PLAIN: dict[str, Callable] = {}
 
 
@@ -365,6 +367,8 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
             except NoMatch:
                 continue
             if out is not None:
+                if o.call in FILLS and isinstance(out, Tensor):
+                    return call_composite(o.schema, FILLS[o.call](out), values)
                 if display in ANY_DTYPE and isinstance(out, Tensor):  # computed in the dtype of `out`
                     values = [out.dtype if p.name == "dtype" and v is None else v for p, v in zip(o.schema.params, values, strict=True)]
                 with _NoHistory():

@@ -67,7 +67,9 @@ def within_range(spec: Spec, flat: tuple) -> tuple[Spec, tuple] | None:
 def _wraps(spec: Spec) -> bool:
     """Whether the numbers given to an operation of 64 bits are fine without a check."""
     op = spec.op
-    return op.promote is not None and op.name not in _CHECKED and all(part == "join" for part, k in zip(op.part, spec.kinds, strict=True) if k == "i")
+    if op.promote is None or op.name in _CHECKED:
+        return False
+    return all(part == "join" for part, k in zip(op.part, spec.kinds, strict=True) if k == "i")
 
 
 def _flat_parts(spec: Spec) -> list[tuple[str, str, str]]:

@@ -18,7 +18,7 @@ from torchish import _dtypes as dt
 from torchish import _random as streams
 from torchish._tensor.apply import check_inplace, make_grad_fn, write_inplace
 from torchish._tensor.creation import check_size, from_host, like_strides
-from torchish._tensor.dispatch import composite
+from torchish._tensor.dispatch import FILLS, composite
 from torchish._tensor.size import device as Device
 from torchish._tensor.size import device_of, resolve
 from torchish._tensor.tensor import Tensor
@@ -816,3 +816,52 @@ def geometric_(self: Tensor, p: float, *, generator=None) -> Tensor:
 
 for _f in (uniform_, normal_, random_, bernoulli_, exponential_, cauchy_, log_normal_, geometric_):
     setattr(Tensor, _f.__name__, _f)
+
+
+# --- out= ----------------------------------------------------------------------------------------------------
+
+
+def _filling(name: str, shape: Callable, fill: Callable) -> Callable:
+    """For `FILLS`: a random function's `out=` takes its shape and is then filled, in the order of its memory."""
+
+    def into(out: Tensor) -> Callable:
+        def run(*args, dtype=None, **kwargs):
+            if dtype is not None and dtype is not out.dtype:
+                have, got = dt.SCALAR_TYPE_NAMES[dtype], dt.SCALAR_TYPE_NAMES[out.dtype]
+                raise RuntimeError(f"dtype {have} does not match dtype of out parameter ({got})")
+            if STATE.enabled and any(isinstance(x, Tensor) and x._needs() for x in (*args, out)):
+                raise RuntimeError(
+                    f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+                    "arguments requires grad."
+                )
+            version = out._vc.value
+            fill(out.resize_(shape(*args)), kwargs.get("generator"), *args)
+            out._vc.value = version + 1
+            return out
+
+        return run
+
+    return into
+
+
+def _sizes_of(*parameters: Any) -> tuple[int, ...]:
+    return tuple(np.broadcast_shapes(*[p._aval.shape for p in parameters if isinstance(p, Tensor)]))
+
+
+def _normal_into(out: Tensor, generator: Generator | None, mean: Any, std: Any = 1, *_size: Any) -> Tensor:
+    numbers = not isinstance(mean, Tensor) and not isinstance(std, Tensor)
+    return normal_(out, mean, std, generator=generator) if numbers else normal_(out, generator=generator).mul_(std).add_(mean)
+
+
+FILLS.update({
+    rand: _filling("rand", check_size, lambda o, g, size: uniform_(o, generator=g)),
+    randn: _filling("randn", check_size, lambda o, g, size: normal_(o, generator=g)),
+    randint: _filling("randint", lambda high, size: check_size(size), lambda o, g, high, size: random_(o, 0, high, generator=g)),
+    randint_low: _filling(
+        "randint", lambda low, high, size: check_size(size), lambda o, g, low, high, size: random_(o, low, high, generator=g)
+    ),
+    normal: _filling("normal", _sizes_of, _normal_into),
+    normal_std: _filling("normal", _sizes_of, _normal_into),
+    normal_size: _filling("normal", lambda mean, std, size: check_size(size), _normal_into),
+    bernoulli: _filling("bernoulli", _sizes_of, lambda o, g, p: bernoulli_(o, p, generator=g)),
+})  # fmt: skip
