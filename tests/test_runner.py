@@ -682,3 +682,38 @@ def test_spawned_worker_computes(tmp_path):
     )
     done = run("-m", "torchish", "script.py", cwd=tmp_path, path=PACKAGE.parent)
     assert outcome(done) == (0, "[3.0, 3.0]\n", "")
+
+
+def test_missing_names_of_submodules_are_named_as_in_pytorch(tmp_path):
+    code = """
+    import torch
+    modules = [torch.optim, torch.nn.functional, torch.linalg, torch.fft, torch.func, torch.backends.cudnn, torch.cuda, torch.testing]
+    import torch.nn.utils.rnn
+    for module in [*modules, torch.nn.utils.rnn]:
+        try:
+            module.no_such_name
+        except AttributeError as error:
+            print(error)
+    print(hasattr(torch.optim, "no_such_name"))
+    """
+    write(tmp_path, {"script.py": code})
+    ours = run("-m", "torchish", "script.py", cwd=tmp_path, path=PACKAGE.parent)
+    assert outcome(ours) == outcome(run("script.py", cwd=tmp_path))
+
+
+def test_default_device_of_the_command_line(tmp_path):
+    write(tmp_path, {"script.py": "import sys, torch\nprint(torch.ones(2).device, sys.argv[1:])"})
+    for option in (["--device", "meta"], ["--device=meta"]):
+        done = run("-m", "torchish", *option, "script.py", "--device", "x", cwd=tmp_path, path=PACKAGE.parent)
+        assert outcome(done) == (0, "meta ['--device', 'x']\n", "")
+
+
+@pytest.mark.parametrize(
+    ("device", "error"), [("xpu", "torchish has no xpu devices on this machine"), ("gpu", "device type at start of device string: gpu")]
+)
+def test_device_that_is_not_there(device, error, tmp_path):
+    write(tmp_path, {"script.py": "print(1)"})
+    done = run("-m", "torchish", "--device", device, "script.py", cwd=tmp_path, path=PACKAGE.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"--device {device}: ") and error in done.stderr
+    assert "The devices that JAX sees here: " in done.stderr

@@ -12,8 +12,9 @@ import sys
 import threading
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
+from typing import Any
 
 from torchish._runner import _names, _workers
 
@@ -33,8 +34,17 @@ class _AliasLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         # The module ran when torchish imported it. All that importing it again did was to overwrite its spec.
         module.__spec__ = self._own_spec
+        _answer_for_missing_names(module)
         if self._target == "torchish":
             _alias_loaded_modules()
+
+
+class _OwnLoader(SourceFileLoader):
+    """Loads a torchish module that another part of torchish imports, and has it speak of itself as PyTorch's."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        _answer_for_missing_names(module)
 
 
 class _PyTorchFinder(MetaPathFinder):
@@ -44,7 +54,7 @@ class _PyTorchFinder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if not _names.is_pytorch_name(fullname):
-            return None
+            return _own_spec(fullname, path) if _is_public(fullname) else None
         ours = _names.torchish_name(fullname)
         spec = _find(ours) if ours is not None else None
         if ours is None or spec is None:
@@ -120,6 +130,30 @@ def _find(name: str) -> ModuleSpec | None:
         raise
 
 
+def _is_public(name: str) -> bool:
+    """Whether torchish's module `name` stands for a module that PyTorch's users know."""
+    alias = _names.pytorch_name(name)
+    return alias != name and not any(part.startswith("_") for part in alias.split("."))
+
+
+def _own_spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    spec = PathFinder.find_spec(name, path)
+    if spec is not None and type(spec.loader) is SourceFileLoader:
+        spec.loader = _OwnLoader(spec.loader.name, spec.loader.path)
+    return spec
+
+
+def _answer_for_missing_names(module: ModuleType) -> None:
+    """Give a module without a `__getattr__` one whose error speaks of the module by PyTorch's name."""
+    if "__getattr__" not in vars(module) and _is_public(module.__name__):
+        name = module.__name__
+
+        def __getattr__(attribute: str) -> Any:
+            raise _names.missing_attribute(name, attribute)
+
+        module.__getattr__ = __getattr__  # type: ignore[method-assign]
+
+
 def _asked_by_find_spec() -> bool:
     """Whether `importlib.util.find_spec` wants to know if a module exists, rather than `import` wanting it."""
     frame: FrameType | None = sys._getframe(2)
@@ -131,6 +165,6 @@ def _asked_by_find_spec() -> bool:
 def _alias_loaded_modules() -> None:
     """PyTorch's `import torch` leaves its usual submodules in `sys.modules`; so does torchish's."""
     for name, module in list(sys.modules.items()):
-        alias = _names.pytorch_name(name)
-        if alias != name and not any(part.startswith("_") for part in alias.split(".")):
-            sys.modules.setdefault(alias, module)
+        if _is_public(name):
+            sys.modules.setdefault(_names.pytorch_name(name), module)
+            _answer_for_missing_names(module)

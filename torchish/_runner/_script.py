@@ -26,8 +26,13 @@ usage: python -m torchish SCRIPT [ARGS...]
        python -m torchish -m MODULE [ARGS...]
        python -m torchish -c CODE [ARGS...]
        python -m torchish - [ARGS...] < SCRIPT
+       python -m torchish --device DEVICE SCRIPT [ARGS...]
+       python -m torchish check SCRIPT|FOLDER...
 
 Runs PyTorch code, unedited, on torchish: `import torch` and `import torchvision` find torchish instead.
+
+--device cuda, or xla, makes that the device of the tensors that the script makes without naming one.
+`check` runs nothing: it lists the names of PyTorch's that the code uses, and whether torchish has them.
 
 TORCHISH_FULL_TRACEBACK=1 in the environment keeps torchish's own frames in the tracebacks of a script's errors.
 """
@@ -36,6 +41,12 @@ TORCHISH_FULL_TRACEBACK=1 in the environment keeps torchish's own frames in the 
 def main() -> None:
     """The command line of `python -m torchish`. Returns when the script ends, and raises what the script raises."""
     args = sys.argv[1:]
+    if args[:1] == ["check"]:
+        from torchish._runner._check import main as check
+
+        sys.exit(check(args[1:]))
+    if args and args[0].partition("=")[0] == "--device":
+        args = _use_device(args)
     if not args and not sys.stdin.isatty():
         args = ["-"]
     if not args:
@@ -59,6 +70,31 @@ def main() -> None:
         _run_folder(option, rest)
     else:
         _run_script(option, rest)
+
+
+def _use_device(args: list[str]) -> list[str]:
+    """Make the device that `--device` names the default one, and return the arguments that follow."""
+    _, equals, name = args[0].partition("=")
+    rest = args[1:]
+    if not equals:
+        if not rest:
+            sys.stderr.write(f"argument expected for the --device option\n{USAGE}")
+            sys.exit(2)
+        name, *rest = rest
+    import torchish
+    from torchish._tensor.size import resolve
+
+    try:
+        device = torchish.device(name)
+        resolve(device)
+    except (RuntimeError, AssertionError, IndexError) as error:
+        import jax
+
+        there = ", ".join(sorted({str(d) for d in jax.devices()}))
+        sys.stderr.write(f"--device {name}: {error}\nThe devices that JAX sees here: {there}\n")
+        sys.exit(2)
+    torchish.set_default_device(device)
+    return rest
 
 
 def _value_of(args: list[str]) -> tuple[str, list[str]]:
