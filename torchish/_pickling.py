@@ -14,7 +14,7 @@ class Empty:
         self.cls = cls
 
     def __call__(self) -> Any:
-        return self.cls.__new__(self.cls)
+        return self.cls.__new__(self.cls)  # type: ignore[call-overload]  # a class, not a metaclass
 
     def __reduce__(self) -> tuple:
         return _empty, (self.cls.__module__, self.cls.__qualname__)

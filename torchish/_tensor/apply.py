@@ -16,8 +16,19 @@ from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep, repeats
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import HOOKS, TENSORS, GradFn, GradFnPattern, Node, edge_positions, forward_name, named, recipe
-from torchish.engine.expr import CPU, Aval, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_multi, leaf, results_of
+from torchish.autograd.graph import (
+    HOOKS,
+    SAVED_INFERENCE,
+    TENSORS,
+    GradFn,
+    GradFnPattern,
+    Node,
+    edge_positions,
+    forward_name,
+    input_avals,
+    recipe,
+)
+from torchish.engine.expr import CPU, Aval, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_keyed, emit_multi, leaf, results_of
 from torchish.engine.program import force
 from torchish.ops.declare import ARITH, op, to_dtype
 from torchish.ops.views import write_spec
@@ -39,21 +50,35 @@ def apply(spec: Spec, flat: tuple) -> Any:
 def _apply(spec: Spec, flat: tuple) -> Any:
     op_ = spec.op
     recording = STATE.enabled and op_.differentiable
-    needs = strided = False
-    ins = []
+    strided = wrapped = False
+    ins, key, carry = [], [], []
     for x in flat:
         if isinstance(x, Tensor):
             st = x._storage
-            ins.append(st.expr if not x._chain and st.buffer is None else x._read())
+            v = st.expr if not x._chain and st.buffer is None else x._read()
+            ins.append(v)
+            if type(v) is Expr:
+                key.append(v.aval)
+            else:
+                key.append(type(v))
+                wrapped = True
             if x._strides is not None:
                 strided = True
-            if recording and not needs:
-                needs = x._grad_fn is not None or x._requires_grad or (x._base is not None and x._needs())
+            carry.append(
+                recording
+                and (x._grad_fn is not None or x._requires_grad or (x._base is not None and x._aval.category >= 2 and x._needs()))
+            )
         else:
             ins.append(x)
+            key.append(kind := type(x))
+            carry.append(False)
+            if kind is int and not -128 < x < 128 or kind is float and not -65504.0 <= x <= 65504.0:
+                fitted = within_range(spec, flat)
+                if fitted is not None:
+                    return _apply(*fitted)
     inputs = tuple(ins)
     try:
-        e = emit(spec, inputs)
+        e = emit_keyed(spec, inputs, tuple(key))
     except MixedDevices as error:
         inputs = align_devices(spec, flat, inputs, error)
         e = emit(spec, inputs)
@@ -64,15 +89,15 @@ def _apply(spec: Spec, flat: tuple) -> Any:
         if type(e) is not Expr:
             for t in out:
                 transforms().register(t)
-        if needs:
+        if True in carry:
             record(spec, flat, inputs, exprs, out)
         return out
     t = Tensor._wrap(e, result_strides(spec, flat, a) if strided and op_.layout != "contiguous" else None)
     if type(e) is not Expr:
         transforms().register(t)
-    if needs:
+    if True in carry:
         if a.category >= 2:
-            fn = make_grad_fn(spec, flat, inputs, (e,))
+            fn = _grad_fn(spec, flat, inputs, tuple(carry), input_avals(inputs) if wrapped else tuple(key), (e,), (a,))
             if fn is not None:
                 t._grad_fn = fn
                 if op_.saves_result:
@@ -108,11 +133,17 @@ def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplac
     needs = tuple(
         [
             isinstance(x, Tensor)
-            and x._aval.category >= 2
-            and (x._grad_fn is not None or x._requires_grad or (x._base is not None and x._needs()))
+            and (x._grad_fn is not None or x._requires_grad or (x._base is not None and x._aval.category >= 2 and x._needs()))
             for x in flat
         ]
     )
+    return _grad_fn(spec, flat, inputs, needs, input_avals(inputs), exprs, tuple([e.aval for e in exprs]), inplace)
+
+
+def _grad_fn(
+    spec: Spec, flat: tuple, inputs: tuple, needs: tuple[bool, ...], given: tuple, exprs: tuple, avals: tuple, inplace: bool = False
+) -> GradFn | None:
+    """`make_grad_fn` where it is known which inputs take a gradient; `given`: their avals, types for numbers."""
     if True not in needs:
         return None
     name = spec.op.grad_name
@@ -124,9 +155,16 @@ def make_grad_fn(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, *, inplac
         if type(e) is not Expr:
             edges = transforms().lowered(flat, inputs, made.edges, edges, exprs)
             break
-    fn = made.cls(spec, inputs, needs, edges, tuple([e.aval for e in exprs]), exprs, made)
+    fn = made.cls(spec, inputs, needs, edges, given, avals, exprs, made)
     if made.watched:
-        fn.versions = [fn.watch(flat[i], k) for i, k in made.watched if i or not inplace]
+        fn.versions = versions = []
+        for i, k in made.watched:
+            if i or not inplace:
+                t = flat[i]
+                if t._inference:
+                    raise RuntimeError(SAVED_INFERENCE)
+                st = t._storage
+                versions.append((t, t._vc.value, st, st.writes, k))  # to notice later changes
         if HOOKS.any and HOOKS.stack:
             from torchish.autograd.saved import pack_inputs
 
@@ -139,6 +177,13 @@ def transforms() -> Any:
     from torchish._tensor import levels
 
     return levels
+
+
+def within_range(spec: Spec, flat: tuple) -> tuple[Spec, tuple] | None:
+    """Numbers that do not fit every dtype, dealt with: see `limits`, which is built on this module."""
+    from torchish._tensor import limits
+
+    return limits.within_range(spec, flat)
 
 
 def refuse_dynamic(t: Tensor, name: str) -> None:
@@ -329,7 +374,7 @@ def view_grad_fn(spec: Spec, dynamic: tuple, t: Tensor, name: str | None = None)
     inputs = (leaf_of(t._aval), *dynamic)
     out = view_aval(spec, inputs)
     needs = (True,) + (False,) * len(dynamic)
-    fn = named(name or spec.op.grad_name, GradFn)(spec, inputs, needs, edges, (out,), ())
+    fn = GradFn.called(name or spec.op.grad_name, spec, inputs, needs, edges, out)
     if not fn.recipe.saved and not fn.recipe.frees:
         spec.memo[key] = GradFnPattern(fn)
     return fn
@@ -530,6 +575,11 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
         for x in flat:
             if x is not t and isinstance(x, Tensor) and x._storage is t._storage:
                 check_overlap(t, x)
+    for x in flat:
+        if (kind := type(x)) is int and not -128 < x < 128 or kind is float and not -65504.0 <= x <= 65504.0:
+            fitted = within_range(spec, flat)
+            if fitted is not None:
+                return _apply_inplace(*fitted, target)
     inputs = tuple([x._read() if isinstance(x, Tensor) else x for x in flat])
     try:
         e = emit(spec, inputs)

@@ -16,7 +16,6 @@ from torchish._tensor.apply import (
     check_inplace,
     check_overlap,
     make_grad_fn,
-    named,
     permuted_strides,
     resize,
     write_inplace,
@@ -29,7 +28,7 @@ from torchish._tensor.storage import Storage, VersionCounter, as_strided, contig
 from torchish._tensor.tensor import Tensor, readonly
 from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
-from torchish.autograd.graph import GradFn, LeafHooks
+from torchish.autograd.graph import GradFn, LeafHooks, named
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
 from torchish.engine.program import force, to_device
 from torchish.ops.declare import broadcast_shapes, op
@@ -187,7 +186,7 @@ def _moved(t: Tensor, where: str) -> Tensor:
     else:
         made = Tensor._wrap(leaf(_on(force(e), where), where), like_strides(t))
     if STATE.enabled and t._needs() and t._aval.category >= 2:
-        fn = named("ToCopyBackward0", DeviceMove)(move_op.spec(("T",), (where,)), (e,), (True,), [t._edge()], (made._aval,), ())
+        fn = DeviceMove.called("ToCopyBackward0", move_op.spec(("T",), (where,)), (e,), (True,), [t._edge()], made._aval)
         fn.source = t._aval.device
         made._grad_fn = fn
     return made

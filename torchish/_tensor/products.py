@@ -14,11 +14,11 @@ from typing import Any
 
 from torchish import _dtypes as dt
 from torchish._tensor import views
-from torchish._tensor.apply import apply, named
+from torchish._tensor.apply import apply
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import GradFn
+from torchish.autograd.graph import GradFn, named
 from torchish.ops import matmul as m
 from torchish.ops.declare import broadcast_shapes
 from torchish.ops.dims import wrap_dim

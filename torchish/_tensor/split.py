@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torchish._tensor.apply import apply, make_view, named
+from torchish._tensor.apply import apply, make_view
 from torchish._tensor.dispatch import composite
 from torchish._tensor.geometry import Shape, without
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import slice_bounds, slice_dim
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import TENSORS, Node, next_sequence
+from torchish.autograd.graph import TENSORS, Node, named, next_sequence
 from torchish.engine.expr import emit
 from torchish.ops import views as v
 from torchish.ops.dims import wrap_dim

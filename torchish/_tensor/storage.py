@@ -51,18 +51,20 @@ class Storage:
     NumPy memory while it is shared.
     """
 
-    __slots__ = ("expr", "writes", "strides", "buffer", "array", "owner", "own", "device", "fixed", "__weakref__")
+    # What most storages share; an instance sets only what differs.
+    writes = 0
+    strides: tuple[int, ...] | None = None
+    buffer: np.ndarray | None = None
+    array: np.ndarray | None = None  # the root's view of `buffer`
+    owner: np.ndarray | None = None  # the array that owns the memory, and how many references to it are ours
+    own = 0
+    fixed: int | None = None  # the address, once somebody has asked for it
 
     def __init__(self, expr: Expr, strides: tuple[int, ...] | None = None):
         self.expr = expr
-        self.writes = 0
-        self.strides = strides
-        self.buffer: np.ndarray | None = None
-        self.array: np.ndarray | None = None  # the root's view of `buffer`
-        self.owner: np.ndarray | None = None  # the array that owns the memory, and how many references to it are ours
-        self.own = 0
-        self.fixed: int | None = None  # the address, once somebody has asked for it
         self.device = expr.aval.device
+        if strides is not None:
+            self.strides = strides
 
     @property
     def shape(self) -> tuple[int, ...]:

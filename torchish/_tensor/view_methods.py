@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torchish._tensor.apply import check_inplace, named, set_history
+from torchish._tensor.apply import check_inplace, set_history
 from torchish._tensor.tensor import Tensor, readonly
 from torchish._tensor.views import (
     as_strided,
@@ -18,7 +18,7 @@ from torchish._tensor.views import (
     unsqueeze,
 )
 from torchish.autograd.grad_mode import STATE
-from torchish.autograd.graph import GradFn
+from torchish.autograd.graph import GradFn, named
 from torchish.ops.dims import wrap_dim
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import make_strided_view, make_view, named
+from torchish._tensor.apply import make_strided_view, make_view
 from torchish._tensor.dispatch import composite
 from torchish._tensor.geometry import Shape, conjugations, infer_size, root_steps, strided_steps, view_strides, without
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import no_grad
-from torchish.autograd.graph import GradFn, Node
+from torchish.autograd.graph import GradFn, Node, named
 from torchish.engine.expr import Expr, aval
 from torchish.ops import views as v
 from torchish.ops.dims import wrap_dim, wrap_dims

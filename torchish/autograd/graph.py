@@ -128,7 +128,7 @@ def named(name: str, base: type) -> type:
 class Recipe:
     """What recording an operation takes that depends on its spec and on which inputs need gradients only."""
 
-    __slots__ = ("cls", "saved", "edges", "watched", "frees", "mask", "edge_needs")
+    __slots__ = ("cls", "saved", "edges", "watched", "frees", "mask", "edge_needs", "saves_result")
 
     def __init__(self, spec, needs: tuple[bool, ...], name: str):
         self.mask = saved_inputs(spec, needs)
@@ -139,6 +139,7 @@ class Recipe:
         kinds = flat_names(spec)
         # the saved tensors, whose versions are watched; whether freeing the graph leaves something missing
         self.watched = tuple((i, k) for k, i in enumerate(self.saved) if kinds[i][1] == "T")
+        self.saves_result = spec.op.saves_result
         self.frees = spec.op.saves_result or any(kinds[i][0] in spec.op.saves for i in self.saved)
 
 
@@ -151,6 +152,11 @@ def recipe(spec, needs: tuple[bool, ...], name: str) -> Recipe:
     return made
 
 
+def input_avals(inputs: tuple) -> tuple:
+    """The avals of an operation's flat inputs; types for Python numbers."""
+    return tuple([x.aval if isinstance(x, Expr) else type(x) for x in inputs])
+
+
 class GradFn(Node):
     """The backward of one operation of the registry."""
 
@@ -159,34 +165,26 @@ class GradFn(Node):
     versions: tuple | list = ()
     result_versions: tuple = ()
 
-    def __init__(self, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, avals: tuple, results: tuple, made: Recipe | None = None):
+    def __init__(
+        self, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, input_avals: tuple, avals: tuple, results: tuple, made: Recipe
+    ):  # fmt: skip
         self.seq = next(_sequence)
         self.spec = spec
         self.needs = needs  # per flat input
         self.edges = edges  # per flat input that is a tensor argument, (None, 0) where no gradient goes
         self.avals = avals
-        self.input_avals = tuple([x.aval if type(x) is Expr or isinstance(x, Expr) else None for x in inputs])
-        if made is None:
-            made = recipe(spec, needs, type(self).__name__)
+        self.input_avals = input_avals  # types of Python numbers among them
         self.recipe = made
         self.saved: tuple | None = tuple([inputs[i] for i in made.saved])
-        self.results = results if spec.op.saves_result else ()
+        self.results = results if made.saves_result else ()
         if ANOMALY.enabled:
             self.where = call_site()
 
     def saved_mask(self) -> tuple[bool, ...]:
         return self.recipe.mask
 
-    @staticmethod
-    def watch(t, k: int) -> tuple:
-        """The state of the k-th saved value's tensor, to notice later changes."""
-        if t._inference:
-            raise RuntimeError(SAVED_INFERENCE)
-        st = t._storage
-        return t, t._vc.value, st, st.writes, k
-
     def watch_result(self, t, number: int, alias=None) -> None:
-        """The same for a saved result; `alias` shows its memory where that is part of a larger one."""
+        """Notice later changes of a saved result; `alias` shows its memory where that is part of a larger one."""
         if HOOKS.any and HOOKS.stack:
             from torchish.autograd.saved import pack_result
 
@@ -210,6 +208,11 @@ class GradFn(Node):
                 value = st.read() if alias is None else alias._read()
                 if value.aval is a:
                     self.results = (*self.results[:k], value, *self.results[k + 1 :])
+
+    @classmethod
+    def called(cls, name: str, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, aval) -> Any:
+        """The function of this name behind one result, which it does not save."""
+        return named(name, cls)(spec, inputs, needs, edges, input_avals(inputs), (aval,), (), recipe(spec, needs, name))
 
     def run(self, grads: list, record: bool) -> list:
         if self.saved is None:

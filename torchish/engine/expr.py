@@ -199,7 +199,11 @@ def on_overflow() -> None:
 
 def emit(spec: Spec, inputs: tuple) -> Expr:
     """Apply `spec` to expressions and Python numbers, giving a pending expression (or a computed one in eager mode)."""
-    key = tuple([x.aval if type(x) is Expr else type(x) for x in inputs])
+    return emit_keyed(spec, inputs, tuple([x.aval if type(x) is Expr else type(x) for x in inputs]))
+
+
+def emit_keyed(spec: Spec, inputs: tuple, key: tuple) -> Expr:
+    """`emit` for inputs whose avals (types, for numbers and values inside function transforms) are at hand."""
     out = spec.infer_cache.get(key)
     if out is None:
         for x in inputs:

@@ -385,9 +385,9 @@ class BackwardOp:
 
 
 def vjp_spec(
-    spec: Spec, needs: tuple[bool, ...], given: tuple[bool, ...], inputs: tuple[Aval | None, ...], results: tuple[Aval, ...]
+    spec: Spec, needs: tuple[bool, ...], given: tuple[bool, ...], inputs: tuple[Aval | type, ...], results: tuple[Aval, ...]
 ) -> Spec:
-    """The backward of `spec`, for these avals of its flat inputs (None for Python numbers) and results.
+    """The backward of `spec`, for these avals of its flat inputs (types for Python numbers) and results.
 
     Its inputs are the saved flat inputs of `spec`, the results if the rule saves them, and the cotangents
     that are present (`given`); its results are the gradients of the inputs for which `needs` is true.
@@ -425,7 +425,7 @@ def vjp_spec(
 
     stable = None
     if spec.stable is not None:
-        shapes = [(a.shape, a.dtype.name) if a is not None else None for a in inputs + results]
+        shapes = [None if isinstance(a, type) else (a.shape, a.dtype.name) for a in inputs + results]
         stable = f"vjp({spec.stable};{needs};{given};{shapes})"
     made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds)), (), kinds)
     made.recipe = (vjp_spec, (spec, *key))
