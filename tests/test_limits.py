@@ -101,3 +101,19 @@ def test_random_numbers_fill_out_in_the_order_of_its_memory(call, out):
         pytest.skip("PyTorch warns, or refuses, there")
     code = f"torch.manual_seed(3); o = {out}; r = torch.{call}; (r is o, o, o.stride(), torch.rand(1))"
     assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("align", [False, True])
+@pytest.mark.parametrize("size", [5, 7, 16, 28])
+def test_an_identity_grid_meets_the_same_pixels(size, align):
+    """The places lie on pixel centres, where the last bit decides which side a gradient is taken from."""
+    grads = []
+    for lib in (torch, torchish):
+        lib.manual_seed(0)
+        x = lib.rand(1, 1, size, size)
+        theta = lib.tensor([[[1.0, 0, 0], [0, 1.0, 0]]], requires_grad=True)
+        grid = lib.nn.functional.affine_grid(theta, x.shape, align_corners=align)
+        (lib.nn.functional.grid_sample(x, grid, align_corners=align) ** 2).sum().backward()
+        grads.append((grid.detach().numpy().tobytes(), theta.grad.flatten().tolist()))
+    assert grads[0][0] == grads[1][0]
+    assert grads[1][1] == pytest.approx(grads[0][1], rel=1e-4)

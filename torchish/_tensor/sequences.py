@@ -17,27 +17,8 @@ from torchish._tensor.factories import OPTIONS, factory_dtype, into
 from torchish._tensor.indexing import fitting
 from torchish._tensor.size import resolve
 from torchish._tensor.tensor import Tensor
-
-
-def _fma(a, b, c, t: np.dtype) -> np.ndarray:
-    """a * b + c in float32 or float64, rounded once: PyTorch's kernels are compiled to fused multiply-adds."""
-    if t == np.float32:
-        return (np.multiply(a, b, dtype=np.float64) + np.asarray(c, np.float64)).astype(np.float32)
-    a, b, c = (np.asarray(x, np.float64) for x in (a, b, c))
-    with np.errstate(all="ignore"):
-        p = a * b
-        s = p + c
-        v = s - p
-        rounded = (p - (s - v)) + (c - v)  # what the sum lost
-        (ah, al), (bh, bl) = _halves(a), _halves(b)
-        lost = ((ah * bh - p) + ah * bl + al * bh) + al * bl  # what the product lost
-        return np.where(np.isfinite(s) & np.isfinite(lost), s + (lost + rounded), s)
-
-
-def _halves(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    t = x * 134217729.0
-    high = t - (t - x)
-    return high, x - high
+from torchish.ops.spacing import evenly
+from torchish.ops.spacing import fma as _fma
 
 
 @cache
@@ -179,17 +160,7 @@ def _linspace(start: Any, end: Any, steps: int, d: dt.dtype) -> np.ndarray:
         step = ((e - s) / d.np.type(steps - 1)).astype(d.np)
         part = np.zeros((), d.np).real.dtype
         return np.where(first_half, s + step * i.astype(part), e - step * back.astype(part)).astype(d.np)
-    if d.itemsize >= 4:
-        step = ((e - s) / d.np.type(steps - 1)).astype(d.np)
-        up, down = _fma(i.astype(d.np), step, s, d.np), _fma(-back.astype(d.np), step, e, d.np)
-        return np.where(first_half, up, down).astype(d.np)
-
-    def half(x):  # 16-bit floats round after every operation
-        return np.asarray(x, np.float32).astype(d.np).astype(np.float32)
-
-    s, e = half(s), half(e)
-    step = half(half(e - s) / half(steps - 1))
-    return np.where(first_half, half(s + half(step * half(i))), half(e - half(step * half(back)))).astype(d.np)
+    return evenly(s, e, steps, d.np)
 
 
 def _as(x: Any, d: dt.dtype):

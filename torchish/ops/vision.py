@@ -11,6 +11,7 @@ from jax import lax
 
 from torchish.ops.declare import op
 from torchish.ops.precision import widen
+from torchish.ops.spacing import centres
 
 
 def _op(signature, **traits):
@@ -261,10 +262,7 @@ def affine_grid_generator(theta, size, align_corners):
     """The grid (N, *spatial, dimensions) of an affine map theta (N, dimensions, dimensions + 1)."""
     spatial = size[2:]
     t = widen(theta)
-    axes = []
-    for s in spatial:
-        steps = np.linspace(-1, 1, s) if s > 1 else np.zeros(1)
-        axes.append(steps if align_corners else steps * (s - 1) / s)
+    axes = [centres(s, align_corners, np.dtype(theta.dtype)) for s in spatial]
     mesh = np.meshgrid(*axes, indexing="ij")
     base = np.stack([*reversed(mesh), np.ones(spatial)], -1)
     out = jnp.einsum("...k,njk->n...j", base.astype(t.dtype), t, precision=lax.Precision.HIGHEST)
