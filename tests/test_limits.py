@@ -117,3 +117,18 @@ def test_an_identity_grid_meets_the_same_pixels(size, align):
         grads.append((grid.detach().numpy().tobytes(), theta.grad.flatten().tolist()))
     assert grads[0][0] == grads[1][0]
     assert grads[1][1] == pytest.approx(grads[0][1], rel=1e-4)
+
+
+@pytest.mark.parametrize("code", [
+    "torch.zeros(True)", "torch.randn((True,))", "torch.ones(2).repeat(True)", "torch.ones(2).flip(False)", "torch.ones(2, True)",
+    "torch.ones(2).sum(True)",
+    "t = torch.tensor([1, 2], dtype=torch.uint8); t.__ifloordiv__(2j)", "torch.tensor([1, 2]).bitwise_and_(2.0)",
+    "torch.tensor([1, 2]).__ilshift__(2.0)", "torch.tensor([1, 2]).remainder_(torch.tensor(2j))",
+    "torch.ones(3).copy_([1, 2, 3])", "torch.ones(3).copy_(None)", "torch.ones(3).copy_(2.0)",
+    "torch.tensor([True, False]) ** True", "torch.tensor([True, False]) ** False", "torch.tensor([0j]) ** torch.tensor([0j])",
+    "z = torch.zeros(3); n = z.numpy(); z.resize_(5)", "z = torch.zeros(3); n = z.numpy(); z.resize_(2)",
+    "x = torch.ones(2, requires_grad=True); ((x * 2).grad_fn._saved_self, (x * 2).grad_fn._saved_other, (x / 3.0).grad_fn._saved_other)",
+    "x = torch.ones(2, requires_grad=True); [(x**n).grad_fn._saved_exponent for n in (2, 2.0, 3, 2.5, 5)]",
+])  # fmt: skip
+def test_more_edges(code):
+    assert outcome(torchish, code) == outcome(torch, code)

@@ -186,6 +186,18 @@ def within_range(spec: Spec, flat: tuple) -> tuple[Spec, tuple] | None:
     return limits.within_range(spec, flat)
 
 
+def refuse_cast(spec: Spec, flat: tuple, t: Tensor) -> None:
+    """RuntimeError when the result of a promoting operation would not fit the tensor that it is to be stored in."""
+    from torchish._tensor import limits
+
+    have = limits.promoted(spec, flat)
+    if have is not None and not dt.can_cast(have, t._aval.torch_dtype):
+        raise RuntimeError(
+            f"result type {dt.SCALAR_TYPE_NAMES[have]} can't be cast to the desired output type "
+            f"{dt.SCALAR_TYPE_NAMES[t._aval.torch_dtype]}"
+        )
+
+
 def refuse_dynamic(t: Tensor, name: str) -> None:
     """RuntimeError when the values that decide a result's shape are a batch's."""
     from torchish.engine.levels import DYNAMIC
@@ -583,6 +595,9 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     inputs = tuple([x._read() if isinstance(x, Tensor) else x for x in flat])
     try:
         e = emit(spec, inputs)
+    except NotImplementedError:
+        refuse_cast(spec, flat, t)  # PyTorch asks for a kernel after it has seen that the result fits
+        raise
     except MixedDevices as error:
         inputs = align_devices(spec, flat, inputs, error)
         e = emit(spec, inputs)
@@ -795,6 +810,9 @@ def resize(t: Tensor, shape: tuple[int, ...]) -> None:
     keep = memory[t._offset : t._offset + n]
     if keep.size < n:
         import numpy as np
+
+        if st.buffer is not None:  # NumPy has it too
+            raise RuntimeError("Trying to resize storage that is not resizable")
 
         full = np.zeros((n,), keep.dtype)
         full[: keep.size] = keep

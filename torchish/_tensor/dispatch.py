@@ -60,16 +60,14 @@ def integer(x: Any) -> int:
     raise NoMatch
 
 
-def _int_or_bool(x):
-    return int(x) if isinstance(x, bool) else integer(x)
-
-
 def _ints(x):
     if isinstance(x, (tuple, list)):
-        return tuple([_int_or_bool(i) for i in x])
+        if x and isinstance(x[0], bool):  # PyTorch looks at the first one only
+            raise NoMatch
+        return tuple([int(i) if isinstance(i, bool) else integer(i) for i in x])
     if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iu":
         return tuple(x.tolist())
-    return (_int_or_bool(x),)
+    return (integer(x),)
 
 
 def _sizes(x):

@@ -49,6 +49,11 @@ def type_name(x: Any) -> str:
     return f"{t.__module__}.{t.__name__}" if t.__module__.startswith("numpy") else t.__name__
 
 
+def plain_type_name(x: Any) -> str:
+    """`type_name`, but without what a tuple or list holds."""
+    return "tuple" if type(x) is tuple else "list" if type(x) is list else type_name(x)
+
+
 def _takes(o: Any, count: int, method: bool) -> bool:
     params = o.schema.params[1:] if method else o.schema.params
     least = sum(p.default is REQUIRED for p in params)
@@ -122,8 +127,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                                 f"{name}(): argument '{p.name}'{where} must be {expected}, but found element of type "
                                 f"{type_name(item)} at pos {k}"
                             )
-                given = "tuple" if isinstance(x, tuple) else "list" if isinstance(x, list) else type_name(x)
-                return TypeError(f"{name}(): argument '{p.name}'{where} must be {expected}, not {given}")
+                return TypeError(f"{name}(): argument '{p.name}'{where} must be {expected}, not {plain_type_name(x)}")
         for k in kwargs:
             if not any(p.name == k for p in params):
                 return TypeError(f"{name}() got an unexpected keyword argument '{k}'")
@@ -131,8 +135,8 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     twice = [k for k in kwargs if any(p.name == k for o in overloads for p in o.schema.params[first:][: len(args)])]
     if twice:
         return TypeError(f"{name}() got multiple values for argument '{twice[0]}'")
-    named = [f"{k}={type_name(v)}" for k, v in kwargs.items()]
-    given = ", ".join([*(type_name(a) for a in args), *named])
+    named = [f"{k}={plain_type_name(v)}" for k, v in kwargs.items()]
+    given = ", ".join([*(plain_type_name(a) for a in args), *named])
     if named and not args:
         given += ", "  # as PyTorch prints keywords alone
     lines = "".join(f"\n * {o.schema.display(method, o.has_out)}" for o in overloads)

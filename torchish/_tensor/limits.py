@@ -105,3 +105,16 @@ def _common(op: Any, flat: tuple, names: list) -> dt.dtype | None:
         elif part == "join" and op.promote is not None and type(x) in (float, complex):
             operands.append((dt.number_dtype(_KIND[type(x)]), 0))
     return dt.result_type(operands) if operands else None
+
+
+def promoted(spec: Spec, flat: tuple) -> dt.dtype | None:
+    """The dtype that the operands of a promoting operation are brought to; None for other operations."""
+    if spec.op.promote is None or getattr(spec.op, "schema", None) is None:
+        return None
+    operands = []
+    for x, (_, part, _) in zip(flat, _flat_parts(spec), strict=True):
+        if part == "join" and isinstance(x, Tensor):
+            operands.append((x._aval.torch_dtype, 2 if x._aval.ndim else 1))
+        elif part == "join":
+            operands.append((dt.number_dtype(_KIND[type(x)]), 0))
+    return dt.result_type(operands)

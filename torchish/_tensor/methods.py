@@ -22,6 +22,7 @@ from torchish._tensor.apply import (
 )  # fmt: skip
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.dispatch import composite, plain
+from torchish._tensor.errors import plain_type_name
 from torchish._tensor.geometry import infer_size
 from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
@@ -314,10 +315,13 @@ Tensor.get_device = lambda self: -1 if self._aval.device in (CPU, "traced", "met
 # --- copies into ---------------------------------------------------------------------------------------------
 
 
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Write the values of `src` (broadcast, converted) into this tensor."""
+def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Write the values of `other` (broadcast, converted) into this tensor."""
+    src = other
     if not isinstance(src, Tensor):
-        src = tensor(src) if not isinstance(src, np.ndarray) else from_numpy(src)
+        if type(src) not in (int, float, bool, complex) and not isinstance(src, np.generic):
+            raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {plain_type_name(src)}")
+        src = tensor(src)
     recording = STATE.enabled and (src._needs() or self._needs())
     check_inplace(self, recording, "copy_" if src is not self else "set_")  # onto itself nothing is written
     check_overlap(self, src)

@@ -96,13 +96,15 @@ def special_power(x: Tensor, exponent):
     category = x._aval.category
     if category >= 2:
         if exponent in e.SPECIAL_EXPONENTS and type(exponent) is not complex:
-            return e.pow_special.spec(("T",), (float(exponent),))
+            return e.pow_special.spec(("T",), (float(exponent), type(exponent) is int))
         return None
     if type(exponent) in (int, bool):
+        if category == 0 and type(exponent) is bool:  # no kernel is asked for
+            return e.pow_special.spec(("T",), (float(exponent), type(exponent) is int))
         if exponent < 0:
             raise RuntimeError("Integers to negative integer powers are not allowed.")
         if category == 1 and exponent in (0, 1, 2, 3):
-            return e.pow_special.spec(("T",), (float(exponent),))
+            return e.pow_special.spec(("T",), (float(exponent), type(exponent) is int))
     return None
 
 

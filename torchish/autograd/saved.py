@@ -125,14 +125,22 @@ def _places(fn: GradFn, name: str) -> list[tuple]:
     return found
 
 
+def _optional(fn: GradFn) -> list[str]:
+    """The tensors that the gradient needs for some arguments only."""
+    saves, tensors = getattr(fn.spec.op, "saves", {}), set(getattr(fn.spec.op, "tensors", ()))
+    return [public_name(n) for n, for_ in saves.items() if set(for_) != tensors]
+
+
 def saved_value(fn: GradFn, name: str) -> Any:
     """What `grad_fn._saved_<name>` gives: a tensor, a number, or a tuple for a list of tensors."""
     places = _places(fn, name)
     if not places:
+        if name in _optional(fn):  # PyTorch keeps it, but not for the gradients that are asked for here
+            return None
         raise AttributeError(f"'{type(fn).__name__}' object has no attribute '_saved_{name}'")
     if places[0][0] == "static":
-        v = fn.spec.statics[places[0][1]]
-        return v
+        v, op = fn.spec.statics[places[0][1]], fn.spec.op
+        return int(v) if "whole" in op.static and fn.spec.statics[op.static.index("whole")] else v
     if fn.saved is None:
         raise RuntimeError(SECOND_TIME)
     fn.check_versions()
@@ -149,10 +157,26 @@ def _value(fn: GradFn, place: tuple) -> Any:
             if j == k:
                 return t
         x = fn.saved[k]  # type: ignore[index]
-        return TENSORS.wrap(x) if isinstance(x, Expr) else x
+        if isinstance(x, Expr):
+            return TENSORS.wrap(x)
+        return _operand(x) if _type(fn, fn.recipe.saved[k]).startswith("Tensor") else x
     t = TENSORS.wrap(fn.results[k])
     t._grad_fn, t._out_nr = fn, k
     return t
+
+
+def _type(fn: GradFn, i: int) -> str:
+    """The declared type of a flat input."""
+    name = flat_names(fn.spec)[i][0]
+    return next((p.type for p in fn.spec.op.schema.params if p.name == name), "") if hasattr(fn.spec.op, "schema") else ""
+
+
+def _operand(x: Any) -> Any:
+    """A Python number that stood for a tensor, as PyTorch keeps it."""
+    from torchish import _dtypes as dt
+    from torchish._tensor.creation import tensor
+
+    return tensor(x, dtype={float: dt.float64, complex: dt.complex128}.get(type(x)))
 
 
 def raw_saved_value(fn: GradFn, name: str) -> SavedTensor:

@@ -35,7 +35,7 @@ def _complex_power(x, y):
     zero = x == 0
     p = jnp.exp(y * jnp.log(jnp.where(zero, 1, x)))
     at_zero = jnp.where(
-        y == 0, 1, jnp.where(jnp.real(y) > 0, 0, jnp.where(jnp.imag(y) == 0, complex("inf"), complex("nan+nanj")))
+        y == 0, complex("nan+nanj"), jnp.where(jnp.real(y) > 0, 0, jnp.where(jnp.imag(y) == 0, complex("inf"), complex("nan+nanj")))
     )
     return jnp.where(zero, at_zero.astype(p.dtype), p)
 
@@ -91,15 +91,15 @@ SPECIAL_EXPONENTS = {
 
 
 @op(
-    "_pow_special(Tensor input, float exponent)",
+    "_pow_special(Tensor input, float exponent, bool whole)",
     promote=ARITH,
     function=False,
     method=False,
     out=False,
     grad="PowBackward0",
 )
-def pow_special(input, exponent):
-    """`input ** exponent` for one of the special exponents."""
+def pow_special(input, exponent, whole):
+    """`input ** exponent` for one of the special exponents; `whole`: it was given as an integer."""
     return SPECIAL_EXPONENTS[exponent](input)
 
 
