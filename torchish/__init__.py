@@ -15,7 +15,7 @@ finally:
         gc.enable()
 
 from torchish._dtypes import dtype, finfo, get_default_dtype, iinfo, set_default_dtype
-from torchish._runner import install, missing_attribute, uninstall
+from torchish._runner import install, load_ipython_extension, missing_attribute, uninstall, unload_ipython_extension
 from torchish._tensor import methods, namespace, operators, subclasses
 from torchish._tensor.creation import as_tensor, asarray, from_jax, from_numpy, frombuffer, tensor
 from torchish._tensor.methods import TypedStorage, UntypedStorage, layout, memory_format
@@ -62,8 +62,8 @@ Tensor.__module__ = "torch"
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
 _LAZY = frozenset(
-    "_C _dynamo accelerator amp backends compiler cpu cuda distributed fft func linalg masked nn optim overrides serialization signal "
-    "special testing".split()
+    "_C _dynamo accelerator amp backends compiler cpu cuda distributed distributions fft func hub linalg masked mps nn optim overrides profiler "
+    "serialization signal special testing xpu".split()
 )
 _FROM = {
     "load": "serialization", "save": "serialization", "vmap": "func", "compile": "compiler", "Stream": "_streams", "Event": "_streams",

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import FrameType, ModuleType
 from typing import Any
 
-from torchish._runner import _names, _workers
+from torchish._runner import _interactive, _names, _workers
 
 
 class _AliasLoader(Loader):
@@ -97,6 +97,7 @@ def install() -> None:
             del sys.modules[name]
         sys.meta_path.insert(0, _FINDER)
         _workers.install()
+        _interactive.install()
 
 
 def uninstall() -> None:
@@ -109,10 +110,16 @@ def uninstall() -> None:
             return
         sys.meta_path.remove(_FINDER)
         _workers.uninstall()
+        _interactive.uninstall()
         for name in _pytorch_modules():
             del sys.modules[name]
         sys.modules.update(_ASIDE)
         _ASIDE.clear()
+
+
+def is_installed() -> bool:
+    """Whether `import torch` means torchish now."""
+    return _FINDER in sys.meta_path
 
 
 def _pytorch_modules() -> list[str]:

@@ -30,12 +30,17 @@ def report_as_script_error(error: BaseException, traceback: TracebackType | None
             script_hook(kind, value, full)
             return
         value.__traceback__ = traceback
-        if os.environ.get("TORCHISH_FULL_TRACEBACK", "0") in ("", "0"):
-            hide_library_frames(value)
+        shorten(value)
         sys.last_traceback = value.__traceback__
         script_hook(kind, value, value.__traceback__)
 
     sys.excepthook = hook
+
+
+def shorten(error: BaseException) -> None:
+    """Drop torchish's frames, unless TORCHISH_FULL_TRACEBACK asks for them."""
+    if os.environ.get("TORCHISH_FULL_TRACEBACK", "0") in ("", "0"):
+        hide_library_frames(error)
 
 
 def hide_library_frames(error: BaseException) -> None:

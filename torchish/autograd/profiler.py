@@ -21,7 +21,8 @@ class FunctionEvent:
     """One measured call: name, start and end in microseconds, thread, input shapes, children."""
 
     def __init__(self, name: str, start: float, thread: int, shapes=(), is_user: bool = False):
-        self.name = self.key = name
+        self.name = name
+        self.key = "ProfilerStep*" if name.startswith("ProfilerStep#") else name
         self.start = start
         self.end = start
         self.thread = thread

@@ -1,5 +1,8 @@
 """`torch.backends.cudnn`."""
 
+import contextlib
+from collections.abc import Iterator
+
 enabled = True
 benchmark = False
 deterministic = False
@@ -18,8 +21,24 @@ def version() -> int | None:
     return None
 
 
-def flags(enabled: bool = False, benchmark: bool = False, benchmark_limit: int = 10, deterministic: bool = False, allow_tf32: bool = True):
-    """Accepted for scripts that set it; a context manager without effect."""
-    import contextlib
+def is_acceptable(tensor: object) -> bool:
+    """Whether cuDNN takes this tensor: one on a GPU."""
+    return enabled and getattr(getattr(tensor, "device", None), "type", None) == "cuda"
 
-    return contextlib.nullcontext()
+
+@contextlib.contextmanager
+def flags(
+    enabled: bool = False, benchmark: bool = False, benchmark_limit: int = 10, deterministic: bool = False, allow_tf32: bool = True
+) -> Iterator[None]:
+    """Inside the block the switches are set so; XLA chooses its own algorithms all the same."""
+    wanted = {
+        "enabled": enabled, "benchmark": benchmark, "benchmark_limit": benchmark_limit, "deterministic": deterministic,
+        "allow_tf32": allow_tf32,
+    }  # fmt: skip
+    switches = globals()
+    before = {name: switches[name] for name in wanted}
+    switches.update(wanted)
+    try:
+        yield
+    finally:
+        switches.update(before)
