@@ -1,0 +1,305 @@
+"""What transforms do to tensors (…, C, H, W): on the host where that is where the image is, by operations otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import torchish as torch
+import torchish.nn.functional as nnf
+from torchish._tensor.creation import from_host
+from torchish._tensor.tensor import Tensor
+from torchish.autograd.grad_mode import STATE
+from torchish.data._utils.host import host_view
+
+
+def on_host(image: Tensor) -> np.ndarray | None:
+    """The image's values, when they are on the host and no gradient is to flow through what is done to them."""
+    if type(image) is not Tensor or (STATE.enabled and image._needs()):
+        return None
+    return host_view(image)
+
+
+def check(image: Tensor) -> None:
+    if image.dim() < 2:
+        raise TypeError("Tensor is not a torch image.")
+
+
+def hflip(image: Tensor) -> Tensor:
+    a = on_host(image)
+    return image.flip(-1) if a is None else from_host(np.ascontiguousarray(a[..., ::-1]))
+
+
+def vflip(image: Tensor) -> Tensor:
+    a = on_host(image)
+    return image.flip(-2) if a is None else from_host(np.ascontiguousarray(a[..., ::-1, :]))
+
+
+def crop(image: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
+    """The rectangle; what of it lies outside the image is 0."""
+    h, w = image.shape[-2:]
+    right, bottom = left + width, top + height
+    a = on_host(image)
+    inside = (slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
+    part: Any = image[..., inside[0], inside[1]] if a is None else from_host(np.ascontiguousarray(a[..., inside[0], inside[1]]))
+    if left < 0 or top < 0 or right > w or bottom > h:
+        outside = (max(-left + min(0, right), 0), max(-top + min(0, bottom), 0))
+        beyond = (max(right - max(w, left), 0), max(bottom - max(h, top), 0))
+        return pad(part, (outside[0], outside[1], beyond[0], beyond[1]), 0, "constant")
+    return part
+
+
+_PAD_MODES = {"constant": "constant", "edge": "edge", "reflect": "reflect", "symmetric": "symmetric"}
+
+
+def pad(image: Tensor, padding: Sequence[int], fill: float | Sequence[float], mode: str) -> Tensor:
+    """`padding` is left, top, right, bottom."""
+    left, top, right, bottom = padding
+    if isinstance(fill, list | tuple):
+        fill = fill[0] if len(fill) == 1 else fill
+    a = on_host(image)
+    if a is not None and not isinstance(fill, list | tuple) and min(padding) >= 0:
+        widths = [(0, 0)] * (a.ndim - 2) + [(top, bottom), (left, right)]
+        kwargs: dict = {"constant_values": np.asarray(fill).astype(a.dtype)} if mode == "constant" else {}
+        return from_host(np.pad(a, widths, _PAD_MODES[mode], **kwargs))  # type: ignore[call-overload]
+    if isinstance(fill, list | tuple):
+        channels = [pad(image[..., i : i + 1, :, :], padding, f, mode) for i, f in enumerate(fill)]
+        return torch.cat(channels, -3)
+    if mode == "constant":
+        return nnf.pad(image, [left, right, top, bottom], value=float(fill))
+    h, w = image.shape[-2:]
+    indices = [np.pad(np.arange(n), around, _PAD_MODES[mode]) for n, around in ((h, (top, bottom)), (w, (left, right)))]  # type: ignore[call-overload]
+    return image.index_select(-2, from_host(indices[0])).index_select(-1, from_host(indices[1]))
+
+
+def normalize(image: Tensor, mean: Any, std: Any, inplace: bool) -> Tensor:
+    if not image.is_floating_point():
+        raise TypeError(f"Input tensor should be a float tensor. Got {image.dtype}.")
+    if image.ndim < 3:
+        raise ValueError(f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {image.size()}")
+    a = None if inplace else on_host(image)
+    if a is not None and not isinstance(mean, Tensor) and not isinstance(std, Tensor) and a.dtype in (np.float32, np.float64):
+        m, s = (np.asarray(v, a.dtype).reshape(-1, 1, 1) for v in (mean, std))
+        if (s == 0).any():
+            raise ValueError(f"std evaluated to zero after conversion to {image.dtype}, leading to division by zero.")
+        return from_host((a - m) / s)
+    m, s = (torch.as_tensor(v, dtype=image.dtype, device=image.device) for v in (mean, std))
+    if bool((s == 0).any()):
+        raise ValueError(f"std evaluated to zero after conversion to {image.dtype}, leading to division by zero.")
+    m, s = (v.view(-1, 1, 1) if v.ndim == 1 else v for v in (m, s))
+    out = image if inplace else image.clone()
+    return out.sub_(m).div_(s)
+
+
+def max_value(dtype: Any) -> int:
+    """The value of white: 1 for floating point."""
+    return 1 if dtype.is_floating_point or dtype is torch.bool else int(torch.iinfo(dtype).max)
+
+
+def convert_dtype(image: Tensor, dtype: Any) -> Tensor:
+    """The image in another dtype, its values scaled to that dtype's range."""
+    if image.dtype == dtype:
+        return image
+    if image.is_floating_point():
+        if dtype.is_floating_point:
+            return image.to(dtype)
+        unsafe = {torch.float32: (torch.int32, torch.int64), torch.float64: (torch.int64,)}
+        if dtype in unsafe.get(image.dtype, ()):
+            raise RuntimeError(f"The cast from {image.dtype} to {dtype} cannot be performed safely.")
+        scale = max_value(dtype) + 1.0 - 1e-3
+        a = on_host(image)
+        return image.mul(scale).to(dtype) if a is None else from_host((a * a.dtype.type(scale)).astype(dtype.np))
+    whites = max_value(image.dtype), max_value(dtype)
+    if dtype.is_floating_point:
+        a = on_host(image)
+        if a is not None and dtype in (torch.float32, torch.float64):
+            return from_host(a.astype(dtype.np) / dtype.np.type(whites[0]))
+        return image.to(dtype) / whites[0]
+    if whites[0] > whites[1]:
+        return torch.div(image, (whites[0] + 1) // (whites[1] + 1), rounding_mode="floor").to(dtype)
+    return image.to(dtype) * ((whites[1] + 1) // (whites[0] + 1))
+
+
+def _as_float(image: Tensor) -> Tensor:
+    return image if image.is_floating_point() else image.to(torch.float32)
+
+
+def _back(image: Tensor, dtype: Any) -> Tensor:
+    """Rounded and in the range of `dtype` when that is one of integers."""
+    if dtype.is_floating_point:
+        return image.to(dtype)
+    info = torch.iinfo(dtype)
+    return image.round().clamp(info.min, info.max).to(dtype)
+
+
+def _batched(image: Tensor) -> Tensor:
+    """(N, C, H, W) of an image of any number of leading dimensions."""
+    return image.reshape(-1, *image.shape[-3:]) if image.dim() != 3 else image.unsqueeze(0)
+
+
+def resize(image: Tensor, size: Sequence[int], mode: str, antialias: bool) -> Tensor:
+    check(image)
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    smooth = mode in ("bilinear", "bicubic")
+    x = _batched(_as_float(image))
+    x = nnf.interpolate(x, size=list(size), mode=mode, align_corners=False if smooth else None, antialias=antialias and smooth)
+    return _back(x.reshape(*image.shape[:-2], *size), image.dtype)
+
+
+def grayscale(image: Tensor, channels: int) -> Tensor:
+    if image.shape[-3] == 3:
+        r, g, b = image.unbind(-3)
+        image = (0.2989 * r + 0.587 * g + 0.114 * b).to(image.dtype).unsqueeze(-3)
+    return image.expand(*image.shape[:-3], 3, *image.shape[-2:]).clone() if channels == 3 else image.clone()
+
+
+def blend(image: Tensor, other: Any, ratio: float) -> Tensor:
+    """`ratio` of the image and the rest of `other`, within the range of the dtype."""
+    return (ratio * image + (1.0 - ratio) * other).clamp(0, max_value(image.dtype)).to(image.dtype)
+
+
+def brightness(image: Tensor, factor: float) -> Tensor:
+    return blend(image, torch.zeros_like(image), factor)
+
+
+def contrast(image: Tensor, factor: float) -> Tensor:
+    gray = grayscale(image, 1) if image.shape[-3] == 3 else image
+    return blend(image, gray.to(torch.float32 if not image.is_floating_point() else image.dtype).mean((-3, -2, -1), keepdim=True), factor)
+
+
+def saturation(image: Tensor, factor: float) -> Tensor:
+    return image if image.shape[-3] == 1 else blend(image, grayscale(image, 1), factor)
+
+
+def hue(image: Tensor, factor: float) -> Tensor:
+    """Colours turned by `factor` of the circle."""
+    if image.shape[-3] == 1:
+        return image
+    x = convert_dtype(image, torch.float32)
+    r, g, b = x.unbind(-3)
+    top, low = torch.maximum(torch.maximum(r, g), b), torch.minimum(torch.minimum(r, g), b)
+    span = top - low
+    grey = top == low
+    s = span / torch.where(grey, torch.ones_like(top), top)
+    d = torch.where(grey, torch.ones_like(span), span)
+    rc, gc, bc = ((top - c) / d for c in (r, g, b))
+    first, second = top == r, top == g
+    h = torch.where(first, bc - gc, torch.where(second, 2.0 + rc - bc, 4.0 + gc - rc))
+    h = torch.fmod(h / 6.0 + 1.0, 1.0)
+    h = (h + factor) % 1.0
+    sector = torch.floor(h * 6.0)
+    f = h * 6.0 - sector
+    p, q, t = (torch.clamp(top * (1.0 - k), 0.0, 1.0) for k in (s, s * f, s * (1.0 - f)))
+    i = sector.to(torch.int32) % 6
+    v = top
+    red, green, blue = (v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q)
+    out = []
+    for column in (red, green, blue):
+        value = column[0]
+        for k in range(1, 6):
+            value = torch.where(i == k, column[k], value)
+        out.append(value)
+    return convert_dtype(torch.stack(out, -3), image.dtype)
+
+
+def gamma(image: Tensor, exponent: float, gain: float) -> Tensor:
+    x = image if image.is_floating_point() else convert_dtype(image, torch.float32)
+    return convert_dtype((gain * x**exponent).clamp(0, 1), image.dtype)
+
+
+def invert(image: Tensor) -> Tensor:
+    return max_value(image.dtype) - image
+
+
+def posterize(image: Tensor, bits: int) -> Tensor:
+    if image.dtype != torch.uint8:
+        raise TypeError(f"Only torch.uint8 image tensors are supported, but found {image.dtype}")
+    return image & (256 - (1 << (8 - bits)))
+
+
+def solarize(image: Tensor, threshold: float) -> Tensor:
+    if threshold > max_value(image.dtype):
+        raise TypeError("Threshold should be less than bound of img.")
+    return torch.where(image >= threshold, invert(image), image)
+
+
+def _depthwise(image: Tensor, kernel: np.ndarray) -> Tensor:
+    x = _batched(_as_float(image))
+    weight = torch.as_tensor(kernel.astype(np.float32), dtype=x.dtype, device=x.device).expand(x.shape[-3], 1, *kernel.shape)
+    return nnf.conv2d(x, weight, groups=x.shape[-3])
+
+
+def sharpness(image: Tensor, factor: float) -> Tensor:
+    h, w = image.shape[-2:]
+    if h <= 2 or w <= 2:
+        return image
+    kernel = np.ones((3, 3), np.float32)
+    kernel[1, 1] = 5.0
+    inner = _back(_depthwise(image, kernel / kernel.sum()).reshape(*image.shape[:-2], h - 2, w - 2), image.dtype)
+    smooth = image.clone()
+    smooth[..., 1:-1, 1:-1] = inner
+    return blend(image, smooth, factor)
+
+
+def autocontrast(image: Tensor) -> Tensor:
+    white = max_value(image.dtype)
+    x = _as_float(image)
+    low, top = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
+    flat = low == top
+    scale = torch.where(flat, torch.ones_like(low), white / torch.where(flat, torch.ones_like(low), top - low))
+    return ((x - torch.where(flat, torch.zeros_like(low), low)) * scale).clamp(0, white).to(image.dtype)
+
+
+def equalize(image: Tensor) -> Tensor:
+    """Each channel's shades made about equally frequent."""
+    if image.dtype != torch.uint8:
+        raise TypeError(f"Only torch.uint8 image tensors are supported, but found {image.dtype}")
+    a = image.numpy()
+    out = np.empty_like(a)
+    for index in np.ndindex(*a.shape[:-2]):
+        counts = np.bincount(a[index].ravel(), minlength=256)
+        step = (counts.sum() - counts[np.nonzero(counts)[0][-1]]) // 255
+        if step == 0:
+            out[index] = a[index]
+            continue
+        table = np.clip((np.concatenate([[0], counts.cumsum()[:-1]]) + step // 2) // step, 0, 255)
+        out[index] = table.astype(np.uint8)[a[index]]
+    return from_host(out).to(image.device)
+
+
+def gaussian_kernel(size: int, sigma: float) -> np.ndarray:
+    x = np.linspace(-(size - 1) * 0.5, (size - 1) * 0.5, size, dtype=np.float32)
+    weights = np.exp(-0.5 * (x / np.float32(sigma)) ** 2)
+    return weights / weights.sum()
+
+
+def gaussian_blur(image: Tensor, size: Sequence[int], sigma: Sequence[float]) -> Tensor:
+    """`size` and `sigma` along x and y."""
+    kernel = np.outer(gaussian_kernel(size[1], sigma[1]), gaussian_kernel(size[0], sigma[0]))
+    x = _as_float(image)
+    padded = pad(x, (size[0] // 2, size[1] // 2, size[0] // 2, size[1] // 2), 0, "reflect")
+    return _back(_depthwise(padded, kernel).reshape(image.shape), image.dtype)
+
+
+def erase(image: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool) -> Tensor:
+    if not inplace:
+        image = image.clone()
+    image[..., i : i + h, j : j + w] = v
+    return image
+
+
+def sample(image: Tensor, grid: np.ndarray, mode: str, fill: Sequence[float] | None) -> Tensor:
+    """The image at the places (H, W, 2) of `grid`, in grid_sample's coordinates; `fill` where those are outside."""
+    x = _batched(_as_float(image))
+    where = torch.as_tensor(grid, dtype=x.dtype, device=x.device).expand(x.shape[0], *grid.shape)
+    if fill is not None:
+        x = torch.cat([x, torch.ones_like(x[:, :1])], 1)
+    x = nnf.grid_sample(x, where, mode=mode, padding_mode="zeros", align_corners=False)
+    if fill is not None:
+        x, mask = x[:, :-1], x[:, -1:]
+        color = torch.tensor([float(f) for f in fill], dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
+        x = torch.where(mask < 0.5, color, x) if mode == "nearest" else x * mask + (1.0 - mask) * color
+    return _back(x.reshape(*image.shape[:-2], *grid.shape[:2]), image.dtype)
