@@ -132,3 +132,21 @@ def test_an_identity_grid_meets_the_same_pixels(size, align):
 ])  # fmt: skip
 def test_more_edges(code):
     assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("code", [
+    "torch.rand()", "torch.rand(2, generator=1)", "torch.randint(0.5, 3, (2,))", "torch.randint(10)", "torch.ones(2, 3, dtype='float')",
+    "torch.ones(2).relu(3)", "torch.ones(2).exp(a=3)", "torch.add(torch.ones(2))", "torch.ones(2).add()", "torch.mul(torch.ones(2))",
+    "torch.pow(torch.ones(2), 3, 2)", "torch.add((1,), 2)", "torch.nn.Conv2d(3, 4)", "torch.nn.Parameter([1])", "torch.device(-1)",
+    "torch.dtype('float32')", "torch.nn.utils.clip_grad_norm_(torch.nn.Linear(2, 2).parameters(), 'a')",
+    "torch.nn.utils.rnn.pad_sequence([torch.ones(2, 3), torch.ones(2, 4)])", "torch.set_grad_enabled(True)",
+    "x = torch.ones(3, requires_grad=True); torch.autograd.grad(x * 2, x, grad_outputs=[torch.ones(3), torch.ones(3)])",
+])  # fmt: skip
+def test_mistakes_are_told_in_the_same_words(code):
+    names = []
+    for lib in (torch, torchish):
+        try:
+            names.append(repr(eval(code.split("; ")[-1], {"torch": lib, "x": lib.ones(3, requires_grad=True)})))
+        except Exception as error:
+            names.append(f"{type(error).__name__}: {error}")
+    assert names[1] == names[0]

@@ -6,6 +6,8 @@ arrays carry the NumPy dtype, tensors answer with the torch dtype.
 
 from __future__ import annotations
 
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 
@@ -16,7 +18,9 @@ class dtype:
     __slots__ = ("name", "np", "is_floating_point", "is_complex", "is_signed", "itemsize", "category", "__weakref__")
     __module__ = "torch"
 
-    def __init__(self, name: str, np_dtype, category: int, signed: bool = True):
+    def __init__(self, name: str, np_dtype: Any = None, category: int = 0, signed: bool = True):
+        if np_dtype is None:
+            raise TypeError("cannot create 'torch.dtype' instances")
         self.name = name
         self.np = np.dtype(np_dtype)
         self.category = category  # 0 bool, 1 integer, 2 floating, 3 complex

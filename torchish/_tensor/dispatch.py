@@ -151,11 +151,19 @@ def _any(x):
     return x
 
 
+def _generator(x):
+    from torchish._tensor.random import Generator
+
+    if isinstance(x, Generator):
+        return x
+    raise NoMatch
+
+
 CONVERT: dict[str, Callable] = {
     "Tensor": _tensor, "Tensor[]": _tensors, "Tensor?[]": _tensors_with_holes, "Number": _number_or_scalar_tensor,
     "Tensor|Number": _tensor_or_number, "Index": integer, "int": integer, "int[]": _ints, "int[]*": _ints, "int[!]": _sizes,
     "bool": _bool, "float": _real, "float[]": _floats, "str": _str, "dtype": _dtype, "device": _device, "any": _any,
-    "generator": _any,
+    "generator": _generator,
 }  # fmt: skip
 
 

@@ -66,14 +66,18 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
 
     if method:
         args = args[1:]
+    more = len(overloads)
     overloads = [o for o in overloads if o.op is None or not o.op.deprecated]
+    more -= len(overloads)  # what PyTorch takes, but does not list
+    if method and len(overloads) == 1 and len(overloads[0].schema.params) == 1:
+        return TypeError(f"TensorBase.{name}() takes no " + ("keyword arguments" if kwargs else f"arguments ({len(args)} given)"))
     of_numbers = [o for o in overloads if o.schema.params and o.schema.params[0].type == "Number"]
     if of_numbers and len(of_numbers) < len(overloads):  # PyTorch lists them second
         others = [o for o in overloads if o not in of_numbers]
         overloads = [others[0], *of_numbers, *others[1:]]
     # PyTorch explains what is wrong with the one signature that takes this many arguments
     plausible = overloads if len(overloads) == 1 else [o for o in overloads if _takes(o, len(args) + len(kwargs), method)]
-    if len(plausible) == 1:
+    if len(plausible) == 1 and not (plausible[0].schema.drawn and (kwargs or not args)):
         o = plausible[0]
         params = o.schema.params[1:] if method else o.schema.params
         converters = o.converters[1:] if method else o.converters
@@ -86,10 +90,10 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
         missing = [
             p.name for i, p in enumerate(params) if i >= len(args) and p.name not in kwargs and p.default is REQUIRED
         ]
-        if missing:
+        if missing and not (more and len(overloads) == 1):
             quoted = ", ".join(f'"{m}"' for m in missing)
             return TypeError(f"{name}() missing {len(missing)} required positional arguments: {quoted}")
-        for i, p in enumerate(params):
+        for i, p in enumerate([] if missing else params):
             if p.varargs and len(args) > i + 1 and isinstance(args[i], int):
                 for k, x in enumerate(args[i:]):
                     if not isinstance(x, int) and not hasattr(x, "__index__"):
@@ -97,7 +101,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                             f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "
                             f'"type must be tuple of ints,but got {type_name(x)}"'
                         )
-            if i < len(args):
+            if i < len(args) and (i < positional or not spread):
                 x, where = args[i], f" (position {i + 1})"
             elif p.name in kwargs:
                 x, where = kwargs[p.name], ""
@@ -139,7 +143,10 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     given = ", ".join([*(plain_type_name(a) for a in args), *named])
     if named and not args:
         given += ", "  # as PyTorch prints keywords alone
-    lines = "".join(f"\n * {o.schema.display(method, o.has_out)}" for o in overloads)
+    shown = [line for o in overloads for line in o.schema.displays(method, o.has_out)]
+    if len(shown) == 1:
+        return TypeError(f"{name}() received an invalid combination of arguments - got ({given}), but expected {shown[0]}")
+    lines = "".join(f"\n * {line}" for line in shown)
     return TypeError(
         f"{name}() received an invalid combination of arguments - got ({given}), but expected one of:{lines}\n"
     )

@@ -349,8 +349,8 @@ def _new(shape, dtype, device, requires_grad, generator, host, accelerator, d=No
 
 
 _KW = (
-    "generator? generator=None, dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, "
-    "bool? pin_memory=False, any names=None"
+    "generator? generator=None, dtype? dtype=None, any layout=None, device? device=None, bool? pin_memory=False, "
+    "bool? requires_grad=False, any names=None"
 )
 _LIKE = (
     "dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, bool? pin_memory=False, "

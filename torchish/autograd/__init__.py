@@ -62,7 +62,7 @@ def _grad_outputs(outputs: tuple, gradients: tuple) -> list:
             out.append(_one(t))
         else:
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
-    if len(outputs) != len(gradients):
+    if len(outputs) > len(gradients):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
     return out
 

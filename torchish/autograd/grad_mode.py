@@ -126,7 +126,7 @@ class set_grad_enabled(_Mode):
         return type(self)(self.mode)
 
     def __repr__(self):
-        return f"torch.set_grad_enabled(mode={self.mode})"
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.mode})"
 
 
 class inference_mode(_Mode):

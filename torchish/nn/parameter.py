@@ -39,6 +39,8 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
                 )
             t._is_param = True  # type: ignore[attr-defined]
             return t
+        if not isinstance(data, Tensor):
+            raise AttributeError(f"'{type(data).__name__}' object has no attribute 'detach'")
         p = data._alias(cls)
         if requires_grad:
             p._as_leaf()

@@ -45,7 +45,7 @@ class Param:
 
     def display(self) -> str:
         """How PyTorch's error messages list it."""
-        text = f"{_DISPLAY.get(self.type, self.type)} {self.name}"
+        text = f"{'torch.layout' if self.name == 'layout' else _DISPLAY.get(self.type, self.type)} {self.name}"
         if self.default is REQUIRED:
             return text
         return f'{text} = "{self.default}"' if isinstance(self.default, str) else f"{text} = {self.default}"
@@ -73,6 +73,20 @@ class Schema:
                 parts.append("*")
             parts.append("Tensor out = None")
         return f"({', '.join(parts)})"
+
+    @property
+    def drawn(self) -> bool:
+        """Whether this makes a tensor of random numbers, which PyTorch has two signatures for."""
+        return any(p.name == "generator" for p in self.params) and any(p.name == "layout" for p in self.params)
+
+    def displays(self, method: bool, out: bool) -> list[str]:
+        """`display`, as the one or two signatures that PyTorch has."""
+        if not self.drawn or method:
+            return [self.display(method, out)]
+        shown = [p for p in self.params if p.name not in ("names", "generator")]
+        sizes = ", ".join(p.display() for p in shown if not p.keyword_only)
+        rest = ", ".join([*(["Tensor out = None"] if out else []), *(p.display() for p in shown if p.keyword_only)])
+        return [f"({sizes}, *, torch.Generator generator, {rest})", f"({sizes}, *, {rest})"]
 
 
 _HEAD = re.compile(r"^\s*([\w.]+)\s*\((.*)\)\s*$", re.S)

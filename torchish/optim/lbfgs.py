@@ -141,6 +141,7 @@ class LBFGS(Optimizer):
         if state["n_iter"] == 1:
             self._history = History(flat_grad, history_size)
             return flat_grad.neg()
+        state.setdefault("al", [None] * history_size)  # PyTorch's room for coefficients
         if self._history is None:  # after a state dictionary was loaded
             old: list[Any] = [state.get(k) for k in ("old_dirs", "old_stps", "ro", "H_diag")]
             self._history = History(flat_grad, history_size, old[0], old[1], old[2], float(old[3]))
@@ -150,8 +151,11 @@ class LBFGS(Optimizer):
         """The state in PyTorch's form: the history as lists of tensors."""
         state = self.state[self._params[0]]
         if self._history is not None and "n_iter" in state:
+            last = {k: state.pop(k) for k in list(state)[list(state).index("t") + 1 :]} if "t" in state else {}
             state["old_dirs"], state["old_stps"], state["ro"] = self._history.lists()
-            state["H_diag"] = Tensor._wrap(self._history.diagonal)
+            state["H_diag"] = Tensor._wrap(self._history.diagonal) if state["old_dirs"] else 1
+            for k, v in last.items():
+                state.setdefault(k, v)
         return super().state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -170,6 +174,7 @@ class LBFGS(Optimizer):
         state = self.state[self._params[0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
+        first_step = "d" not in state
         first_loss = closure()
         loss, flat_grad = self._evaluate(lambda: first_loss)
         evaluations = 1
@@ -215,4 +220,7 @@ class LBFGS(Optimizer):
                 break
             if d.mul(t).abs().max() <= tolerance_change or abs(loss - previous_loss) < tolerance_change:
                 break
+        if first_step:  # in the order in which PyTorch puts them there
+            for k in ("d", "t", "prev_flat_grad", "prev_loss"):
+                state[k] = state.pop(k)
         return first_loss

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import types
 from typing import Any
 
 import torchish as torch
@@ -106,6 +107,15 @@ class _ConvNd(Module):
 
 class _Conv(_ConvNd):
     """The constructor and forward of Conv1d to Conv3d."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" not in vars(cls) and cls.__module__ == __name__:  # Python's errors name the class that has the constructor
+            f = _Conv.__init__
+            own = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
+            own.__kwdefaults__, own.__annotations__, own.__doc__ = f.__kwdefaults__, f.__annotations__, f.__doc__
+            own.__qualname__ = f"{cls.__name__}.__init__"
+            cls.__init__ = own  # type: ignore[method-assign]
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1, groups: int = 1,
                  bias: bool = True, padding_mode: str = "zeros", device=None, dtype=None) -> None:  # fmt: skip

@@ -49,6 +49,7 @@ def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
                     foreach: bool | None = None) -> Tensor:  # fmt: skip
     """Scale the gradients so that their total norm is at most `max_norm`; returns the norm before."""
+    max_norm = float(max_norm)
     generator = isinstance(parameters, types.GeneratorType)
     parameters = _as_list(parameters)
     if generator and not parameters:

@@ -131,6 +131,10 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
         raise RuntimeError("received an empty list of sequences")
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
+    for s in sequences:
+        for d, (a, b) in enumerate(zip(sequences[0].shape[1:], s.shape[1:], strict=False), 1):
+            if a != b:
+                raise RuntimeError(f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {d}")
     longest = max(s.size(0) for s in sequences)
     padded = []
     for s in sequences:
