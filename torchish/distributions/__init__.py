@@ -1,0 +1,54 @@
+"""`torch.distributions`: probability distributions, transforms of variables, constraints, divergences."""
+
+import sys
+
+from torchish.distributions import _cross_divergences, _divergences, constraint_registry, constraints, kl, transforms, utils
+from torchish.distributions._categories import Categorical, Multinomial, OneHotCategorical, OneHotCategoricalStraightThrough
+from torchish.distributions._counts import Bernoulli, Binomial, ContinuousBernoulli, Geometric, NegativeBinomial, Poisson
+from torchish.distributions._derived import (
+    Gumbel,
+    HalfCauchy,
+    HalfNormal,
+    InverseGamma,
+    Kumaraswamy,
+    LogisticNormal,
+    LogNormal,
+    Pareto,
+    RelaxedBernoulli,
+    RelaxedOneHotCategorical,
+    Weibull,
+)
+from torchish.distributions._gammas import Beta, Chi2, Dirichlet, Exponential, FisherSnedecor, Gamma
+from torchish.distributions._location_scale import Cauchy, GeneralizedPareto, Laplace, Normal, StudentT, Uniform, VonMises
+from torchish.distributions._matrices import LKJCholesky, LowRankMultivariateNormal, MultivariateNormal, Wishart
+from torchish.distributions.constraint_registry import biject_to, transform_to
+from torchish.distributions.distribution import Distribution
+from torchish.distributions.exp_family import ExponentialFamily
+from torchish.distributions.independent import Independent
+from torchish.distributions.kl import kl_divergence, register_kl
+from torchish.distributions.mixture_same_family import MixtureSameFamily
+from torchish.distributions.transformed_distribution import TransformedDistribution
+from torchish.distributions.transforms import *  # noqa: F403
+
+__all__ = [
+    "Bernoulli", "Beta", "Binomial", "Categorical", "Cauchy", "Chi2", "ContinuousBernoulli", "Dirichlet", "Distribution", "Exponential",
+    "ExponentialFamily", "FisherSnedecor", "Gamma", "GeneralizedPareto", "Geometric", "Gumbel", "HalfCauchy", "HalfNormal", "Independent",
+    "InverseGamma", "Kumaraswamy", "LKJCholesky", "Laplace", "LogNormal", "LogisticNormal", "LowRankMultivariateNormal",
+    "MixtureSameFamily", "Multinomial", "MultivariateNormal", "NegativeBinomial", "Normal", "OneHotCategorical",
+    "OneHotCategoricalStraightThrough", "Pareto", "RelaxedBernoulli", "RelaxedOneHotCategorical", "StudentT", "Poisson", "Uniform",
+    "VonMises", "Weibull", "Wishart", "TransformedDistribution", "biject_to", "kl_divergence", "register_kl", "transform_to",
+    *transforms.__all__,
+]  # fmt: skip
+
+# PyTorch has a module for every distribution; here they are those of the families.
+_MODULES = {
+    "_categories": "categorical multinomial one_hot_categorical",
+    "_counts": "bernoulli binomial continuous_bernoulli geometric negative_binomial poisson",
+    "_derived": "gumbel half_cauchy half_normal inverse_gamma kumaraswamy log_normal logistic_normal pareto relaxed_bernoulli relaxed_categorical weibull",
+    "_gammas": "beta chi2 dirichlet exponential fishersnedecor gamma",
+    "_location_scale": "cauchy generalized_pareto laplace normal studentT uniform von_mises",
+    "_matrices": "lkj_cholesky lowrank_multivariate_normal multivariate_normal wishart",
+}
+for _family, _names in _MODULES.items():
+    for _name in _names.split():
+        globals()[_name] = sys.modules[f"{__name__}.{_name}"] = sys.modules[f"{__name__}.{_family}"]
