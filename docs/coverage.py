@@ -25,7 +25,7 @@ PAGE = Path(__file__).with_suffix(".md")
 NAMESPACES = (
     "torch", "torch.Tensor", "torch.nn", "torch.nn.functional", "torch.linalg", "torch.fft", "torch.special", "torch.optim",
     "torch.nn.init", "torch.nn.utils", "torch.autograd", "torch.utils.data", "torch.func", "torch.signal.windows", "torch.masked",
-    "torch.amp",
+    "torch.amp", "torch.profiler", "torch.utils.checkpoint", "torch.hub",
 )  # fmt: skip
 
 
@@ -72,6 +72,7 @@ NOT_COUNTED = (
            "parse_\\w+ unify_type_list fork wait"),
     Reason("the internals of PyTorch's dispatcher and threads", "torch",
            "DispatchKey DispatchKeySet ExcludeDispatchKeyGuard DisableTorchFunction\\w* Tag StorageBase init_num_threads"),
+    Reason("the internals of PyTorch's dispatcher and threads", "torch.utils.checkpoint", "SAC_IGNORED_OPS SelectiveCheckpointContext"),
     Reason("quantisation", "torch.*",
            "Q\\w+Storage q_\\w+ qu?int\\w+ qscheme int_repr (de)?quantize\\w* quantized_\\w+ per_(tensor|channel)_\\w+ fake_quantize_\\w+ "
            "fused_moving_avg_obs_fake_quant choose_qparams_optimized empty_quantized"),
@@ -84,6 +85,17 @@ NOT_COUNTED = (
            "profiler_allow_cudagraph\\w+ is_vulkan_available"),
     Reason("devices that JAX has no name for", "torch.*", "ipu xpu mtia \\w+autocast_(ipu|xla)_\\w+"),
     Reason("the profiler's records", "torch.autograd", "DeviceType Profiler\\w+ kineto_available SavedTensor NestedIOFunction"),
+    Reason("the profiler's records", "torch.profiler", "DeviceType RecordScope KinetoStepTracker ExecutionTraceObserver itt"),
+    Reason("names that a module imported for its own use", "torch.profiler",
+           "Optimizer TypeVarTuple Unpack is_fbcode register_optimizer_step_post_hook profiler"),
+    Reason("names that a module imported for its own use", "torch.hub", "HTTPError URLError Path Request deprecated tqdm urlopen urlparse"),
+    Reason("names that a module imported for its own use", "torch.utils.checkpoint",
+           "Abstract\\w+ Annotated AnyStr Async\\w+ Awaitable BinaryIO ByteString ChainMap Collection Container ContextManager Coroutine "
+           "Counter DefaultDict Deque Dict ForwardRef FrozenSet Generator Hashable IO \\w+View List LiteralString LoggingTensorMode Match "
+           "Mutable\\w+ Never NewType NotRequired OrderedDict ParamSpec\\w+ Pattern ReferenceType Required Reversible SavedTensor Self Set "
+           "Sized Supports\\w+ Text TextIO TorchDispatchMode Tuple Type\\w* Unpack assert_\\w+ capture_logs clear_overloads "
+           "dataclass_transform defaultdict final fx_traceback get_args get_origin get_overloads get_type_hints is_typeddict "
+           "no_type_check\\w* reveal_type runtime_checkable tree_map"),
     Reason("data pipes, which PyTorch has stopped developing", "torch.utils.data",
            "\\w+DataPipe DataChunk functional_datapipe guaranteed_datapipes_determinism non_deterministic argument_validation "
            "runtime_validation\\w*"),

@@ -191,3 +191,48 @@ def test_recomputation_that_differs(change):
 
     shown = both(run)
     assert shown[0] == "CheckpointError"
+
+
+def test_a_group_of_backward_passes_computes_once():
+    def run(torch, ck):
+        calls = []
+
+        def f(x):
+            calls.append(1)
+            return x.sin(), x.exp()
+
+        x = torch.ones(3, requires_grad=True)
+        a, b = ck.checkpoint(f, x, use_reentrant=False)
+        with ck.GraphExecGroup():
+            a.sum().backward()
+            b.sum().backward()
+        return [x.grad, len(calls)]
+
+    both(run)
+
+
+def test_groups_are_not_nested():
+    def run(torch, ck):
+        with ck.GraphExecGroup():
+            try:
+                with ck.GraphExecGroup():
+                    pass
+            except RuntimeError as error:
+                return [str(error).partition(" Already")[0]]
+
+    both(run)
+
+
+def test_selective_checkpoints_have_the_same_gradients():
+    def run(torch, ck):
+        def policy(ctx, op, *args, **kwargs):
+            return ck.CheckpointPolicy.PREFER_RECOMPUTE
+
+        x = torch.ones(3, requires_grad=True)
+        contexts = lambda: ck.create_selective_checkpoint_contexts(policy)  # noqa: E731
+        y = ck.checkpoint(lambda x: x.sin().exp(), x, use_reentrant=False, context_fn=contexts)
+        y.sum().backward()
+        return [x.grad]
+
+    both(run)
+    both(lambda torch, ck: ck.create_selective_checkpoint_contexts(3))

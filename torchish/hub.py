@@ -21,11 +21,14 @@ from urllib.request import Request, urlopen
 
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 DEFAULT_CACHE_DIR = "~/.cache"
+ENV_GITHUB_TOKEN = "GITHUB_TOKEN"
 ENV_TORCH_HOME = "TORCH_HOME"
 ENV_XDG_CACHE_HOME = "XDG_CACHE_HOME"
 VAR_DEPENDENCY = "dependencies"
 MODULE_HUBCONF = "hubconf.py"
 READ_DATA_CHUNK = 128 * 1024
+
+MAP_LOCATION = Callable[[Any, str], Any] | str | dict[str, str] | None  # what `map_location` may be
 
 _hub_dir: str | None = None
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from torchish import _families
 from torchish._tensor.autocast import listed
 from torchish._tensor.dispatch import COMPOSITES, PLAIN, make_function, make_inplace, overloads_of
+from torchish._tensor.docstrings import document
 from torchish._tensor.tensor import Tensor, TensorMeta
 from torchish.ops.declare import REGISTRY
 
@@ -34,9 +35,9 @@ def functions(namespace: str = "") -> dict[str, Callable]:
             continue
         usable = [o for o in overloads_of(name) if _is_function(o, name)]
         if usable:
-            made[short] = make_function(prefix + short, usable)
+            made[short] = document(make_function(prefix + short, usable), short, usable)
             if any(o.op is not None and o.op.inplace for o in usable) and not namespace:
-                made[short + "_"] = make_inplace(short + "_", usable)
+                made[short + "_"] = document(make_inplace(short + "_", usable), short + "_", usable)
     for name, f in PLAIN.items():
         head, _, short = name.rpartition(".")
         if head == namespace:
@@ -66,9 +67,9 @@ def install_methods() -> None:
         if not usable:
             continue
         if short not in Tensor.__dict__:
-            setattr(Tensor, short, make_function(short, usable, method=True))
+            setattr(Tensor, short, document(make_function(short, usable, method=True), short, usable, method=True))
         if any(o.op is not None and o.op.inplace for o in usable) and short + "_" not in Tensor.__dict__:
-            setattr(Tensor, short + "_", make_inplace(short + "_", usable))
+            setattr(Tensor, short + "_", document(make_inplace(short + "_", usable), short + "_", usable, method=True))
 
 
 _lock = threading.RLock()

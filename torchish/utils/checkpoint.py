@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -91,6 +92,70 @@ def check_backward_validity(inputs: Iterable[Any]) -> None:
     """Warn when no tensor among the inputs requires a gradient."""
     if not any(x.requires_grad for x in inputs if isinstance(x, torch.Tensor)):
         warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=2)
+
+
+class GraphExecGroup:
+    """Inside the block several backward passes compute a checkpointed part again once between them, each value for one of them.
+
+    RuntimeError for a group within a group.
+    """
+
+    __module__ = "torch.utils.checkpoint"
+    _current: GraphExecGroup | None = None
+
+    def __enter__(self) -> GraphExecGroup:
+        if GraphExecGroup._current is not None:
+            raise RuntimeError(f"GraphExecGroup contexts cannot be nested. Already inside group {GraphExecGroup._current}")
+        GraphExecGroup._current = self
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        GraphExecGroup._current = None
+
+    @classmethod
+    def _get_current_group(cls) -> GraphExecGroup | None:
+        return cls._current
+
+
+class CheckpointPolicy(enum.Enum):
+    """What becomes of an operation's result in a checkpointed part."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+CheckpointPolicy.__module__ = "torch.utils.checkpoint"
+
+
+def create_selective_checkpoint_contexts(policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False) -> tuple:
+    """Contexts for `context_fn`, which change nothing: all is computed again, and gradients are the same whatever the policy.
+
+    TypeError unless the policy is a function or a list.
+    """
+    if not isinstance(policy_fn_or_list, list) and not callable(policy_fn_or_list):
+        raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
+    return noop_context_fn()
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """The devices, other than the CPU, of the tensors among the arguments, and the states of their random generators."""
+    from torchish._tensor.random import generator_for
+
+    found = [a for a in args if isinstance(a, torch.Tensor) and a.device.type not in ("cpu", "meta")]
+    return [a.get_device() for a in found], [generator_for(a._aval.device).get_state() for a in found]
+
+
+def set_device_states(devices: Iterable[int], states: Iterable[Any], *, device_type: str | None = None) -> None:
+    """Give the random generators of devices the states that `get_device_states` found."""
+    from torchish._tensor.random import generator_for
+
+    kind = DefaultDeviceType.get_device_type() if device_type is None else device_type
+    for i, state in zip(devices, states, strict=False):
+        generator_for(f"{kind}:{i}").set_state(state)
 
 
 class _State:
@@ -209,7 +274,7 @@ class _Frame:
         self.holders: list[weakref.ref[_Holder]] = []
         self.seen: list[Any] = []  # the metadata of each saved tensor
         self.complete = False
-        self.values: dict[int, dict[int, Any]] = {}  # by backward pass, what was recomputed and not yet handed out
+        self.values: dict[Any, dict[int, Any]] = {}  # by backward pass, what was recomputed and not yet handed out
 
     def pack(self, x: Any) -> _Holder:
         holder = _Holder(len(self.holders))
@@ -218,16 +283,21 @@ class _Frame:
         return holder
 
     def unpack(self, holder: _Holder) -> Any:
-        task = tasks[-1].number if tasks else -1
-        if task < 0:  # outside of a backward pass: `grad_fn._saved_self`
+        task = GraphExecGroup._current or (tasks[-1].number if tasks else None)
+        if task is None:  # outside of a backward pass: `grad_fn._saved_self`
             return self._computed_again()[holder.number]
         values = self.values.get(task)
         if values is None:
             self.values = {task: (values := self._computed_again())}
         if holder.number not in values:
+            extra = (
+                "Performing two backward calls that overlap (i.e. require the same "
+                "saved activation in order to compute gradients) is not allowed while "
+                "under the torch.utils.checkpoint.GraphExecGroup context. "
+            )
             raise CheckpointError(
                 "torch.utils.checkpoint: Unpack is being triggered for a tensor that was already "
-                "unpacked once. If you are calling ctx.saved_tensors in backward, make sure "
+                f"unpacked once. {extra if GraphExecGroup._current else ''}If you are calling ctx.saved_tensors in backward, make sure "
                 "to do so only once. Otherwise please open an issue with details on your use case."
             )
         return values.pop(holder.number)
@@ -367,6 +437,7 @@ def checkpoint_sequential(functions: Any, segments: int, input: Any, use_reentra
 
 
 __all__ = [
-    "CheckpointError", "CheckpointFunction", "DefaultDeviceType", "check_backward_validity", "checkpoint", "checkpoint_sequential",
-    "detach_variable", "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
+    "CheckpointError", "CheckpointFunction", "CheckpointPolicy", "DefaultDeviceType", "GraphExecGroup", "check_backward_validity",
+    "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts", "detach_variable", "get_device_states",
+    "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
