@@ -330,7 +330,8 @@ TRANSFORMS = {
     **{f"to {c}": (f"D.biject_to(D.constraints.{c})", VECTOR) for c in (
         "positive", "nonnegative", "greater_than(1.5)", "less_than(2.0)", "unit_interval", "interval(-1.0, 2.0)", "simplex", "real_vector",
         "half_open_interval(0.0, 2.0)", "corr_cholesky", "independent(D.constraints.positive, 1)", "real",
-        "stack([D.constraints.real, D.constraints.positive, D.constraints.real], 1)", "cat([D.constraints.real, D.constraints.positive], 1, [1, 2])",
+        "stack([D.constraints.real, D.constraints.positive, D.constraints.real], 1)",
+        "cat([D.constraints.real, D.constraints.positive], 1, [1, 2])",
     )},
     **{f"transform to {c}": (f"D.transform_to(D.constraints.{c})", MATRIX) for c in (
         "simplex", "lower_cholesky", "positive_definite", "positive_semidefinite", "unit_interval",
@@ -376,7 +377,8 @@ CHECKS = {
     "less_than(1)": [0.0, 1.0], "greater_than_eq(1)": [0.0, 1.0], "multinomial(3)": [[1.0, 1.0], [2.0, 2.0]],
     "lower_triangular": [[[1.0, 0.0], [1.0, -1.0]], [[1.0, 1.0], [0.0, 1.0]]], "real_vector": [[1.0, 2.0], [NAN, 1.0]],
     "lower_cholesky": [[[1.0, 0.0], [1.0, -1.0]], [[1.0, 0.0], [1.0, 1.0]]], "corr_cholesky": [[[1.0, 0.0], [0.6, 0.8]]],
-    "square": [[[1.0, 0.0]]], "symmetric": [[[1.0, 2.0], [2.0, 1.0]]], "positive_definite": [[[1.0, 2.0], [2.0, 1.0]], [[3.0, 2.0], [2.0, 3.0]]],
+    "square": [[[1.0, 0.0]]], "symmetric": [[[1.0, 2.0], [2.0, 1.0]]],
+    "positive_definite": [[[1.0, 2.0], [2.0, 1.0]], [[3.0, 2.0], [2.0, 3.0]]],
     "positive_semidefinite": [[[1.0, 1.0], [1.0, 1.0]], [[-1.0, 0.0], [0.0, 1.0]]],
     "MixtureSameFamilyConstraint(D.constraints.positive)": [1.0, -1.0],
 }  # fmt: skip

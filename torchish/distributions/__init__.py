@@ -2,7 +2,7 @@
 
 import sys
 
-from torchish.distributions import _cross_divergences, _divergences, constraint_registry, constraints, kl, transforms, utils
+from torchish.distributions import _cross_divergences, _divergences, constraint_registry, constraints, kl, transforms, utils  # noqa: F401
 from torchish.distributions._categories import Categorical, Multinomial, OneHotCategorical, OneHotCategoricalStraightThrough
 from torchish.distributions._counts import Bernoulli, Binomial, ContinuousBernoulli, Geometric, NegativeBinomial, Poisson
 from torchish.distributions._derived import (
@@ -44,7 +44,8 @@ __all__ = [
 _MODULES = {
     "_categories": "categorical multinomial one_hot_categorical",
     "_counts": "bernoulli binomial continuous_bernoulli geometric negative_binomial poisson",
-    "_derived": "gumbel half_cauchy half_normal inverse_gamma kumaraswamy log_normal logistic_normal pareto relaxed_bernoulli relaxed_categorical weibull",
+    "_derived": "gumbel half_cauchy half_normal inverse_gamma kumaraswamy log_normal logistic_normal pareto relaxed_bernoulli "
+    "relaxed_categorical weibull",
     "_gammas": "beta chi2 dirichlet exponential fishersnedecor gamma",
     "_location_scale": "cauchy generalized_pareto laplace normal studentT uniform von_mises",
     "_matrices": "lkj_cholesky lowrank_multivariate_normal multivariate_normal wishart",

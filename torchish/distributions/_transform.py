@@ -253,7 +253,9 @@ class IndependentTransform(Transform):
         self.base_transform = base_transform.with_cache(cache_size)
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
 
-    domain = constraints.dependent_property(lambda self: constraints.independent(self.base_transform.domain, self.reinterpreted_batch_ndims))
+    domain = constraints.dependent_property(
+        lambda self: constraints.independent(self.base_transform.domain, self.reinterpreted_batch_ndims)
+    )
     codomain = constraints.dependent_property(
         lambda self: constraints.independent(self.base_transform.codomain, self.reinterpreted_batch_ndims)
     )

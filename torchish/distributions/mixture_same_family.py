@@ -33,7 +33,8 @@ class MixtureSameFamily(Distribution):
                 )
         chosen, components = mixture_distribution.logits.shape[-1], component_distribution.batch_shape[-1]
         if chosen != components:
-            raise ValueError(f"`mixture_distribution component` ({chosen}) does not equal `component_distribution.batch_shape[-1]` ({components})")
+            sizes = f"({chosen}) does not equal `component_distribution.batch_shape[-1]` ({components})"
+            raise ValueError(f"`mixture_distribution component` {sizes}")
         self._num_component = components
         super().__init__(batch, component_distribution.event_shape, validate_args=validate_args)
 

@@ -10,7 +10,9 @@ from typing import Any
 import torchish as torch
 from torchish.overrides import is_tensor_like
 
-__all__ = ["broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits", "tril_matrix_to_vec", "vec_to_tril_matrix"]
+__all__ = [
+    "broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits", "tril_matrix_to_vec", "vec_to_tril_matrix",
+]  # fmt: skip
 
 euler_constant = 0.57721566490153286060
 
@@ -90,7 +92,8 @@ def vec_to_tril_matrix(vec: Any, diag: int = 0) -> Any:
     exact = (-(1 + 2 * diag) + ((1 + 2 * diag) ** 2 + 8 * count + 4 * abs(diag) * (diag + 1)) ** 0.5) / 2
     n = round(exact)
     if abs(exact - n) > torch.finfo(vec.dtype).eps:
-        raise ValueError(f"The size of last dimension is {count} which cannot be expressed as the lower triangular part of a square D x D matrix.")
+        wanted = "the lower triangular part of a square D x D matrix."
+        raise ValueError(f"The size of last dimension is {count} which cannot be expressed as {wanted}")
     out = torch.zeros((*vec.shape[:-1], n, n), dtype=vec.dtype, device=vec.device)
     rows, columns = torch.tril_indices(n, n, diag).unbind()
     out[..., rows, columns] = vec
