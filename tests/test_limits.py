@@ -150,3 +150,33 @@ def test_mistakes_are_told_in_the_same_words(code):
         except Exception as error:
             names.append(f"{type(error).__name__}: {error}")
     assert names[1] == names[0]
+
+
+def test_a_function_may_change_a_leaf_where_nothing_is_recorded():
+    found = []
+    for lib in (torch, torchish):
+
+        class AddOne(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                x.add_(1)
+                ctx.mark_dirty(x)
+                return x
+
+            @staticmethod
+            def backward(ctx, g):
+                return g
+
+        x = lib.ones(2, requires_grad=True)
+        with lib.no_grad():
+            y = AddOne.apply(x)
+        versions = [x._version, y.tolist()]
+        with pytest.raises(RuntimeError, match="a leaf Variable that requires grad has been used in an in-place operation."):
+            AddOne.apply(x)
+        found.append([*versions, x._version])
+    assert found[1] == found[0]
+
+
+@pytest.mark.parametrize("code", ["torch.isin(torch.tensor([1]), True)", "torch.isin(torch.tensor([1j]), torch.tensor([1]))"])
+def test_what_membership_does_not_take(code):
+    assert outcome(torchish, code) == outcome(torch, code)

@@ -337,8 +337,9 @@ def _outputs(ctx, outs: tuple, inputs: list, recording: bool) -> list:
         differentiable = recording and id(o) not in skip and o._aval.category >= 2
         count += differentiable
         if id(o) in dirty:
-            _check_dirty(o)
             o._vc.value += 1
+            if recording:
+                _check_dirty(o)
             if differentiable:
                 rebase_history(o, ctx, number)
         elif not differentiable:

@@ -127,6 +127,10 @@ def bucketize(input, boundaries, out_int32, right):
     differentiable=False, method=False)  # fmt: skip
 def isin(elements, test_elements, assume_unique, invert):
     """Whether each element occurs in `test_elements`."""
+    for x in (elements, test_elements):
+        if x.dtype == bool or jnp.issubdtype(x.dtype, jnp.complexfloating):
+            name = {"bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble"}[x.dtype.name]
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {name}")
     common = _common(elements, test_elements)
     tests = test_elements.astype(common).reshape(-1)
     x = elements.astype(common)
