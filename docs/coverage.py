@@ -25,7 +25,7 @@ PAGE = Path(__file__).with_suffix(".md")
 NAMESPACES = (
     "torch", "torch.Tensor", "torch.nn", "torch.nn.functional", "torch.linalg", "torch.fft", "torch.special", "torch.optim",
     "torch.nn.init", "torch.nn.utils", "torch.autograd", "torch.utils.data", "torch.func", "torch.signal.windows", "torch.masked",
-    "torch.amp", "torch.profiler", "torch.utils.checkpoint", "torch.hub",
+    "torch.amp", "torch.profiler", "torch.utils.checkpoint", "torch.hub", "torch.distributions",
 )  # fmt: skip
 
 
@@ -45,6 +45,12 @@ NOT_COUNTED = (
            "profiler quantization "
            "quasirandom random return_types serialization signal sparse special storage testing torch torch_version types utils version "
            "windows xpu"),
+    Reason("modules, which have rows of their own or are no functions", "torch.distributions",
+           "bernoulli beta binomial categorical cauchy chi2 constraint_registry constraints continuous_bernoulli dirichlet distribution "
+           "exp_family exponential fishersnedecor gamma generalized_pareto geometric gumbel half_cauchy half_normal independent "
+           "inverse_gamma kl kumaraswamy laplace lkj_cholesky log_normal logistic_normal lowrank_multivariate_normal mixture_same_family "
+           "multinomial multivariate_normal negative_binomial normal one_hot_categorical pareto poisson relaxed_bernoulli "
+           "relaxed_categorical studentT transformed_distribution transforms uniform utils von_mises weibull wishart"),
     Reason("modules, which have rows of their own or are no functions", "torch.nn",
            "attention common_types functional grad init intrinsic modules parallel parameter qat quantizable quantized utils"),
     Reason("modules, which have rows of their own or are no functions", "torch.nn.utils",
