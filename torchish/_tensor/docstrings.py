@@ -21,25 +21,19 @@ _TYPES = {
 class Docstring(str):
     """The docstring of the function `name`: a string that is written when it is first used."""
 
-    _source: tuple[str, Sequence[Any], bool]
-    _written: str | None
-
-    @classmethod
-    def of(cls, name: str, overloads: Sequence[Any], method: bool, otherwise: str) -> Docstring:
-        """The docstring of a function or method; what reads it past its methods gets `otherwise`."""
-        made = str.__new__(cls, otherwise)
-        made._source, made._written = (name, overloads, method), None
-        return made
+    __slots__ = ("_source",)
+    _source: tuple[str, Sequence[Any], bool] | str  # what `_text` takes, or what it gave
 
     def __str__(self) -> str:
-        text = self._written
-        if text is None:
-            text = self._written = _text(*self._source)
-        return text
+        source = self._source
+        if type(source) is tuple:
+            source = self._source = _text(*source)
+        assert isinstance(source, str)
+        return source
 
     def __getattribute__(self, name: str) -> Any:
         # The methods of `str` read the string itself, which is not the text: each is asked of the text instead.
-        if name[0] != "_" and name != "of":
+        if name[0] != "_":
             return getattr(str(self), name)
         return str.__getattribute__(self, name)
 
@@ -79,7 +73,9 @@ class Docstring(str):
 
 def document(function: Callable, name: str, overloads: Sequence[Any], method: bool = False) -> Callable:
     """Give a function made from declarations its docstring."""
-    function.__doc__ = Docstring.of(name, overloads, method, function.__doc__ or "")
+    doc = Docstring(function.__doc__ or "")  # what reads it past its methods gets the declaration's own docstring
+    doc._source = (name, overloads, method)
+    function.__doc__ = doc
     return function
 
 
