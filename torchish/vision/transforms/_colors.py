@@ -242,7 +242,8 @@ class RandomErasing(nn.Module):
         elif value is not None:
             value = [float(v) for v in value]
             if len(value) not in (1, img.shape[-3]):
-                raise ValueError(f"If value is a sequence, it should have either a single value or {img.shape[-3]} (number of input channels)")
+                count = f"{img.shape[-3]} (number of input channels)"
+                raise ValueError(f"If value is a sequence, it should have either a single value or {count}")
         return F.erase(img, *self.get_params(img, self.scale, self.ratio, value), self.inplace)
 
     def __repr__(self) -> str:

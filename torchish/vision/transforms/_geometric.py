@@ -19,7 +19,9 @@ _BOTH = "Please provide only two dimensions (h, w) for size."
 class Resize(nn.Module):
     """The image of `size` (height, width), or with its shorter side of that size."""
 
-    def __init__(self, size: Any, interpolation: Any = InterpolationMode.BILINEAR, max_size: int | None = None, antialias: bool | None = True):
+    def __init__(
+        self, size: Any, interpolation: Any = InterpolationMode.BILINEAR, max_size: int | None = None, antialias: bool | None = True
+    ):
         super().__init__()
         if not isinstance(size, int | Sequence):
             raise TypeError(f"Size should be int or sequence. Got {type(size)}")
@@ -186,7 +188,9 @@ def _fill_like(img: Any, fill: Any) -> Any:
 class RandomRotation(nn.Module):
     """The image turned by up to `degrees`."""
 
-    def __init__(self, degrees: Any, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False, center: Any = None, fill: Any = 0):
+    def __init__(
+        self, degrees: Any, interpolation: Any = InterpolationMode.NEAREST, expand: bool = False, center: Any = None, fill: Any = 0
+    ):
         super().__init__()
         self.degrees = angles(degrees, "degrees")
         if center is not None:

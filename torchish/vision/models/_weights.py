@@ -1,0 +1,244 @@
+"""The published weights of each model: where they are, and what images they expect."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torchish as torch
+from torchish import nn
+from torchish.vision.transforms import functional as F
+from torchish.vision.transforms.functional import InterpolationMode
+
+_SITE = "https://download.pytorch.org/models/"
+
+
+class ImageClassification(nn.Module):
+    """What an image goes through before a classifier: resized, its middle cropped, scaled to 0…1, normalized."""
+
+    def __init__(
+        self,
+        *,
+        crop_size: int,
+        resize_size: int = 256,
+        mean: tuple[float, ...] = (0.485, 0.456, 0.406),
+        std: tuple[float, ...] = (0.229, 0.224, 0.225),
+        interpolation: InterpolationMode = InterpolationMode.BILINEAR,
+        antialias: bool | None = True,
+    ):
+        super().__init__()
+        self.crop_size, self.resize_size = [crop_size], [resize_size]
+        self.mean, self.std, self.interpolation, self.antialias = list(mean), list(std), interpolation, antialias
+
+    def forward(self, img: Any) -> Any:
+        img = F.center_crop(F.resize(img, self.resize_size, self.interpolation, antialias=self.antialias), self.crop_size)
+        if not isinstance(img, torch.Tensor):
+            img = F.pil_to_tensor(img)
+        return F.normalize(F.convert_image_dtype(img, torch.float32), self.mean, self.std)
+
+    def __repr__(self) -> str:
+        names = ("crop_size", "resize_size", "mean", "std", "interpolation")
+        return f"{type(self).__name__}(" + "".join(f"\n    {n}={getattr(self, n)}" for n in names) + "\n)"
+
+
+@dataclass
+class Weights:
+    """A file of weights, the transforms for its images, and facts about it."""
+
+    url: str
+    transforms: Callable
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Weights) and self.url == other.url
+
+
+class WeightsEnum(enum.Enum):
+    """The published weights of one model."""
+
+    @classmethod
+    def verify(cls, obj: Any) -> Any:
+        """`obj`, or the member of that name; TypeError for another enum's."""
+        if obj is None:
+            return None
+        if isinstance(obj, str):
+            return cls[obj.replace(cls.__name__ + ".", "")]
+        if not isinstance(obj, cls):
+            raise TypeError(f"Invalid Weight class provided; expected {cls.__name__} but received {obj.__class__.__name__}.")
+        return obj
+
+    @property
+    def url(self) -> str:
+        return self.value.url
+
+    @property
+    def transforms(self) -> Callable:
+        return self.value.transforms
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        return self.value.meta
+
+    def get_state_dict(self, progress: bool = True, check_hash: bool = False) -> Mapping[str, Any]:
+        """The weights by name, from the hub's cache folder, where they are fetched first when missing."""
+        return torch.load(_cached(self.url, progress), map_location="cpu", weights_only=True)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.name))
+
+
+def _cached(url: str, progress: bool) -> Path:
+    """The file of weights in `$TORCH_HOME/hub/checkpoints`. RuntimeError when it is not there and cannot be fetched."""
+    from torchish.vision.datasets.utils import fetch
+
+    home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
+    path = Path(os.path.expanduser(home), "hub", "checkpoints", os.path.basename(url))
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    print(f'Downloading: "{url}" to {path}')
+    part = path.with_suffix(".fetched")
+    try:
+        fetch(url, part, progress)
+    except OSError as e:
+        raise RuntimeError(f"could not fetch the weights ({e}). Put {url} at {path}, and they are loaded from there") from e
+    expected = path.stem.rpartition("-")[2]  # a name ends in the first digits of the file's SHA-256
+    actual = hashlib.sha256(part.read_bytes()).hexdigest()
+    if not actual.startswith(expected):
+        part.unlink()
+        raise RuntimeError(f'invalid hash value (expected "{expected}", got "{actual}")')
+    part.replace(path)
+    return path
+
+
+@functools.cache
+def _categories() -> list[str]:
+    """ImageNet's 1,000 classes, by number (that is all their names here)."""
+    return [f"class {i}" for i in range(1000)]
+
+
+def _value(row: list[str]) -> Weights:
+    file, params, crop, resize, how, top1, top5, smallest, kind = row[4:13]
+    features = kind == "features"  # trained for detection: other means
+    own: dict = {"mean": (0.48235, 0.45882, 0.40784), "std": (1 / 255,) * 3} if features else {}
+    made = functools.partial(
+        ImageClassification, crop_size=int(crop), resize_size=int(resize), interpolation=InterpolationMode(how), **own
+    )
+    meta = {
+        "num_params": int(params),
+        "min_size": tuple(int(n) for n in smallest.split("x")),
+        "categories": None if features else _categories(),
+        "_metrics": {"ImageNet-1K": {"acc@1": float(top1), "acc@5": float(top5)}},
+    }
+    return Weights(_SITE + file, made, meta)
+
+
+def _enums() -> dict[str, Any]:
+    """The enum of weights of each model."""
+    rows = [line.split() for line in (Path(__file__).parent / "published.txt").read_text().splitlines()]
+    made: dict[str, Any] = {}
+    for model in dict.fromkeys(row[0] for row in rows):
+        own = [row for row in rows if row[0] == model]
+        members = [(row[2], _value(row)) for row in own]
+        default = next(v for row, (_, v) in zip(own, members, strict=True) if row[3] == "*")
+        made[model] = WeightsEnum(own[0][1], [*members, ("DEFAULT", default)], module="torchvision.models")  # type: ignore[arg-type]
+    return made
+
+
+ENUMS = _enums()
+_BUILDERS: dict[str, Callable] = {}
+
+
+def register_model(name: str | None = None) -> Callable:
+    """Decorates a function that builds a model: it is found by name, and has `weights=` and `progress=`.
+
+    The function is called with the keywords given and what the weights imply (`num_classes`, `image_size`).
+    """
+
+    def decorate(build: Callable) -> Callable:
+        key = name or build.__name__
+        weights_of = ENUMS.get(key)
+
+        @functools.wraps(build)
+        def builder(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Any:
+            if "pretrained" in kwargs:  # how it was asked for before there were enums
+                if kwargs.pop("pretrained"):
+                    weights = "IMAGENET1K_V1"
+            if weights is not None and weights_of is None:
+                raise ValueError(f"No weights are published for {key}")
+            weights = weights_of.verify(weights) if weights_of is not None else None
+            if weights is not None:
+                kwargs = _with("num_classes", len(_categories()), kwargs)
+                if key.startswith("vit"):
+                    kwargs = _with("image_size", weights.meta["min_size"][0], kwargs)
+            model = build(_initialize=weights is None, **kwargs) if "_initialize" in build.__code__.co_varnames else build(**kwargs)
+            if weights is not None:
+                model.load_state_dict(weights.get_state_dict(progress=progress))
+            return model
+
+        _BUILDERS[key] = builder
+        return builder
+
+    return decorate
+
+
+def _with(name: str, value: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    if kwargs.get(name, value) != value:
+        raise ValueError(f"The parameter '{name}' expected value {value} but got {kwargs[name]} instead.")
+    return {**kwargs, name: value}
+
+
+def list_models(module: Any = None, include: Any = None, exclude: Any = None) -> list[str]:
+    """The names of the models, in order; those that match a pattern of `include` and none of `exclude`."""
+    import fnmatch
+
+    names = set(_BUILDERS) if module is None else {n for n in _BUILDERS if hasattr(module, n)}
+    wanted = [include] if isinstance(include, str) else include
+    if wanted:
+        names = {n for n in names if any(fnmatch.fnmatch(n, p) for p in wanted)}
+    for pattern in [exclude] if isinstance(exclude, str) else exclude or ():
+        names -= set(fnmatch.filter(names, pattern))
+    return sorted(names)
+
+
+def get_model_builder(name: str) -> Callable:
+    """The function that builds the model of that name. ValueError for an unknown one."""
+    try:
+        return _BUILDERS[name.lower()]
+    except KeyError:
+        raise ValueError(f"Unknown model {name}") from None
+
+
+def get_model(name: str, **config: Any) -> Any:
+    """The model of that name."""
+    return get_model_builder(name)(**config)
+
+
+def get_model_weights(name: Any) -> Any:
+    """The enum of weights of a model, or of the function that builds it."""
+    key = name if isinstance(name, str) else name.__name__
+    get_model_builder(key)
+    return ENUMS[key.lower()]
+
+
+def get_weight(name: str) -> Any:
+    """The weights of a name like "ResNet50_Weights.DEFAULT". ValueError for an unknown one."""
+    enum_name, _, member = name.partition(".")
+    if not member:
+        raise ValueError(f"Invalid weight name provided: '{name}'.")
+    for e in ENUMS.values():
+        if e.__name__ == enum_name:
+            return e[member]
+    raise ValueError(f"The weight enum '{enum_name}' for the specific method couldn't be retrieved.")
