@@ -145,7 +145,7 @@ def test_digits():
 
 def test_tensorflow_datasets():
     tfds = pytest.importorskip("tensorflow_datasets")
-    from torchish.data.tfds import tfds as source
+    from torchish.data import tfds as source
 
     with tfds.testing.mock_data(num_examples=3):
         data = source("mnist", "train", as_supervised=True, transform=lambda row: (T.ToTensor()(row[0]), int(row[1])))

@@ -4,12 +4,14 @@
     sampler      orders of indices
     distributed  the share of one of several processes
     dataloader   DataLoader
+    _tfds        TensorFlow Datasets as a source
     _utils       collation, fetching, worker processes
 """
 
 from torchish._pickling import name_classes
 from torchish._runner import missing_attribute
 from torchish.data import _utils, dataloader, dataset, distributed, sampler
+from torchish.data._tfds import tfds
 from torchish.data.dataloader import DataLoader, _DatasetKind, default_collate, default_convert, get_worker_info
 from torchish.data.dataset import (
     ChainDataset,
@@ -64,4 +66,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
     "sampler",
+    "tfds",
 ]

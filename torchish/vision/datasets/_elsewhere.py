@@ -13,7 +13,7 @@ def arrays(name: str, split: str, error: Exception, image: str = "image", label:
     if importlib.util.find_spec("tensorflow_datasets") is None:
         error.add_note("TensorFlow Datasets has a copy: pip install tensorflow-datasets, and it is used")
         raise error
-    from torchish.data.tfds import tfds
+    from torchish.data._tfds import tfds
 
     try:
         source: Any = tfds(name, split, download=True)

@@ -83,7 +83,7 @@ class CIFAR10(VisionDataset):
     def _load_elsewhere(self, error: Exception) -> None:
         self.data, labels = _elsewhere.arrays(self._tfds_name, "train" if self.train else "test", error, label=self._label)
         self.targets = labels.tolist()
-        from torchish.data.tfds import class_names
+        from torchish.data._tfds import class_names
 
         self._name_classes(class_names(self._tfds_name, self._label))
 

@@ -153,7 +153,7 @@ def _enums() -> dict[str, Any]:
         own = [row for row in rows if row[0] == model]
         members = [(row[2], _value(row)) for row in own]
         default = next(v for row, (_, v) in zip(own, members, strict=True) if row[3] == "*")
-        made[model] = WeightsEnum(own[0][1], [*members, ("DEFAULT", default)], module="torchvision.models")  # type: ignore[arg-type]
+        made[model] = WeightsEnum(own[0][1], [*members, ("DEFAULT", default)], module="torchvision.models")  # type: ignore[arg-type, call-arg]
     return made
 
 

@@ -77,7 +77,8 @@ class Conv3dNormActivation(ConvNormActivation):
     """ConvNormActivation of volumes."""
 
     def __init__(self, *args: Any, norm_layer: Callable[..., nn.Module] | None = nn.BatchNorm3d, **kwargs: Any):
-        super().__init__(*args, norm_layer=norm_layer, conv_layer=nn.Conv3d, **kwargs)
+        how: dict[str, Any] = {**kwargs, "norm_layer": norm_layer, "conv_layer": nn.Conv3d}
+        super().__init__(*args, **how)
 
 
 class SqueezeExcitation(nn.Module):

@@ -244,7 +244,8 @@ class RandomErasing(nn.Module):
             if len(value) not in (1, img.shape[-3]):
                 count = f"{img.shape[-3]} (number of input channels)"
                 raise ValueError(f"If value is a sequence, it should have either a single value or {count}")
-        return F.erase(img, *self.get_params(img, self.scale, self.ratio, value), self.inplace)
+        top, left, h, w, v = self.get_params(img, self.scale, self.ratio, value)
+        return F.erase(img, top, left, h, w, v, self.inplace)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{n}={getattr(self, n)}" for n in ("p", "scale", "ratio", "value", "inplace"))

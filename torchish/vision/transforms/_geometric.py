@@ -261,8 +261,9 @@ class RandomAffine(nn.Module):
 
     def forward(self, img: Any) -> Any:
         fill = _fill_like(img, self.fill)
-        params = self.get_params(self.degrees, self.translate, self.scale, self.shear, F.get_image_size(img))
-        return F.affine(img, *params, interpolation=self.interpolation, fill=fill, center=self.center)
+        size = F.get_image_size(img)
+        angle, moves, scale, shear = self.get_params(self.degrees, self.translate, self.scale, self.shear, size)
+        return F.affine(img, angle, moves, scale, shear, self.interpolation, fill, self.center)
 
     def __repr__(self) -> str:
         text = f"degrees={self.degrees}"

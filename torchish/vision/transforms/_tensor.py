@@ -68,7 +68,7 @@ def pad(image: Tensor, padding: Sequence[int], fill: float | Sequence[float], mo
         channels = [pad(image[..., i : i + 1, :, :], padding, f, mode) for i, f in enumerate(fill)]
         return torch.cat(channels, -3)
     if mode == "constant":
-        return nnf.pad(image, [left, right, top, bottom], value=float(fill))
+        return nnf.pad(image, [left, right, top, bottom], value=float(fill))  # type: ignore[arg-type]
     h, w = image.shape[-2:]
     indices = [np.pad(np.arange(n), around, _PAD_MODES[mode]) for n, around in ((h, (top, bottom)), (w, (left, right)))]  # type: ignore[call-overload]
     return image.index_select(-2, from_host(indices[0])).index_select(-1, from_host(indices[1]))
@@ -85,12 +85,12 @@ def normalize(image: Tensor, mean: Any, std: Any, inplace: bool) -> Tensor:
         if (s == 0).any():
             raise ValueError(f"std evaluated to zero after conversion to {image.dtype}, leading to division by zero.")
         return from_host((a - m) / s)
-    m, s = (torch.as_tensor(v, dtype=image.dtype, device=image.device) for v in (mean, std))
-    if bool((s == 0).any()):
+    mean, std = (torch.as_tensor(v, dtype=image.dtype, device=image.device) for v in (mean, std))
+    if bool((std == 0).any()):
         raise ValueError(f"std evaluated to zero after conversion to {image.dtype}, leading to division by zero.")
-    m, s = (v.view(-1, 1, 1) if v.ndim == 1 else v for v in (m, s))
+    mean, std = (v.view(-1, 1, 1) if v.ndim == 1 else v for v in (mean, std))
     out = image if inplace else image.clone()
-    return out.sub_(m).div_(s)
+    return out.sub_(mean).div_(std)
 
 
 def max_value(dtype: Any) -> int:
