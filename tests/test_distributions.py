@@ -424,8 +424,7 @@ def other(name, lib):
             return parameters[-1]
 
         return MORE[name](lib.distributions, t), parameters
-    d, parameters = made(DISTRIBUTIONS.get(name, name), lib)
-    return d.expand((2, 2)) if name != "Independent" and d.batch_shape == (2,) else d, parameters
+    return made(DISTRIBUTIONS.get(name, name), lib)
 
 
 def test_pairs_are_pytorchs():

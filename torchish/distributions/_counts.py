@@ -175,7 +175,7 @@ class NegativeBinomial(Odds):
         self._declare_either(validate_args, probs, logits, total_count=total_count)
 
     def _parts(self, batch_shape: Any) -> dict[str, Any]:
-        return {"_gamma": self._gamma.expand(batch_shape)}
+        return {"_gamma": self._gamma.expand(batch_shape)} if "_gamma" in self.__dict__ else {}
 
     @property
     def mean(self) -> Any:

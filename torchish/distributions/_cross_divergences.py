@@ -55,9 +55,11 @@ ENDS: dict[type, Callable] = {  # the least and the greatest value
 
 
 def _of_normal(p: Any, q: Any) -> Any:
-    spread = (p.variance + (p.mean - q.loc).square()) / q.scale.square()
-    if isinstance(p, Pareto):
-        spread = torch.where(p.alpha <= 2, math.inf, spread)
+    spread: Any = 0.0
+    if isinstance(p, Pareto):  # without a variance at small alpha, where gradients are not to be NaN
+        spread = torch.where(p.alpha <= 2, math.inf, torch.zeros_like(p.alpha))
+        p = Pareto(p.scale, torch.where(p.alpha <= 2, 3.0, p.alpha), validate_args=False)
+    spread = spread + (p.variance + (p.mean - q.loc).square()) / q.scale.square()
     return -0.5 * (spread + math.log(2 * math.pi)) - q.scale.log()
 
 

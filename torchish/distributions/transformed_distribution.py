@@ -39,7 +39,7 @@ class TransformedDistribution(Distribution):
         if tuple(shape) != tuple(needed):  # the transforms' parameters broadcast it
             base_distribution = base_distribution.expand(needed[: len(needed) - len(base_distribution.event_shape)])
         missing = whole.domain.event_dim - len(base_distribution.event_shape)
-        self.base_dist = Independent(base_distribution, missing) if missing > 0 else base_distribution
+        self.base_dist: Any = Independent(base_distribution, missing) if missing > 0 else base_distribution
 
         kept = len(self.base_dist.event_shape) + whole.codomain.event_dim - whole.domain.event_dim
         cut = len(out) - max(whole.codomain.event_dim, kept)
