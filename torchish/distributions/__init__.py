@@ -57,3 +57,4 @@ for _family, _names in _MODULES.items():
         globals()[_name] = sys.modules[f"{__name__}.{_name}"] = _module
         if _name.replace("_", "").lower() in _classes:
             _classes[_name.replace("_", "").lower()].__module__ = f"{__name__}.{_name}"
+RelaxedOneHotCategorical.__module__ = f"{__name__}.relaxed_categorical"
