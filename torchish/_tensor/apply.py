@@ -856,7 +856,7 @@ def _unpack_saved(fn: GradFn) -> tuple:
 def _with_edge(x: Expr, edge: tuple) -> Tensor:
     node, number = edge
     t = Tensor._wrap(x)
-    if node is not None:
+    if node is not None and t._aval.category >= 2:
         t._grad_fn, t._out_nr = node, number
     return t
 

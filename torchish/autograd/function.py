@@ -402,7 +402,8 @@ def once_differentiable(fn):
                 node = DelayedError()
                 node.seq = next_sequence()
                 node.avals = (o._aval,)
-                o._grad_fn = node
+                if o._aval.category >= 2:
+                    o._grad_fn = node
             result.append(o)
         return tuple(result) if isinstance(outputs, tuple) else result[0]
 
