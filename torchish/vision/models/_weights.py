@@ -123,10 +123,7 @@ def _cached(url: str, progress: bool) -> Path:
     return path
 
 
-@functools.cache
-def _categories() -> list[str]:
-    """ImageNet's 1,000 classes, by number (that is all their names here)."""
-    return [f"class {i}" for i in range(1000)]
+IMAGENET_CLASSES = 1000
 
 
 def _value(row: list[str]) -> Weights:
@@ -139,7 +136,6 @@ def _value(row: list[str]) -> Weights:
     meta = {
         "num_params": int(params),
         "min_size": tuple(int(n) for n in smallest.split("x")),
-        "categories": None if features else _categories(),
         "_metrics": {"ImageNet-1K": {"acc@1": float(top1), "acc@5": float(top5)}},
     }
     return Weights(_SITE + file, made, meta)
@@ -180,7 +176,7 @@ def register_model(name: str | None = None) -> Callable:
                 raise ValueError(f"No weights are published for {key}")
             weights = weights_of.verify(weights) if weights_of is not None else None
             if weights is not None:
-                kwargs = _with("num_classes", len(_categories()), kwargs)
+                kwargs = _with("num_classes", IMAGENET_CLASSES, kwargs)
                 if key.startswith("vit"):
                     kwargs = _with("image_size", weights.meta["min_size"][0], kwargs)
             model = build(_initialize=weights is None, **kwargs) if "_initialize" in build.__code__.co_varnames else build(**kwargs)
