@@ -142,7 +142,9 @@ _DUNDERS = frozenset(("__getitem__", "__setitem__", "__repr__", "__deepcopy__", 
 _NEVER = frozenset(("as_subclass", "requires_grad_", "is_leaf"))
 
 
-def _wrapped(f: Callable) -> Callable:
+def _wrapped(f: Callable, shown: Callable | None = None) -> Callable:
+    shown = shown or f  # what `__torch_function__` is given
+
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         if STATE.disabled:
@@ -150,8 +152,23 @@ def _wrapped(f: Callable) -> Callable:
         candidates = overloaded((*args, *kwargs.values()))
         return answer(shown, candidates, args, kwargs) if candidates else f(*args, **kwargs)
 
-    shown = f
     return call
+
+
+def _calls_answer(*args: Any, _answer: Any, **kwargs: Any) -> Any:
+    return _answer(*args, **kwargs)
+
+
+def _wrap_in_place(f: FunctionType) -> None:
+    """`_wrapped`, for all who already hold `f`: it stays the same object, and gets other code."""
+    own = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
+    own.__kwdefaults__ = f.__kwdefaults__
+    own.__dict__.update(f.__dict__)
+    f.__wrapped__ = own  # type: ignore[attr-defined]
+    answering = _wrapped(own, shown=f)
+    # only code that names as many free variables as a function has can be put in
+    f.__code__ = _calls_answer.__code__.replace(co_freevars=f.__code__.co_freevars, co_name=f.__name__)
+    f.__defaults__, f.__kwdefaults__ = None, {"_answer": answering}
 
 
 def _property(p: property) -> property:
@@ -206,4 +223,4 @@ def _open() -> None:
         for name in names:
             f = vars(module).get(name)
             if isinstance(f, FunctionType) and name[:1] != "_" and not hasattr(f, "_overloads"):
-                setattr(module, name, _wrapped(f))
+                _wrap_in_place(f)

@@ -125,7 +125,10 @@ def _outside(p: Any, q: Any) -> Any:
     if own is None or other is None:
         return None
     (low, high), (q_low, q_high) = own(p), other(q)
-    out = torch.as_tensor(low < q_low) | torch.as_tensor(high > q_high)
+    if isinstance(p, Uniform) and isinstance(q, ContinuousBernoulli):  # PyTorch leaves the ends out of this one
+        out = (low <= q_low) | (high >= q_high)
+    else:
+        out = torch.as_tensor(low < q_low) | torch.as_tensor(high > q_high)
     return out if out.any() else None
 
 

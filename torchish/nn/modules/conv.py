@@ -110,7 +110,7 @@ class _Conv(_ConvNd):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "__init__" not in vars(cls) and cls.__module__ == __name__:  # Python's errors name the class that has the constructor
+        if _Conv in cls.__bases__ and cls.__module__ == __name__:  # Python's errors name the class that has the constructor
             f = _Conv.__init__
             own = types.FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
             own.__kwdefaults__, own.__annotations__, own.__doc__ = f.__kwdefaults__, f.__annotations__, f.__doc__
