@@ -11,20 +11,17 @@ a chart (PNG).
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.contender import CONTENDERS, WORKLOADS, takes_part
+from benchmarks.process import ROOT, Process
 from benchmarks.report import write
 
-ROOT = Path(__file__).parents[1]
 ROUND_SECONDS = 0.2
 
 
@@ -43,42 +40,9 @@ class Figures:
         return statistics.median(self.steps)
 
 
-class Process:
-    """A contender at work, and the lines it answers with."""
-
-    def __init__(self, contender: str, workload: str, threads: int, caches: Path):
-        environment = {
-            **os.environ, "TORCHISH_CACHE_DIR": str(caches / "torchish"), "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
-            "JAX_COMPILATION_CACHE_DIR": str(caches / "jax"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
-        }  # fmt: skip
-        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.contender", contender, workload, str(threads)]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self._name = f"{contender} on {workload}"
-        self.first = self.answer()["first"]
-
-    def answer(self):
-        """The next JSON line; RuntimeError with the process's own words if it died."""
-        assert self._process.stdout and self._process.stderr
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self._name} stopped:\n{self._process.stderr.read()}")
-        return json.loads(line)
-
-    def ask(self, line: str):
-        """Send a line and return the answer."""
-        assert self._process.stdin
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return self.answer()
-
-    def finish(self) -> dict:
-        """The closing figures; the process has ended."""
-        got = self.ask("")
-        self._process.communicate()
-        return got
+def start(contender: str, workload: str, threads: int, caches: Path) -> Process:
+    """A contender at work on a workload; `first` in its first answer is its first step's time."""
+    return Process(f"{contender} on {workload}", ["benchmarks.contender", contender, workload, str(threads)], caches)
 
 
 def measure(workload: str, rounds: int, threads: int) -> dict[str, Figures]:
@@ -87,13 +51,13 @@ def measure(workload: str, rounds: int, threads: int) -> dict[str, Figures]:
     figures = {c: Figures() for c in contenders}
     with tempfile.TemporaryDirectory() as folder:
         for c in contenders:
-            cold = Process(c, workload, threads, Path(folder) / c.replace(" ", ""))
-            figures[c].cold = cold.first
+            cold = start(c, workload, threads, Path(folder) / c.replace(" ", ""))
+            figures[c].cold = cold.answer()["first"]
             cold.finish()
         running = {}
         for c in contenders:
-            running[c] = Process(c, workload, threads, Path(folder) / c.replace(" ", ""))
-            figures[c].warm = running[c].first
+            running[c] = start(c, workload, threads, Path(folder) / c.replace(" ", ""))
+            figures[c].warm = running[c].answer()["first"]
         counts = {c: max(1, int(ROUND_SECONDS / p.ask("1"))) for c, p in running.items()}
         for _ in range(rounds):
             for c, p in running.items():

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+import jax
+
 from torchish.engine.program import evaluate_all
 
 
@@ -73,6 +75,7 @@ def set_device(device: Any) -> None:
 def synchronize(device: Any = None) -> None:
     """Wait until everything that was called for has been computed."""
     evaluate_all()
+    jax.block_until_ready(jax.live_arrays("cpu"))
 
 
 def current_stream(device: Any = None) -> Stream:
