@@ -21,6 +21,7 @@ from torchish._tensor import (
     scatter,
     sequences,
     split,
+    tape,
     view_methods,
     views,
 )

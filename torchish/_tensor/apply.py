@@ -1,4 +1,4 @@
-"""Applying operations to tensors: out of place, in place, into `out=`, and as views, with the tape kept.
+"""Applying operations to tensors: out of place, in place, and as views, with the tape kept.
 
 The order is always the same: read the inputs as expressions, emit the operation, wrap the result, record the
 gradient function. Errors come from emitting, before anything has changed.
@@ -6,12 +6,12 @@ gradient function. Errors come from emitting, before anything has changed.
 
 from __future__ import annotations
 
-import warnings
 import weakref
 from typing import Any
 
 from torchish import _dtypes as dt
-from torchish._tensor import out_rules
+from torchish._tensor.layout import result_strides
+from torchish._tensor.refusals import check_inplace, check_overlap, refused_view
 from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor, ViewStep, repeats
@@ -23,14 +23,12 @@ from torchish.autograd.graph import (
     GradFn,
     GradFnPattern,
     Node,
-    edge_positions,
-    forward_name,
     input_avals,
     recipe,
 )
 from torchish.engine.expr import CPU, Aval, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_keyed, emit_multi, leaf, results_of
 from torchish.engine.program import force
-from torchish.ops.declare import ARITH, op, to_dtype
+from torchish.ops.declare import op, to_dtype
 from torchish.ops.views import write_spec
 
 _new = object.__new__
@@ -230,103 +228,6 @@ def align_devices(spec: Spec, flat: tuple, inputs: tuple, error: MixedDevices) -
     ) from None
 
 
-# --- layout ------------------------------------------------------------------------------------------------
-
-
-def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
-    """The memory order of a result, by its operation's layout; None when it is contiguous."""
-    if spec.op.layout == "pointwise":
-        return pointwise_strides(flat, out)
-    if not all(is_channels_last(x) for x in flat):
-        return None
-    if spec.op.layout == "cat":
-        return channels_last_strides(out.shape)
-    # stacked tensors are joined along the dimension, which is then split in two
-    n = len(out.shape)
-    dim = spec.statics[0] % n
-    if dim == n - 1:
-        return None
-    count, size = out.shape[dim : dim + 2]
-    strides = channels_last_strides((*out.shape[:dim], count * size, *out.shape[dim + 2 :]))
-    return (*strides[:dim], strides[dim] * size, *strides[dim:])
-
-
-def is_channels_last(t: Tensor) -> bool:
-    """Whether PyTorch would say that a 4-d or 5-d tensor has its channels last in memory."""
-    shape, strides = t._aval.shape, t.stride()
-    if len(shape) not in (4, 5) or strides[1] == 0:
-        return False
-    least = 0
-    for d in (1, *range(len(shape) - 1, 1, -1), 0):
-        if shape[d] == 0 or strides[d] < least or (d == 0 and least == strides[1]):
-            return False
-        least = strides[d] * max(shape[d], 1)
-    return True
-
-
-def channels_last_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The strides of (batch, channels, *spatial) with the channels last in memory."""
-    strides = [0] * len(shape)
-    n = 1
-    for d in (1, *range(len(shape) - 1, 1, -1), 0):
-        strides[d] = n
-        n *= max(shape[d], 1)
-    return tuple(strides)
-
-
-def pointwise_strides(flat: tuple, out) -> tuple[int, ...] | None:
-    """The memory order of a pointwise result: that of its operands, as PyTorch's TensorIterator chooses it."""
-    tensors = [x for x in flat if isinstance(x, Tensor)]
-    shape = out.shape
-    ndim = len(shape)
-    if ndim < 2:
-        return None
-    if len(tensors) == len(flat) and all(x._aval.shape == shape and x.is_contiguous() for x in tensors):
-        return None
-    operand_strides = []
-    for x in tensors:
-        s = x.stride()
-        pad = ndim - len(s)
-        operand_strides.append([0] * pad + [0 if x._aval.shape[i] == 1 and shape[i + pad] != 1 else s[i] for i in range(len(s))])
-    return permuted_strides(shape, operand_strides)
-
-
-def permuted_strides(shape: tuple[int, ...], operand_strides: list) -> tuple[int, ...] | None:
-    """Dense strides in the dimension order that best follows the operands'; None when that is contiguous."""
-    ndim = len(shape)
-    perm = list(range(ndim - 1, -1, -1))  # fastest first
-
-    def should_swap(d0: int, d1: int) -> int:
-        for s in operand_strides:
-            s0, s1 = s[d0], s[d1]
-            if s0 == 0 or s1 == 0:
-                continue
-            if s0 < s1:
-                return -1
-            if s0 > s1:
-                return 1
-            if shape[d0] > shape[d1]:
-                return 1
-        return 0
-
-    for i in range(1, ndim):
-        d1 = i
-        for d0 in range(i - 1, -1, -1):
-            c = should_swap(perm[d0], perm[d1])
-            if c > 0:
-                perm[d0], perm[d1] = perm[d1], perm[d0]
-                d1 = d0
-            elif c < 0:
-                break
-    strides = [0] * ndim
-    n = 1
-    for d in perm:
-        strides[d] = n
-        n *= max(shape[d], 1)
-    result = tuple(strides)
-    return None if result == contiguous_strides(shape) else result
-
-
 # --- views -------------------------------------------------------------------------------------------------
 
 
@@ -492,69 +393,6 @@ def regenerate_view(v: Tensor) -> None:
 # --- in place ----------------------------------------------------------------------------------------------
 
 
-# Operations that may write to expanded tensors: each place gets the same value, or PyTorch only warns.
-OVERLAP_ALLOWED = frozenset(
-    "_fill_ _zero_ _index_put _mask_put _masked_fill set_ squeeze_ unsqueeze_ transpose_ swapaxes_ swapdims_ t_ "
-    "as_strided_".split()
-)
-
-
-def check_inplace(t: Tensor, recording: bool, name: str) -> None:
-    """PyTorch's refusals to change a tensor in place; nothing has been changed yet."""
-    if STATE.enabled and (recording or t._needs()):
-        base = t._base
-        if base is not None:
-            if t._creation is not None:
-                raise refused_view(t)
-            if base.grad_fn is None and t._needs():
-                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
-        elif t._grad_fn is None and t._requires_grad:
-            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if t._inference and not STATE.inference:
-        raise RuntimeError(INFERENCE_INPLACE)
-    if t._strides is not None and name not in OVERLAP_ALLOWED and any(
-        s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)
-    ):
-        raise RuntimeError(REPEATED_PLACES)
-
-
-REPEATED_PLACES = (
-    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please clone() "
-    "the tensor before performing the operation."
-)
-INFERENCE_INPLACE = (
-    "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a normal tensor "
-    "before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
-)
-
-_WHY_REFUSED = {
-    "multi": "This view is the output of a function that returns multiple views. Such functions do not allow the output "
-    "views to be modified inplace. You should replace the inplace operation by an out-of-place one.",
-    "no_grad": "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
-    "both the view and the inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or "
-    "both outside (if you want the inplace to be tracked).",
-    "inference": "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving "
-    "both the view and the inplace either both inside the inference_mode block (if you don't want the inplace to be tracked) "
-    "or both outside (if you want the inplace to be tracked).",
-    "function": "This view was created inside a custom Function (or because an input was returned as-is) and the autograd "
-    "logic to handle view+inplace would override the custom backward associated with the custom Function, leading to "
-    "incorrect gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function.",
-}
-
-
-def refused_view(t: Tensor, indirect: bool = False) -> RuntimeError:
-    """The error for changing in place a view whose origin does not allow that; `indirect`: through another view."""
-    f = t._grad_fn
-    what = "its base or another view of its base has been modified inplace" if indirect else "is being modified inplace"
-    if f is not None:
-        what = f"Output {t._out_nr} of {forward_name(f.name())} is a view and {what}."
-    elif t._creation == "inference":
-        what = f"A view was created in inference mode and {what} in normal mode."
-    else:
-        what = f"A view was created in no_grad mode and {what} with grad mode enabled."
-    return RuntimeError(f"{what} {_WHY_REFUSED[t._creation or 'no_grad']}")
-
-
 @op("_cast(Tensor input, any dtype)", out=False, method=False, function=False, saves=(), grad="ToCopyBackward0", layout="pointwise")
 def cast(input, dtype):
     return to_dtype(input, dtype)
@@ -611,35 +449,6 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     if fn is not None and spec.op.saves_result:
         fn.watch_result(t, 0, t._alias())
     return t
-
-
-def check_overlap(t: Tensor, source: Tensor, *, same: bool = True, resized: int | None = None) -> None:
-    """Refuse to write one dense part of a memory from another that overlaps it; `same`: the very same part is allowed.
-
-    `resized`: how many elements `t` will have.
-    """
-    size = t._aval.size if resized is None else resized
-    if t._storage is not source._storage or not size or not source._aval.size:
-        return
-    a, b = (t._offset, t.stride(), t._aval.shape), (source._offset, source.stride(), source._aval.shape)
-    if (a == b and same and resized is None) or not (is_dense(t) and is_dense(source)):
-        return
-    if a[0] < b[0] + source._aval.size and b[0] < a[0] + size:
-        raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
-            "location. Please clone() the tensor before performing the operation."
-        )
-
-
-def is_dense(t: Tensor) -> bool:
-    """Whether the elements fill a stretch of memory without holes or repeats."""
-    n = 1
-    for s, size in sorted(zip(t.stride(), t._aval.shape, strict=True)):
-        if size > 1:
-            if s != n:
-                return False
-            n *= size
-    return True
 
 
 def checked_result(e: Expr, t: Tensor) -> Expr:
@@ -739,252 +548,3 @@ def scatter_spec(spec: Spec) -> Spec:
 
 
 # --- out= --------------------------------------------------------------------------------------------------
-
-
-def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
-    """Put the results of an operation into the tensor(s) given as `out=`, resizing them when needed."""
-    if isinstance(results, Tensor) and not isinstance(out, Tensor):
-        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    outs = out if isinstance(out, (tuple, list)) else (out,)
-    got = results if isinstance(results, (tuple, list)) else (results,)
-    for o in outs:
-        if not isinstance(o, Tensor):
-            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(o).__name__}")
-    if STATE.enabled and any(isinstance(x, Tensor) and x._needs() for x in (*flat, *outs)):
-        raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
-    if len(outs) != len(got):
-        raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors of length {len(got)}, not of length {len(outs)}")
-    inputs = [t for x in flat for t in (x if isinstance(x, (tuple, list)) else (x,)) if isinstance(t, Tensor)]
-    for o, r in zip(outs, got, strict=True):
-        out_rules.check_dtype(name, r._aval.torch_dtype, o._aval.torch_dtype)
-        if o._strides is not None and any(s == 0 and n > 1 for s, n in zip(o.stride(), o._aval.shape, strict=True)):
-            raise RuntimeError(REPEATED_PLACES)
-        if name not in out_rules.OVERLAP:
-            resized = None if o._aval.shape == r._aval.shape else r._aval.size
-            for x in inputs:
-                check_overlap(o, x, same=name not in out_rules.NO_OVERLAP, resized=resized)
-        if o._aval.device != r._aval.device:
-            raise RuntimeError(
-                f"Expected all tensors to be on the same device, but found at least two devices, "
-                f"{device_of(o._aval.device)} and {device_of(r._aval.device)}!"
-            )
-    for o, r in zip(outs, got, strict=True):
-        if o._inference and not STATE.inference:
-            raise RuntimeError(INFERENCE_INPLACE)
-        if o._aval.shape != r._aval.shape:
-            if o._aval.size:
-                warnings.warn(
-                    f"An output with one or more elements was resized since it had shape {list(o.shape)}, which does not "
-                    f"match the required output shape {list(r.shape)}. This behavior is deprecated, and in a future "
-                    "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly "
-                    "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
-                    stacklevel=3,
-                )
-            resize(o, r._aval.shape)
-        o._write(cast_expr(r._read(), o._aval.dtype))
-        o._vc.value += 1
-    if name in ("unbind_copy", "split_with_sizes_copy"):
-        return None  # as in PyTorch
-    fields = getattr(type(results), "_fields", None)
-    if fields is not None:
-        from torchish.return_types import make
-
-        return make(type(results).__name__ + "_out", fields)(outs)
-    return out
-
-
-def resize(t: Tensor, shape: tuple[int, ...]) -> None:
-    """Give `t` a new shape over its memory (more memory when needed), as `resize_` does."""
-    from torchish._tensor.storage import empty_like_aval
-
-    if tuple(shape) == t._aval.shape:
-        return
-    t._reshaped = True
-    st = t._storage
-    fresh = empty_like_aval(shape, t._aval.dtype, t._aval.device)
-    n = fresh.aval.size
-    memory = t._memory()
-    keep = memory[t._offset : t._offset + n]
-    if keep.size < n:
-        import numpy as np
-
-        if st.buffer is not None:  # NumPy has it too
-            raise RuntimeError("Trying to resize storage that is not resizable")
-
-        full = np.zeros((n,), keep.dtype)
-        full[: keep.size] = keep
-        st.expr = leaf(full.reshape(shape), t._aval.device)
-        st.strides = None
-        st.buffer = st.array = None
-        st.writes += 1
-        t._chain, t._strides, t._offset = (), None, 0
-        t._aval = st.expr.aval
-        return
-    from torchish._tensor.geometry import root_steps
-
-    t._chain = root_steps(t, tuple(shape), contiguous_strides(tuple(shape)), t._offset)
-    t._aval = aval(tuple(shape), t._aval.dtype, t._aval.device)
-    t._strides = None
-    t._stamp = -1
-
-
-# --- what the tape needs from here -------------------------------------------------------------------------
-
-
-def _apply_recorded(spec: Spec, flat: tuple) -> tuple:
-    got = apply(spec, flat)
-    return got if isinstance(got, tuple) else (got,)
-
-
-def _unpack_saved(fn: GradFn) -> tuple:
-    """The saved inputs and results of a gradient function as tensors with their history."""
-    mask = fn.saved_mask()
-    edges = dict(zip(edge_positions(fn.spec), fn.edges, strict=True))
-    out: list = []
-    it = iter(fn.saved or ())
-    for i, saved in enumerate(mask):
-        if saved:
-            x = next(it)
-            out.append(_with_edge(x, edges.get(i, (None, 0))) if isinstance(x, Expr) else x)
-    out.extend(_with_edge(x, (fn, k)) for k, x in enumerate(fn.results))
-    return tuple(out)
-
-
-def _with_edge(x: Expr, edge: tuple) -> Tensor:
-    node, number = edge
-    t = Tensor._wrap(x)
-    if node is not None and t._aval.category >= 2:
-        t._grad_fn, t._out_nr = node, number
-    return t
-
-
-@op("_add_grads(Tensor input, Tensor other)", promote=ARITH, method=False, function=False, saves=(), grad="AddBackward0")
-def add_grads(input, other):
-    return input + other
-
-
-def _add(a, b, record: bool):
-    spec = add_grads.spec(("T", "T"), ())
-    return apply(spec, (a, b)) if record else emit(spec, (a, b))
-
-
-def _accumulate(variable: Tensor, g, record: bool) -> None:
-    if variable._post_accumulate is None and not record and variable._grad is None:
-        t = Tensor._wrap(g)
-        if variable._strides is not None:
-            t._strides = t._storage.strides = variable._strides
-        variable._grad = t
-        return
-    if variable._grad is None:
-        variable._grad = g if record else Tensor._wrap(g)
-    elif record:
-        variable._grad = _add(variable._grad, g, True)
-    else:
-        old = variable._grad
-        if STATE.enabled and old._needs():
-            variable._grad = _add(old, Tensor._wrap(g), True)
-        else:
-            old._write(cast_expr(_add(old._read(), g, False), old._aval.dtype))
-            old._vc.value += 1
-    if variable._post_accumulate:
-        for hook in list(variable._post_accumulate.values()):
-            hook(variable)
-
-
-def _cast(g, a, record: bool):
-    ga = g._aval if record else g.aval
-    if ga is a:
-        return g
-    if ga.shape != a.shape:
-        raise RuntimeError(f"torchish: a gradient of shape {list(ga.shape)} arrived for an output of shape {list(a.shape)}")
-    if ga.dtype != a.dtype:
-        return apply(cast.spec(("T",), (a.dtype,)), (g,)) if record else cast_expr(g, a.dtype)
-    return g
-
-
-def _call_hook(hook, g, record: bool):
-    t = g if record else Tensor._wrap(g)
-    got = hook(t)
-    if got is None:
-        return t if record else t._read()
-    return _hook_result(hook, g, got, record)
-
-
-def _hook_result(hook, old, got, record: bool):
-    """A hook's result in place of the gradient `old`: it must have the same type and size."""
-    if not isinstance(got, Tensor):
-        raise TypeError(f"expected Variable, but hook returned '{type(got).__name__}'")
-    a, b = old._aval if record else old.aval, got._aval
-    name = getattr(hook, "__name__", "<unknown>")
-    if a.dtype != b.dtype:
-        raise RuntimeError(
-            f"hook '{name}' has changed the type of value (was {_legacy_name(a)} got {_legacy_name(b)})"
-        )
-    if a.shape != b.shape:
-        raise RuntimeError(f"hook '{name}' has changed the size of value")
-    return got if record else got._read()
-
-
-def _legacy_name(a) -> str:
-    short = dt.LEGACY_NAMES[a.torch_dtype]
-    return f"CPU{short.replace('Tensor', 'Type')}" if a.category == 3 else f"torch.{short}"
-
-
-def _call_all_hook(hook, grads, record: bool, outputs=None):
-    """Call a hook on all gradients of a function; with `outputs`, a hook on what it returned."""
-
-    def tensors(gs):
-        return tuple(None if g is None else g if record else Tensor._wrap(g) for g in gs)
-
-    got = hook(tensors(grads)) if outputs is None else hook(tensors(grads), tensors(outputs))
-    if got is None:
-        return grads
-    if outputs is None and not isinstance(got, tuple):
-        got = (got,)
-    elif not isinstance(got, tuple):
-        raise TypeError(f"expected tuple, but hook returned '{type(got).__name__}'")
-    name = getattr(hook, "__name__", "<unknown>")
-    if len(got) != len(grads):
-        raise RuntimeError(
-            f"hook '{name}' has returned an incorrect number of values (got {len(got)}, but expected {len(grads)})"
-        )
-    out = []
-    for old, new in zip(grads, got, strict=True):
-        if old is None and new is not None:
-            raise RuntimeError("can't replace a None gradient with a non-None value")
-        out.append(None if new is None else _hook_result(hook, old, new, record))
-    return out
-
-
-def _store_grad(t: Tensor, g, record: bool) -> None:
-    g = g if record else Tensor._wrap(g)
-    t._grad = g if t._grad is None else _add(t._grad, g, True)
-
-
-def _zeros(a, record: bool):
-    from torchish.engine.levels import zeros  # on a device, also where `a` is that of a batched value
-
-    return Tensor._wrap(zeros(a)) if record else zeros(a)
-
-
-def _has_nan(g, record: bool) -> bool:
-    import numpy as np
-
-    value = np.asarray(force(g._read() if record else g))
-    return bool(np.isnan(value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)).any())
-
-
-TENSORS.apply_recorded = _apply_recorded
-TENSORS.unpack_saved = _unpack_saved
-TENSORS.accumulate = _accumulate
-TENSORS.wrap = Tensor._wrap
-TENSORS.add = _add
-TENSORS.cast = _cast
-TENSORS.call_hook = _call_hook
-TENSORS.call_all_hook = _call_all_hook
-TENSORS.store_grad = _store_grad
-TENSORS.zeros = _zeros
-TENSORS.has_nan = _has_nan

@@ -11,7 +11,6 @@ from torchish._tensor.tensor import Tensor
 from torchish._tensor.warn import warn_user
 from torchish.ops import calculus as c
 from torchish.ops.dims import wrap_dims
-from torchish.ops.search import dtype_name
 
 _SPACING = "torch.gradient expected spacing to be unspecified, a scalar"
 
@@ -83,7 +82,7 @@ def _check_weights(name: str, kind: str, w: Tensor, n: int) -> None:
         )
     if (w.dtype.category != 1) if kind == "integral" else (w.dtype.category != 2):
         raise RuntimeError(
-            f"cov(): expected {name} to have {kind} dtype but got {name} with {dtype_name(w.dtype)} dtype"
+            f"cov(): expected {name} to have {kind} dtype but got {name} with {dt.SCALAR_TYPE_NAMES[w.dtype]} dtype"
         )
     if w.numel() != n:
         raise RuntimeError(

@@ -324,7 +324,7 @@ def like_strides(t: Tensor, memory_format=None):
     """The strides of a dense tensor laid out as `t` (None: contiguous)."""
     if t._strides is None or (memory_format is not None and str(memory_format) == "torch.contiguous_format"):
         return None
-    from torchish._tensor.apply import is_dense, permuted_strides
+    from torchish._tensor.layout import is_dense, permuted_strides
 
     return t._strides if is_dense(t) else permuted_strides(t._aval.shape, [list(t._strides)])
 

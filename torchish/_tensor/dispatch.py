@@ -13,8 +13,9 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
-from torchish._tensor.apply import apply, apply_inplace, apply_out
+from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.errors import invalid_arguments
+from torchish._tensor.out import apply_out
 from torchish._tensor.out_rules import ANY_DTYPE
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import REGISTRY, Op, native_name

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import cast_expr, resize
+from torchish._tensor.apply import cast_expr
 from torchish._tensor.creation import check_size, filled, from_host, like_strides, tensor
 from torchish._tensor.data import infer_dtype
 from torchish._tensor.dispatch import composite
 from torchish._tensor.indexing import fitting
 from torchish._tensor.methods import format_strides
+from torchish._tensor.out import resize
 from torchish._tensor.size import resolve
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor

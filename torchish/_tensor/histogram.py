@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
+from torchish import _dtypes as dt
 from torchish._tensor.dispatch import NoMatch, call, composite, number
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED
 from torchish.ops import histogram as h
-from torchish.ops.search import dtype_name
 from torchish.return_types import make
 
 _C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half"}
@@ -30,7 +30,7 @@ def _text(x: float) -> str:
 def histc(input, bins, min, max):
     """Counts of the elements in `bins` equal bins of [min, max] (of their own range when both are equal)."""
     if input.dtype.category != 2:
-        raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{dtype_name(input.dtype)}'")
+        raise NotImplementedError(f"\"histogram_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[input.dtype]}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
     low, high = _finite_range(input) if min == max else (min, max)
@@ -43,7 +43,7 @@ def histc(input, bins, min, max):
 
 def _check_input(input: Tensor, n_bins: int) -> None:
     if input.dtype not in _floats():
-        raise NotImplementedError(f"\"histogramdd\" not implemented for '{dtype_name(input.dtype)}'")
+        raise NotImplementedError(f"\"histogramdd\" not implemented for '{dt.SCALAR_TYPE_NAMES[input.dtype]}'")
     if input.ndim < 2:
         raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
     columns = input._aval.shape[-1]

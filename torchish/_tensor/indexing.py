@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import apply, apply_inplace, permuted_strides
+from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.creation import from_host, tensor
 from torchish._tensor.dispatch import composite
 from torchish._tensor.errors import type_name
 from torchish._tensor.geometry import view_strides
+from torchish._tensor.layout import permuted_strides
 from torchish._tensor.positions import in_range
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor

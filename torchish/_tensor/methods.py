@@ -9,21 +9,13 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
-from torchish._tensor.apply import (
-    apply,
-    cast,
-    cast_expr,
-    check_inplace,
-    check_overlap,
-    make_grad_fn,
-    permuted_strides,
-    resize,
-    write_inplace,
-)  # fmt: skip
+from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.dispatch import composite, plain
 from torchish._tensor.errors import plain_type_name
-from torchish._tensor.geometry import infer_size
+from torchish._tensor.layout import permuted_strides
+from torchish._tensor.out import resize
+from torchish._tensor.refusals import check_inplace, check_overlap
 from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish._tensor.tensor import Tensor, readonly
@@ -738,8 +730,6 @@ def __reduce_ex__(self: Tensor, protocol):
 def _rebuild(cls, array: np.ndarray, strides, requires_grad: bool, extra: dict) -> Tensor:
     t = from_host(array)
     if strides is not None:
-        from torchish._tensor.apply import permuted_strides
-
         dense = permuted_strides(t._aval.shape, [list(strides)])
         t._strides = t._storage.strides = dense
     if cls is not None:
@@ -761,5 +751,3 @@ def _shallow(self: Tensor) -> Tensor:
 
 
 LEGACY = legacy_types()
-
-__all__ = ["LEGACY", "cast_expr", "infer_size", "permuted_strides"]

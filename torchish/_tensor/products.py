@@ -377,7 +377,7 @@ def chain_matmul(*matrices, out=None):
     result = matrices[0] if len(matrices) == 1 else multi_dot(matrices)
     if out is None:
         return result
-    from torchish._tensor.apply import apply_out
+    from torchish._tensor.out import apply_out
 
     return apply_out("chain_matmul", result, out, matrices)
 

@@ -16,9 +16,10 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish import _random as streams
-from torchish._tensor.apply import check_inplace, make_grad_fn, write_inplace
+from torchish._tensor.apply import make_grad_fn, write_inplace
 from torchish._tensor.creation import check_size, from_host, like_strides
 from torchish._tensor.dispatch import FILLS, composite
+from torchish._tensor.refusals import check_inplace
 from torchish._tensor.size import device as Device
 from torchish._tensor.size import device_of, resolve
 from torchish._tensor.tensor import Tensor

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from torchish import _dtypes as dt
 from torchish._tensor.apply import refuse_dynamic
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite
@@ -187,7 +188,7 @@ def bincount(input, weights, minlength):
     """How often each non-negative integer occurs, or the sum of its weights."""
     a = input._aval
     if a.category >= 2:
-        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{s.dtype_name(a.torch_dtype)}'")
+        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[a.torch_dtype]}'")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     if a.ndim == 1 and a.size == 0:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torchish._tensor.apply import check_inplace, set_history
+from torchish._tensor.apply import set_history
+from torchish._tensor.refusals import check_inplace
 from torchish._tensor.tensor import Tensor, readonly
 from torchish._tensor.views import (
     as_strided,

@@ -632,7 +632,7 @@ def _watched(node: Node) -> Any:
     def run(grads: list, record: bool) -> list:
         try:
             out = node.run(grads, record)
-        except Exception:
+        except Exception:  # whatever it is, it goes on
             report()
             raise
         if ANOMALY.check_nan:

@@ -14,6 +14,7 @@ from torchish.ops.compare import maximum, minimum
 from torchish.ops.declare import REGISTRY, op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.order import positions
+from torchish.ops.precision import type_name
 
 _SMALL_FLOATS = (np.dtype(np.float16), dt.bfloat16.np)
 
@@ -21,11 +22,6 @@ _SMALL_FLOATS = (np.dtype(np.float16), dt.bfloat16.np)
 def widened(x):
     """float16 and bfloat16 as float32, in which PyTorch accumulates; anything else unchanged."""
     return x.astype(np.float32) if x.dtype in _SMALL_FLOATS else x
-
-
-def type_name(x) -> str:
-    """The name that PyTorch's messages give a dtype: Float, Long, ComplexDouble."""
-    return dt.SCALAR_TYPE_NAMES[dt.FROM_NP[np.dtype(x.dtype)]]
 
 
 def is_complex(x) -> bool:

@@ -9,7 +9,8 @@ from jax import lax
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim
 from torchish.ops.order import positions
-from torchish.ops.reduce import is_complex, type_name, widened
+from torchish.ops.precision import type_name
+from torchish.ops.reduce import is_complex, widened
 
 
 def _accumulate(scan, input, dim, dtype):

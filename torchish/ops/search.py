@@ -8,12 +8,7 @@ from jax import lax
 
 from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
-
-
-def dtype_name(d: dt.dtype) -> str:
-    """The name that PyTorch's messages give a dtype."""
-    return dt.SCALAR_TYPE_NAMES[d]
-
+from torchish.ops.precision import type_name
 
 # --- sorted sequences --------------------------------------------------------------------------------------
 
@@ -96,7 +91,7 @@ def searchsorted(sorted_sequence, input, sorter, out_int32, right, side):
         if sorter.dtype != np.int64:
             raise RuntimeError(
                 "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
-                f"{dtype_name(dt.FROM_NP[np.dtype(sorter.dtype)])}"
+                f"{type_name(sorter)}"
             )
         sequence = jnp.take_along_axis(sequence, sorter, -1)
     common = (

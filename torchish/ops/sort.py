@@ -10,6 +10,7 @@ from torchish.ops.declare import op
 from torchish.ops.dims import wrap_dim
 from torchish.ops.order import argsort as sorted_positions
 from torchish.ops.order import first_where, kth_position, positions, smallest, sort_key
+from torchish.ops.precision import type_name
 from torchish.ops.reduce import (
     attained,
     is_complex,
@@ -18,7 +19,6 @@ from torchish.ops.reduce import (
     refuse_empty_dims,
     selected,
     shared_gradient,
-    type_name,
 )  # fmt: skip
 
 

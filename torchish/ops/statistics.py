@@ -12,7 +12,8 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
-from torchish.ops.reduce import is_complex, restored, type_name, widened
+from torchish.ops.precision import type_name
+from torchish.ops.reduce import is_complex, restored, widened
 
 # --- variance ----------------------------------------------------------------------------------------------
 

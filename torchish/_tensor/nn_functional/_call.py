@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import apply, apply_inplace, apply_out
+from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.dispatch import _NoHistory
+from torchish._tensor.out import apply_out
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import Op
 

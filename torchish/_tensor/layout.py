@@ -1,0 +1,112 @@
+"""The memory order of results: strides as PyTorch chooses them."""
+
+from __future__ import annotations
+
+from torchish._tensor.storage import contiguous_strides
+from torchish._tensor.tensor import Tensor
+from torchish.engine.expr import Spec
+
+
+def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
+    """The memory order of a result, by its operation's layout; None when it is contiguous."""
+    if spec.op.layout == "pointwise":
+        return pointwise_strides(flat, out)
+    if not all(is_channels_last(x) for x in flat):
+        return None
+    if spec.op.layout == "cat":
+        return channels_last_strides(out.shape)
+    # stacked tensors are joined along the dimension, which is then split in two
+    n = len(out.shape)
+    dim = spec.statics[0] % n
+    if dim == n - 1:
+        return None
+    count, size = out.shape[dim : dim + 2]
+    strides = channels_last_strides((*out.shape[:dim], count * size, *out.shape[dim + 2 :]))
+    return (*strides[:dim], strides[dim] * size, *strides[dim:])
+
+
+def is_channels_last(t: Tensor) -> bool:
+    """Whether PyTorch would say that a 4-d or 5-d tensor has its channels last in memory."""
+    shape, strides = t._aval.shape, t.stride()
+    if len(shape) not in (4, 5) or strides[1] == 0:
+        return False
+    least = 0
+    for d in (1, *range(len(shape) - 1, 1, -1), 0):
+        if shape[d] == 0 or strides[d] < least or (d == 0 and least == strides[1]):
+            return False
+        least = strides[d] * max(shape[d], 1)
+    return True
+
+
+def channels_last_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of (batch, channels, *spatial) with the channels last in memory."""
+    strides = [0] * len(shape)
+    n = 1
+    for d in (1, *range(len(shape) - 1, 1, -1), 0):
+        strides[d] = n
+        n *= max(shape[d], 1)
+    return tuple(strides)
+
+
+def pointwise_strides(flat: tuple, out) -> tuple[int, ...] | None:
+    """The memory order of a pointwise result: that of its operands, as PyTorch's TensorIterator chooses it."""
+    tensors = [x for x in flat if isinstance(x, Tensor)]
+    shape = out.shape
+    ndim = len(shape)
+    if ndim < 2:
+        return None
+    if len(tensors) == len(flat) and all(x._aval.shape == shape and x.is_contiguous() for x in tensors):
+        return None
+    operand_strides = []
+    for x in tensors:
+        s = x.stride()
+        pad = ndim - len(s)
+        operand_strides.append([0] * pad + [0 if x._aval.shape[i] == 1 and shape[i + pad] != 1 else s[i] for i in range(len(s))])
+    return permuted_strides(shape, operand_strides)
+
+
+def permuted_strides(shape: tuple[int, ...], operand_strides: list) -> tuple[int, ...] | None:
+    """Dense strides in the dimension order that best follows the operands'; None when that is contiguous."""
+    ndim = len(shape)
+    perm = list(range(ndim - 1, -1, -1))  # fastest first
+
+    def should_swap(d0: int, d1: int) -> int:
+        for s in operand_strides:
+            s0, s1 = s[d0], s[d1]
+            if s0 == 0 or s1 == 0:
+                continue
+            if s0 < s1:
+                return -1
+            if s0 > s1:
+                return 1
+            if shape[d0] > shape[d1]:
+                return 1
+        return 0
+
+    for i in range(1, ndim):
+        d1 = i
+        for d0 in range(i - 1, -1, -1):
+            c = should_swap(perm[d0], perm[d1])
+            if c > 0:
+                perm[d0], perm[d1] = perm[d1], perm[d0]
+                d1 = d0
+            elif c < 0:
+                break
+    strides = [0] * ndim
+    n = 1
+    for d in perm:
+        strides[d] = n
+        n *= max(shape[d], 1)
+    result = tuple(strides)
+    return None if result == contiguous_strides(shape) else result
+
+
+def is_dense(t: Tensor) -> bool:
+    """Whether the elements fill a stretch of memory without holes or repeats."""
+    n = 1
+    for s, size in sorted(zip(t.stride(), t._aval.shape, strict=True)):
+        if size > 1:
+            if s != n:
+                return False
+            n *= size
+    return True

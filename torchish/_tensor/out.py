@@ -1,0 +1,105 @@
+"""Results put into the tensors given as `out=`, and tensors resized over their memory."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from torchish._tensor import out_rules
+from torchish._tensor.apply import cast_expr
+from torchish._tensor.refusals import INFERENCE_INPLACE, REPEATED_PLACES, check_overlap
+from torchish._tensor.size import device_of
+from torchish._tensor.storage import contiguous_strides
+from torchish._tensor.tensor import Tensor
+from torchish.autograd.grad_mode import STATE
+from torchish.engine.expr import aval, leaf
+
+
+def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
+    """Put the results of an operation into the tensor(s) given as `out=`, resizing them when needed."""
+    if isinstance(results, Tensor) and not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    outs = out if isinstance(out, (tuple, list)) else (out,)
+    got = results if isinstance(results, (tuple, list)) else (results,)
+    for o in outs:
+        if not isinstance(o, Tensor):
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(o).__name__}")
+    if STATE.enabled and any(isinstance(x, Tensor) and x._needs() for x in (*flat, *outs)):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    if len(outs) != len(got):
+        raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors of length {len(got)}, not of length {len(outs)}")
+    inputs = [t for x in flat for t in (x if isinstance(x, (tuple, list)) else (x,)) if isinstance(t, Tensor)]
+    for o, r in zip(outs, got, strict=True):
+        out_rules.check_dtype(name, r._aval.torch_dtype, o._aval.torch_dtype)
+        if o._strides is not None and any(s == 0 and n > 1 for s, n in zip(o.stride(), o._aval.shape, strict=True)):
+            raise RuntimeError(REPEATED_PLACES)
+        if name not in out_rules.OVERLAP:
+            resized = None if o._aval.shape == r._aval.shape else r._aval.size
+            for x in inputs:
+                check_overlap(o, x, same=name not in out_rules.NO_OVERLAP, resized=resized)
+        if o._aval.device != r._aval.device:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but found at least two devices, "
+                f"{device_of(o._aval.device)} and {device_of(r._aval.device)}!"
+            )
+    for o, r in zip(outs, got, strict=True):
+        if o._inference and not STATE.inference:
+            raise RuntimeError(INFERENCE_INPLACE)
+        if o._aval.shape != r._aval.shape:
+            if o._aval.size:
+                warnings.warn(
+                    f"An output with one or more elements was resized since it had shape {list(o.shape)}, which does not "
+                    f"match the required output shape {list(r.shape)}. This behavior is deprecated, and in a future "
+                    "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly "
+                    "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                    stacklevel=3,
+                )
+            resize(o, r._aval.shape)
+        o._write(cast_expr(r._read(), o._aval.dtype))
+        o._vc.value += 1
+    if name in ("unbind_copy", "split_with_sizes_copy"):
+        return None  # as in PyTorch
+    fields = getattr(type(results), "_fields", None)
+    if fields is not None:
+        from torchish.return_types import make
+
+        return make(type(results).__name__ + "_out", fields)(outs)
+    return out
+
+
+def resize(t: Tensor, shape: tuple[int, ...]) -> None:
+    """Give `t` a new shape over its memory (more memory when needed), as `resize_` does."""
+    from torchish._tensor.storage import empty_like_aval
+
+    if tuple(shape) == t._aval.shape:
+        return
+    t._reshaped = True
+    st = t._storage
+    fresh = empty_like_aval(shape, t._aval.dtype, t._aval.device)
+    n = fresh.aval.size
+    memory = t._memory()
+    keep = memory[t._offset : t._offset + n]
+    if keep.size < n:
+        import numpy as np
+
+        if st.buffer is not None:  # NumPy has it too
+            raise RuntimeError("Trying to resize storage that is not resizable")
+
+        full = np.zeros((n,), keep.dtype)
+        full[: keep.size] = keep
+        st.expr = leaf(full.reshape(shape), t._aval.device)
+        st.strides = None
+        st.buffer = st.array = None
+        st.writes += 1
+        t._chain, t._strides, t._offset = (), None, 0
+        t._aval = st.expr.aval
+        return
+    from torchish._tensor.geometry import root_steps
+
+    t._chain = root_steps(t, tuple(shape), contiguous_strides(tuple(shape)), t._offset)
+    t._aval = aval(tuple(shape), t._aval.dtype, t._aval.device)
+    t._strides = None
+    t._stamp = -1
