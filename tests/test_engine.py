@@ -90,13 +90,13 @@ def test_a_loop_compiles_a_constant_number_of_programs(read):
     assert programs() - before <= 1
 
 
-def test_a_step_of_the_loop_is_one_program():
+def test_a_step_of_the_loop_is_two_programs():
     torch.manual_seed(0)
     model = Tiny()
     train(model, 5, "after step", (4, 8), 4)
     before = program.STATS.runs
     train(model, 40, "after step", (4, 8), 4)
-    assert program.STATS.runs - before <= 42
+    assert program.STATS.runs - before <= 82
 
 
 def test_numbers_are_inputs_of_programs():

@@ -145,6 +145,7 @@ def backward(
     for t, node in targets:
         t.retain_grad()
         only = (only or set()) | {node}
+    policy.before_backward()
     with policy.unlimited(), _inside(tensors):
         graph.run_backward(roots, values, retain_graph, create_graph, accumulate_only=only)
     policy.after_backward()

@@ -37,9 +37,9 @@ FEW_RUNS = 100
 
 # The tokens of graphs that were compiled as wholes, latest last.
 KNOWN: OrderedDict[tuple[int, ...], None] = OrderedDict()
-_LOOSE_ENDS: OrderedDict[tuple[int, ...], int] = OrderedDict()
+_REPETITIONS: OrderedDict[tuple[int, ...], tuple[int, int, int]] = OrderedDict()
 KNOWN_SIZE = 64
-KNOWN_SHORTEST = 16
+KNOWN_SHORTEST = 10
 
 
 class Pieces:
@@ -113,15 +113,23 @@ def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
 
 def loose_end(nodes: list[Expr]) -> int:
     """How many nodes at the end of an unfinished graph belong to a repetition that is not complete yet."""
+    start, length, period = _known_repetition(nodes)
+    return length % period if start + length == len(nodes) else 0
+
+
+def repeats(nodes: list[Expr]) -> bool:
+    """Whether a graph repeats itself over half of its length."""
+    return len(nodes) >= SMALLEST and _known_repetition(nodes)[1] * 2 >= len(nodes)
+
+
+def _known_repetition(nodes: list[Expr]) -> tuple[int, int, int]:
     tokens = _tokens(nodes)
-    end = _LOOSE_ENDS.get(tokens)
-    if end is None:
-        start, length, period = _repetition(np.array(tokens))
-        end = length % period if start + length == len(nodes) else 0
-        _LOOSE_ENDS[tokens] = end
-        if len(_LOOSE_ENDS) > KNOWN_SIZE:
-            _LOOSE_ENDS.popitem(last=False)
-    return end
+    found = _REPETITIONS.get(tokens)
+    if found is None:
+        found = _REPETITIONS[tokens] = _repetition(np.array(tokens))
+        if len(_REPETITIONS) > KNOWN_SIZE:
+            _REPETITIONS.popitem(last=False)
+    return found
 
 
 def _repeated(nodes: list[Expr], outputs: list[Expr], tokens: tuple[int, ...]) -> Pieces | None:
@@ -191,4 +199,4 @@ def _repetition(tokens: np.ndarray) -> tuple[int, int, int]:
     return best
 
 
-__all__ = ["Pieces", "learn", "loose_end", "plan"]
+__all__ = ["Pieces", "learn", "loose_end", "plan", "repeats"]

@@ -2,8 +2,10 @@
 
 Reads (`item`, `print`, …) run what they need. Beyond that:
 
-- After `backward()` everything pending runs, as one program with whatever was pending before it (usually the
-  optimizer's update of the step before).
+- Before `backward()` everything pending runs, unless it is little: the forward pass, and with it the optimizer's update of the
+  step before. After it everything runs again: the backward pass. Neither is waited for. Python writes the backward pass down
+  while the forward pass runs, and the next forward pass while the backward pass runs; `loss.item()` waits for the forward
+  pass only.
 - Making an optimizer runs everything pending too, which is what the parameters begin with.
 - A graph that ends with one that is compiled already, or that repeats itself, runs in pieces (`torchish.engine.pieces`).
 - Outside a backward pass a thread's pending list never grows past `PENDING_LIMIT` nodes, so loops that nobody looks
@@ -15,11 +17,22 @@ Reads (`item`, `print`, …) run what they need. Beyond that:
 from __future__ import annotations
 
 from torchish.engine import expr
-from torchish.engine.expr import LOCAL, PENDING_LIMIT, WRITE_LIMIT
-from torchish.engine.pieces import loose_end
+from torchish.engine.expr import LOCAL, PENDING_LIMIT, WRITE_LIMIT, AvalTuple
+from torchish.engine.pieces import loose_end, repeats
 from torchish.engine.program import evaluate_all
 
 LIMIT = PENDING_LIMIT
+WORTH_A_PROGRAM = 10  # nodes of a forward pass
+
+
+def before_backward() -> None:
+    """A backward pass is about to be written down: what comes before it can run meanwhile, if that is worth a program of its own."""
+    pending = LOCAL.pending
+    start = 0  # of the forward pass, behind updates of parameters and their projections, which a first step does not have
+    while start < len(pending) and type(a := pending[start].aval) is AvalTuple:
+        start += 1 + len(a.avals)
+    if len(pending) - start >= WORTH_A_PROGRAM and not repeats(pending):
+        evaluate_all()
 
 
 def after_backward() -> None:

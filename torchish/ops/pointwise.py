@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish import _dtypes as dt
+from torchish.ops import elementary
 from torchish.ops.declare import ARITH, FLOAT, PREDICATE, op
 from torchish.ops.rules import (
     BOOL,
@@ -151,7 +152,7 @@ def _floor_quotient(x, y):
     if jnp.issubdtype(x.dtype, jnp.integer):
         return jnp.floor_divide(x, y)
     # From the remainder, which is exact: x / y may round up to an integer.
-    rest = jnp.fmod(x, y)
+    rest = elementary.fmod(x, y)
     q = (x - rest) / y
     q = jnp.where((rest != 0) & ((y < 0) != (rest < 0)), q - 1, q)
     whole = jnp.floor(q)
@@ -188,7 +189,7 @@ def _remainder(input, other):
 
 @partials(lambda x, y, result: jnp.ones_like(x), lambda x, y, result: -_floor_quotient(x, y))
 def _float_remainder(x, y):
-    rest = jnp.fmod(x, y)
+    rest = elementary.fmod(x, y)
     return jnp.where((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest)
 
 
@@ -210,7 +211,7 @@ remainder_of_number.backward(not_differentiable("remainder"))
 
 def _fmod(input, other):
     """What is left of `input` after division by `other`, with the sign of `input` (C's `fmod`)."""
-    return jnp.fmod(input, other)
+    return elementary.fmod(input, other)
 
 
 _FMOD: dict[str, Any] = dict(promote=ARITH, inplace=True, check=refuse("fmod_cpu", BOOL, COMPLEX))

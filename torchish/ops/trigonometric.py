@@ -7,6 +7,7 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
+from torchish.ops import elementary
 from torchish.ops.declare import FLOAT, op
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, name_of, partials, refuse, refuse_with
 
@@ -14,19 +15,19 @@ from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, name_of, partials,
 @op("sin(Tensor input)", promote=FLOAT, inplace=True)
 def sin(input):
     """The sine."""
-    return jnp.sin(input)
+    return elementary.sin(input)
 
 
 @op("cos(Tensor input)", promote=FLOAT, inplace=True)
 def cos(input):
     """The cosine."""
-    return jnp.cos(input)
+    return elementary.cos(input)
 
 
 @op("tan(Tensor input)", promote=FLOAT, inplace=True)
 def tan(input):
     """The tangent."""
-    return jnp.tan(input)
+    return elementary.tan(input)
 
 
 @tan.backward
@@ -37,19 +38,19 @@ def _(grad, result):
 @op("asin(Tensor input)", promote=FLOAT, inplace=True, aliases=("arcsin",))
 def asin(input):
     """The inverse sine."""
-    return jnp.arcsin(input)
+    return elementary.asin(input)
 
 
 @op("acos(Tensor input)", promote=FLOAT, inplace=True, aliases=("arccos",))
 def acos(input):
     """The inverse cosine."""
-    return jnp.arccos(input)
+    return elementary.acos(input)
 
 
 @op("atan(Tensor input)", promote=FLOAT, inplace=True, aliases=("arctan",))
 def atan(input):
     """The inverse tangent."""
-    return jnp.arctan(input)
+    return elementary.atan(input)
 
 
 @op(
@@ -69,7 +70,9 @@ def _over_square(a, x, y):
     return jnp.where(square == 0, 0, a / jnp.where(square == 0, 1, square))
 
 
-_atan2 = partials(lambda y, x, result: _over_square(x, x, y), lambda y, x, result: _over_square(-y, x, y))(jnp.arctan2)
+_atan2 = partials(lambda y, x, result: _over_square(x, x, y), lambda y, x, result: _over_square(-y, x, y))(
+    elementary.atan2
+)
 
 
 @op("sinh(Tensor input)", promote=FLOAT, inplace=True)
