@@ -18,6 +18,7 @@ WORKLOADS: dict[str, tuple[str, dict]] = {
     "LeNet, batch 4": ("lenet", {"batch": 4}),
     "LeNet, batch 64": ("lenet", {"batch": 64}),
     "LeNet, batch 512": ("lenet", {"batch": 512}),
+    "LeNet, batch 64, DataLoader with 2 workers": ("lenet_loader", {"batch": 64}),
     "MLP, batch 64": ("mlp", {"batch": 64}),
     "MLP, batch 1024": ("mlp", {"batch": 1024}),
     "Transformer encoder": ("transformer", {}),
@@ -34,7 +35,7 @@ def takes_part(contender: str, workload: str) -> bool:
     """Whether a contender has a version of the workload."""
     name = WORKLOADS[workload][0]
     if contender == "Flax + Optax + jit":
-        return name not in ("product_chain", "char_rnn")
+        return name not in ("product_chain", "char_rnn", "lenet_loader")
     if contender == "torch.compile":  # what has a model to compile
         return name in ("lenet", "mlp", "transformer", "lstm", "resnet18")
     return contender != "torchish captured" or name != "product_chain"

@@ -6,15 +6,15 @@ read; both are the identity for a plain loop. A step ends with its result on the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 Wrap = Callable[[Any], Any]
 Step = Callable[[], Any]
 
 
-def _training(torch: Any, model: Any, optimizer: Any, criterion: Any, batch: tuple, wrap_step: Wrap) -> Step:
-    """The loop of the tutorials: gradients to zero, forward, loss, backward, update, `loss.item()`."""
+def _training(torch: Any, model: Any, optimizer: Any, criterion: Any, data: tuple | Iterator, wrap_step: Wrap) -> Step:
+    """The loop of the tutorials: gradients to zero, forward, loss, backward, update, `loss.item()`; `data`: a batch, or an iterator."""
 
     def train(inputs, labels):
         optimizer.zero_grad()
@@ -24,11 +24,36 @@ def _training(torch: Any, model: Any, optimizer: Any, criterion: Any, batch: tup
         return loss
 
     train = wrap_step(train)
-    return lambda: train(*batch).item()
+    return lambda: train(*(data if isinstance(data, tuple) else next(data))).item()
 
 
 def lenet(torch: Any, wrap_model: Wrap, wrap_step: Wrap, batch: int) -> Step:
     """LeNet on 3x32x32 images, SGD with momentum: the training loop of PyTorch's introductory tutorial."""
+    data = torch.randn(batch, 3, 32, 32), torch.randint(0, 10, (batch,))
+    return _training(torch, *_lenet(torch, wrap_model), data, wrap_step)
+
+
+def lenet_loader(torch: Any, wrap_model: Wrap, wrap_step: Wrap, batch: int) -> Step:
+    """LeNet, fed by a DataLoader with two worker processes that make each image from its bytes."""
+    pixels = torch.randint(0, 256, (64 * batch, 3, 32, 32), dtype=torch.uint8)
+
+    class Images(torch.utils.data.Dataset):
+        def __len__(self):
+            return len(pixels)
+
+        def __getitem__(self, i):
+            return (pixels[i].float() / 255 - 0.5) / 0.5, i % 10
+
+    def batches():
+        loader = torch.utils.data.DataLoader(Images(), batch, shuffle=True, num_workers=2, persistent_workers=True)
+        while True:
+            yield from loader
+
+    return _training(torch, *_lenet(torch, wrap_model), batches(), wrap_step)
+
+
+def _lenet(torch: Any, wrap_model: Wrap) -> tuple[Any, Any, Any]:
+    """The model, its optimizer and its loss."""
     nn, F = torch.nn, torch.nn.functional
 
     class Net(nn.Module):
@@ -45,8 +70,7 @@ def lenet(torch: Any, wrap_model: Wrap, wrap_step: Wrap, batch: int) -> Step:
 
     net = Net()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
-    data = torch.randn(batch, 3, 32, 32), torch.randint(0, 10, (batch,))
-    return _training(torch, wrap_model(net), optimizer, nn.CrossEntropyLoss(), data, wrap_step)
+    return wrap_model(net), optimizer, nn.CrossEntropyLoss()
 
 
 def mlp(torch: Any, wrap_model: Wrap, wrap_step: Wrap, batch: int) -> Step:
