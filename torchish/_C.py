@@ -1,7 +1,7 @@
 """The few names of PyTorch's C++ module that programs use themselves."""
 
 from torchish._dtypes import dtype
-from torchish._tensor.random import Generator
+from torchish._tensor.generator import Generator
 from torchish._tensor.size import Size, device
 from torchish._tensor.subclasses import DisableTorchFunction, DisableTorchFunctionSubclass
 from torchish._tensor.subclasses import disabled_torch_function as _disabled_torch_function_impl

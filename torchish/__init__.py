@@ -18,17 +18,9 @@ from torchish._dtypes import dtype, finfo, get_default_dtype, iinfo, set_default
 from torchish._runner import install, load_ipython_extension, missing_attribute, uninstall, unload_ipython_extension
 from torchish._tensor import methods, namespace, operators, subclasses
 from torchish._tensor.creation import as_tensor, asarray, from_jax, from_numpy, frombuffer, tensor
+from torchish._tensor.generator import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from torchish._tensor.methods import TypedStorage, UntypedStorage, layout, memory_format
 from torchish._tensor.printing import set_printoptions
-from torchish._tensor.random import (
-    Generator,
-    default_generator,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
-    seed,
-    set_rng_state,
-)
 from torchish._tensor.size import Size, device
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import (

@@ -18,6 +18,7 @@ from torchish._tensor import (
     methods,
     products,
     random,
+    random_inplace,
     scatter,
     sequences,
     split,

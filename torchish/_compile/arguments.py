@@ -9,7 +9,7 @@ from torchish import _settings
 from torchish._compile.walk import SCALARS
 from torchish._tensor import apply as applying
 from torchish._tensor import autocast
-from torchish._tensor.random import KEYS
+from torchish._tensor.drawing import KEYS
 from torchish._tensor.size import DEFAULT
 from torchish._tensor.tensor import Tensor
 from torchish.autograd import graph

@@ -17,7 +17,7 @@ from torchish._compile.guards import Changes, Guards, Snapshot, Unstable
 from torchish._compile.results import Fresh, Slot, is_live, plan, tensors_in
 from torchish._compile.walk import Walk
 from torchish._dynamo.exc import Unsupported
-from torchish._tensor.random import default_generator
+from torchish._tensor.generator import default_generator
 from torchish._tensor.tensor import Tensor
 from torchish.engine.capture import Missing, Recorder, Replay, assign, made_leaf
 from torchish.engine.expr import LOCAL, Aval, Expr, leaf

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.random import Generator
+from torchish._tensor.generator import Generator
 from torchish._tensor.size import Size
 from torchish._tensor.size import device as Device
 from torchish._tensor.tensor import Tensor

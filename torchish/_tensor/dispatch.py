@@ -153,7 +153,7 @@ def _any(x):
 
 
 def _generator(x):
-    from torchish._tensor.random import Generator
+    from torchish._tensor.generator import Generator
 
     if isinstance(x, Generator):
         return x

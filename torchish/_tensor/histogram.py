@@ -82,7 +82,7 @@ def _c_name(t: Tensor) -> str:
     return _C_NAMES.get(t.dtype.name, t.dtype.name)
 
 
-def _counted(input: Tensor, bins: tuple[int, ...], range) -> tuple[Tensor, ...]:
+def counted(input: Tensor, bins: tuple[int, ...], range) -> tuple[Tensor, ...]:
     """The bin edges for these numbers of bins."""
     for i, n in enumerate(bins):
         if n <= 0:
@@ -138,7 +138,7 @@ def _histogram(input: Tensor, bins, range, weight, density: bool) -> tuple[Tenso
         edges = tuple(bins)
     _check_weight(input, weight)
     if not tensors:
-        edges = _counted(input, bins, range)
+        edges = counted(input, bins, range)
     rows = input.reshape(-1, len(bins))
     return call(h.histogramdd, rows, edges, None if weight is None else weight.reshape(-1), density), edges
 

@@ -164,17 +164,17 @@ def mem_get_info(d: Any = None) -> tuple[int, int]:
 
 def manual_seed(seed: int) -> None:
     """Seed the current GPU's generator."""
-    from torchish._tensor.random import _device_generators, generator_for
+    from torchish._tensor.generator import device_generators, generator_for
 
     if is_available():
         generator_for(f"cuda:{_current[0]}").manual_seed(seed)
     else:
-        _device_generators.clear()
+        device_generators.clear()
 
 
 def manual_seed_all(seed: int) -> None:
     """Seed the generators of all GPUs."""
-    from torchish._tensor.random import generator_for
+    from torchish._tensor.generator import generator_for
 
     for i in range(device_count()):
         generator_for(f"cuda:{i}").manual_seed(seed)

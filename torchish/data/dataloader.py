@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from torchish._pickling import reduce_ex
-from torchish._tensor.random import Generator
+from torchish._tensor.generator import Generator
 from torchish.autograd import profiler
 from torchish.data._utils import collate, fetch, worker
 from torchish.data.dataset import Dataset, IterableDataset

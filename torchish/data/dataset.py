@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from torchish import _random as streams
 from torchish._pickling import reduce_ex
-from torchish._tensor.random import Generator, default_generator, generator_for
+from torchish._tensor.generator import Generator, default_generator, generator_for
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import CPU
 

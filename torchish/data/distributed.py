@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import TypeVar
 
-from torchish._tensor.random import Generator
+from torchish._tensor.generator import Generator
 from torchish.data.dataset import Dataset, permutation
 from torchish.data.sampler import Sampler
 

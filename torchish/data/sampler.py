@@ -12,7 +12,7 @@ from torchish import _dtypes as dt
 from torchish import _random as streams
 from torchish._pickling import reduce_ex
 from torchish._tensor.creation import as_tensor
-from torchish._tensor.random import Generator, generator_for
+from torchish._tensor.generator import Generator, generator_for
 from torchish._tensor.tensor import Tensor
 from torchish.data.dataset import permutation
 from torchish.engine.expr import CPU

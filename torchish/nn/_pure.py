@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchish._tensor.creation import from_jax
-from torchish._tensor.random import drawing_from
+from torchish._tensor.drawing import drawing_from
 from torchish._tensor.tensor import Tensor
 from torchish.nn.modules.module import Module
 from torchish.nn.utils.stateless import _reparametrize_module

@@ -130,7 +130,7 @@ def _classes() -> Iterator[type]:
 @functools.cache
 def _special() -> dict[tuple[str, str], Any]:
     import torchish
-    from torchish._tensor.random import Generator
+    from torchish._tensor.generator import Generator
     from torchish.serialization import _rebuild
 
     found: dict[tuple[str, str], Any] = {("torch._utils", f.__name__): f for f in _rebuild.FUNCTIONS}

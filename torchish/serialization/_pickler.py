@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._tensor.generator import Generator
 from torchish._tensor.methods import _OWN, UntypedStorage, layout
 from torchish._tensor.methods import TypedStorage as _TypedStorage
-from torchish._tensor.random import Generator
 from torchish._tensor.size import Size, device
 from torchish._tensor.storage import Storage
 from torchish._tensor.tensor import Tensor

@@ -143,7 +143,7 @@ def create_selective_checkpoint_contexts(policy_fn_or_list: Any, allow_cache_ent
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
     """The devices, other than the CPU, of the tensors among the arguments, and the states of their random generators."""
-    from torchish._tensor.random import generator_for
+    from torchish._tensor.generator import generator_for
 
     found = [a for a in args if isinstance(a, torch.Tensor) and a.device.type not in ("cpu", "meta")]
     return [a.get_device() for a in found], [generator_for(a._aval.device).get_state() for a in found]
@@ -151,7 +151,7 @@ def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
 
 def set_device_states(devices: Iterable[int], states: Iterable[Any], *, device_type: str | None = None) -> None:
     """Give the random generators of devices the states that `get_device_states` found."""
-    from torchish._tensor.random import generator_for
+    from torchish._tensor.generator import generator_for
 
     kind = DefaultDeviceType.get_device_type() if device_type is None else device_type
     for i, state in zip(devices, states, strict=False):
@@ -168,7 +168,7 @@ class _State:
         self.devices: list[str] = []
         self.device_rng: list[Any] = []
         if preserve_rng_state and self.device_type is not None:
-            from torchish._tensor.random import generator_for
+            from torchish._tensor.generator import generator_for
 
             self.devices = sorted({str(a._aval.device) for a in args if isinstance(a, torch.Tensor) and a.device.type == self.device_type})
             self.device_rng = [generator_for(d).get_state() for d in self.devices]
@@ -179,7 +179,7 @@ class _State:
     @contextlib.contextmanager
     def again(self) -> Iterator[None]:
         """Inside the block everything is as it was."""
-        from torchish._tensor.random import generator_for
+        from torchish._tensor.generator import generator_for
 
         now = torch.get_rng_state() if self.rng is not None else None
         device_now = [generator_for(d).get_state() for d in self.devices]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from torchish._tensor.random import manual_seed
+from torchish._tensor.generator import manual_seed
 from torchish.data._utils.errors import ExceptionWrapper
 from torchish.data._utils.transport import CHECK_INTERVAL, Channel, Closed
 from torchish.engine import remote
