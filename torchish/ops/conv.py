@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -36,20 +38,27 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
 
 @convolution.backward
 def _(grad, input, weight, stride, padding, dilation, transposed, output_padding, groups, needs):
-    # Each gradient is the transpose of the lowering that is fastest for it; both are linear in what they transpose.
     x, w, g = widen(input), widen(weight), jnp.conj(widen(grad))
     pad = pairs(padding)
-
-    def conv(part):
-        if transposed:
-            return lambda x, w: lowering.conv_transpose(x, w, stride, pad, dilation, output_padding, groups, part)
-        return lambda x, w: lowering.conv(x, w, stride, pad, dilation, groups, part)
-
     gx = gw = gb = None
-    if needs[0]:
-        gx = jnp.conj(jax.vjp(lambda x: conv("input")(x, w), x)[1](g)[0])
-    if needs[1]:
-        gw = jnp.conj(jax.vjp(lambda w: conv("weight")(x, w), w)[1](g)[0])
+    if transposed and all(o < s for o, s in zip(output_padding, stride, strict=True)):
+        # The transpose of a convolution with the same weight: that convolution, and its gradient with x and g exchanged.
+        if needs[0]:
+            gx = jnp.conj(lowering.conv(g, w, stride, pad, dilation, groups))
+        if needs[1]:
+            gw = jnp.conj(lowering.weight_gradient(g, w, x, stride, pad, dilation, groups))
+    elif transposed:
+        run = partial(lowering.conv_transpose, stride=stride, padding=pad, dilation=dilation, output_padding=output_padding, groups=groups)
+        if needs[0]:
+            gx = jnp.conj(jax.vjp(lambda x: run(x, w), x)[1](g)[0])
+        if needs[1]:
+            gw = jnp.conj(jax.vjp(lambda w: run(x, w), w)[1](g)[0])
+    else:
+        # Each gradient is the transpose of the lowering that is fastest for it; both are linear in what they transpose.
+        if needs[0]:
+            gx = jnp.conj(jax.vjp(lambda x: lowering.conv(x, w, stride, pad, dilation, groups, "input"), x)[1](g)[0])
+        if needs[1]:
+            gw = jnp.conj(lowering.weight_gradient(x, w, g, stride, pad, dilation, groups))
     if len(needs) > 2 and needs[2]:
         gb = jnp.conj(g).sum((0, *range(2, g.ndim)))
     return gx, gw, gb
