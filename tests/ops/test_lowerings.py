@@ -1,0 +1,88 @@
+"""What large arrays on CPU are computed by: the lowerings chosen by measurement, against PyTorch."""
+
+import numpy as np
+import pytest
+import torch
+
+import torchish
+
+RANDOM = np.random.default_rng(0)
+MANY = 5000
+
+
+def values(*shape):
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+def check(function, *arrays, tolerance=1e-5):
+    """Values and gradients of `function(library, *tensors)` agree."""
+    ours = [torchish.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+    theirs = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+    got, expected = function(torchish, *ours), function(torch, *theirs)
+    pairs = [(got, expected)]
+    if expected.requires_grad:
+        weight = values(*expected.shape)
+        (got * torchish.tensor(weight)).sum().backward()
+        (expected * torch.tensor(weight)).sum().backward()
+        pairs += [(a.grad, b.grad) for a, b in zip(ours, theirs, strict=True) if b.grad is not None]
+    for a, b in pairs:
+        assert str(a.dtype) == str(b.dtype)
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), tolerance, tolerance)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan", "asin", "acos", "atan"])
+def test_elementary(name):
+    x = np.tanh(values(MANY)) * np.float32(0.99) if name in ("asin", "acos") else values(MANY) * 20
+    check(lambda t, a: getattr(t, name)(a), x, tolerance=2e-4 if name == "tan" else 3e-6)
+    special = np.concatenate([np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 2, 3e38, 1e7], np.float32), x])
+    with torch.no_grad():
+        expected = getattr(torch, name)(torch.tensor(special)).numpy()
+    got = getattr(torchish, name)(torchish.tensor(special)).numpy()
+    np.testing.assert_allclose(got, expected, 3e-6, 3e-7)
+    assert (np.signbit(got) == np.signbit(expected))[~np.isnan(expected)].all()
+
+
+@pytest.mark.parametrize("name", ["atan2", "fmod", "remainder", "floor_divide"])
+def test_elementary_of_two(name):
+    edges = np.array([0.0, -0.0, np.inf, -np.inf, 1, -1, 3e30, 2.5], np.float32)
+    a, b = (v.ravel() for v in np.meshgrid(edges, edges))
+    for x, y in ((np.concatenate([a, values(MANY)]), np.concatenate([b, values(MANY)])), (np.round(values(MANY) * 50), values(MANY) + 9)):
+        got = getattr(torchish, name)(torchish.tensor(x), torchish.tensor(y)).numpy()
+        np.testing.assert_allclose(got, getattr(torch, name)(torch.tensor(x), torch.tensor(y)).numpy(), 1e-6, 1e-7)
+    if name != "floor_divide":
+        check(lambda t, u, v: getattr(t, name)(u, v), values(MANY), np.abs(values(MANY)) + 1, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "cummax", "cummin", "logcumsumexp"])
+@pytest.mark.parametrize(("shape", "dim"), [((70, 70), 0), ((70, 70), 1), ((MANY,), 0), ((3, 900, 2), 1)])
+def test_scans(name, shape, dim):
+    x = 1 + values(*shape) / 100 if name == "cumprod" else values(*shape)
+
+    def run(t, a):
+        got = getattr(t, name)(a, dim)
+        return got[0] if name in ("cummax", "cummin") else got
+
+    check(run, x, tolerance=1e-3)
+    if name in ("cummax", "cummin"):
+        x.flat[70] = np.nan
+        expected = getattr(torch, name)(torch.tensor(x), dim)
+        got = getattr(torchish, name)(torchish.tensor(x), dim)
+        np.testing.assert_array_equal(got.indices.numpy(), expected.indices.numpy())
+        np.testing.assert_array_equal(got.values.numpy(), expected.values.numpy())
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("spatial", "groups", "c", "o", "stride", "dilation"), [
+    ((40,), 6, 6, 12, 1, 1), ((13, 12), 6, 6, 6, 2, 1), ((13, 12), 2, 6, 4, 1, 2), ((13, 12), 1, 3, 4, 2, 1), ((6, 5, 7), 1, 3, 4, 2, 1),
+])  # fmt: skip
+def test_convolutions(transposed, spatial, groups, c, o, stride, dilation):
+    n = len(spatial)
+    weight = values(c, o // groups, *(3,) * n) if transposed else values(o, c // groups, *(3,) * n)
+
+    def run(t, x, w):
+        f = getattr(t.nn.functional, f"conv{'_transpose' if transposed else ''}{n}d")
+        if transposed:
+            return f(x, w, None, stride, 1, stride - 1, groups, dilation)
+        return f(x, w, None, stride, 1, dilation, groups)
+
+    check(run, values(3, c, *spatial), weight, tolerance=1e-3)
