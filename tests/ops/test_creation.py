@@ -389,3 +389,13 @@ def test_sequences_to_the_last_bit(dtype: str) -> None:
             want = getattr(torch, name)(*args, dtype=getattr(torch, dtype)).double().numpy()
             got = getattr(torchish, name)(*args, dtype=getattr(torchish, dtype)).double().numpy()
             assert np.array_equal(want, got), (name, args)
+
+
+def test_dlpack_shares_memory():
+    """A capsule, NumPy, PyTorch and both tensors see each other's writes."""
+    t = torchish.arange(4)
+    same, capsule = torchish.from_dlpack(t), torchish.from_dlpack(torchish.utils.dlpack.to_dlpack(t))
+    array, theirs = np.from_dlpack(t), torch.from_dlpack(t)
+    same[0], capsule[1], array[2], theirs[3] = 10, 11, 12, 13
+    for x in (t, same, capsule, array, theirs):
+        assert x.tolist() == [10, 11, 12, 13]

@@ -327,3 +327,14 @@ def test_jax_sees_the_conventions():
     x = torch.tensor([0.0, 1.0, -1.0], requires_grad=True)
     (x.abs() + x.relu() + x.clamp(0, 1)).sum().backward()
     np.testing.assert_array_equal(jax.grad(f)(jax.numpy.asarray([0.0, 1.0, -1.0])), x.grad.numpy())
+
+
+@pytest.mark.parametrize("call", ["allclose(a, b)", "isclose(a, b)", "lerp(a, b, 0.5)", "addcmul(a, b, b)", "dist(a, b)"])
+def test_shapes_that_do_not_broadcast(call):
+    """The error is PyTorch's, also where XLA is the one that notices."""
+    texts = []
+    for lib in (torch, torchish):
+        with pytest.raises(RuntimeError) as error:
+            eval(f"lib.{call}", {"lib": lib, "a": lib.ones(2, 3, 4), "b": lib.ones(5)})
+        texts.append(str(error.value))
+    assert texts[0] == texts[1]

@@ -228,7 +228,7 @@ def _dlpack(self: Tensor, *, stream=None, max_version=None, dl_device=None, copy
     if self._needs():
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if self._aval.device == CPU and self._aval.torch_dtype.name in np.sctypeDict:
-        return self.numpy().__dlpack__()
+        return self.numpy().__dlpack__(max_version=max_version, copy=copy)
     return self.jax().__dlpack__()
 
 
@@ -281,7 +281,7 @@ class _Capsule:
 @plain("to_dlpack", "utils.dlpack.to_dlpack")
 def to_dlpack(tensor: Tensor):
     """A DLPack capsule of a tensor's memory."""
-    return tensor.__dlpack__()  # type: ignore[attr-defined]
+    return tensor.__dlpack__(max_version=(1, 0))  # type: ignore[attr-defined]  # whose memory may be written to
 
 
 # --- filled ------------------------------------------------------------------------------------------------

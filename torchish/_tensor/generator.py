@@ -17,7 +17,7 @@ from torchish.engine.expr import CPU, LOCAL
 class Generator:
     """A source of random numbers with a seed and a state; `device="cpu"` is PyTorch's mt19937 stream."""
 
-    __module__ = "torch"
+    __module__ = "torch._C"
 
     def __init__(self, device="cpu"):
         name = resolve(device)

@@ -121,10 +121,15 @@ class Spec:
         except Exception as error:
             # An operation's own complaint: what JAX adds about its hidden frames says nothing to the user.
             error.__notes__ = [n for n in getattr(error, "__notes__", ()) if "JAX" not in n]
-            raise error.with_traceback(None) from None
+            raise explain(error).with_traceback(None) from None
         if isinstance(out, (tuple, list)):
             return AvalTuple(tuple(aval(tuple(o.shape), o.dtype, device) for o in out), device)
         return aval(tuple(out.shape), out.dtype, device)
+
+
+def explain(error: Exception) -> Exception:
+    """An operation's error in PyTorch's words; `torchish.ops.declare`, which knows them, puts its own function here."""
+    return error
 
 
 class MixedDevices(RuntimeError):

@@ -11,7 +11,9 @@ function, unless `@add.backward` gives a rule.
 
 from __future__ import annotations
 
+import ast
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish.engine import expr
 from torchish.engine.expr import Aval, Spec
 from torchish.ops.schema import Schema, parse
 
@@ -257,6 +260,23 @@ def broadcast_shapes(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
             out.append(y if x == 1 else x)
         result = tuple(reversed(out))
     return result
+
+
+_JAX_BROADCASTING = re.compile(r"ncompatible shapes for broadcasting: (?:shapes=\[)?((?:\([\d, ]*\)(?:, )?){2,})")
+
+
+def _explain(error: Exception) -> Exception:
+    """JAX's complaint about shapes that do not broadcast, in PyTorch's words; any other error as it is."""
+    found = _JAX_BROADCASTING.search(str(error))
+    if found:
+        try:
+            broadcast_shapes(ast.literal_eval(f"[{found[1].rstrip(', ')}]"))
+        except RuntimeError as told:
+            return told
+    return error
+
+
+expr.explain = _explain
 
 
 def op(

@@ -1,0 +1,154 @@
+"""Run the examples of PyTorch's docstrings on PyTorch and on torchish, and compare what each prints.
+
+    python tests/doc_examples.py                    # all of them, some 800 docstrings
+    python tests/doc_examples.py 'nn.Conv|fft'      # those whose names match
+
+The examples are read from the PyTorch that is installed. Each docstring starts from the same seed; its statements
+run one by one, as at a prompt, and go on behind one that fails, which must fail in the same way on both sides. Texts are compared as
+in `compare_scripts`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib
+import inspect
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+MODULES = (
+    "torch", "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn", "nn.utils.parametrizations", "nn.utils.prune", "linalg",
+    "fft", "special", "signal.windows", "masked", "optim", "optim.lr_scheduler", "optim.swa_utils", "autograd", "autograd.functional",
+    "autograd.grad_mode", "func", "distributions", "utils.data", "Tensor",
+)  # fmt: skip
+SECONDS = 30  # for a statement
+
+# What prints something else, and why.
+EXEMPT = {
+    r"sparse|col_indices|crow_indices|to_dense|narrow_copy": "sparse layouts are left out",
+    r"quantize": "quantisation is left out",
+    r"functionalize": "torch.fx is left out",
+    r"empty|skip_init": "shows memory as it happens to be",
+    r"torch.Event|set_default_device": "is about CUDA",
+    r"torch.sort|torch.cholesky_inverse|linalg.(eigh|lstsq|solve_triangular|svdvals)|fft.hfft": "shows rounding, or the order of ties",
+    r"special.erfc|set_flush_denormal": "XLA flushes subnormal numbers",
+    r"torch.load|is_storage|set_default_dtype|thread_safe_generator|resolve_neg": "see docs/differences.md",
+    r"torch.vmap": "shows a function's repr",
+}  # fmt: skip
+
+
+def sources() -> dict[str, list[str]]:
+    """The statements of each docstring, by the name of what it documents."""
+    parser, found = doctest.DocTestParser(), {}
+    for module in MODULES:
+        space = importlib.import_module("torch") if module in ("torch", "Tensor") else importlib.import_module(f"torch.{module}")
+        space = space.Tensor if module == "Tensor" else space
+        for name in sorted(vars(space) if module != "Tensor" else dir(space)):
+            value: Any = getattr(space, name, None)
+            doc = getattr(value, "__doc__", None)
+            if name.startswith("_") or inspect.ismodule(value) or not isinstance(doc, str) or ">>>" not in doc:
+                continue
+            try:
+                examples = parser.get_examples(doc)
+            except ValueError:  # output that is not indented as it should be
+                lines = [line.strip() for line in doc.split("\n") if line.strip().startswith((">>> ", "... "))]
+                examples = parser.get_examples("\n".join(lines))
+            statements = [example.source for example in examples]
+            if statements and statements not in found.values():
+                found[f"{module}.{name}"] = statements
+    return found
+
+
+def exempt(name: str) -> str | None:
+    """Why an example is not compared; None when it is."""
+    return next((why for pattern, why in EXEMPT.items() if re.search(pattern, name)), None)
+
+
+def _alarm(*_: Any) -> None:
+    raise TimeoutError(f"took longer than {SECONDS} s")
+
+
+def run(torch: Any, statements: list[str]) -> list[str]:
+    """What each statement prints, or the error that it raises."""
+    import numpy as np
+
+    torch.manual_seed(0)
+    np.random.seed(0)
+    space = {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "optim": torch.optim, "np": np, "__name__": "example"}
+    printed = []
+    for source in statements:
+        out = io.StringIO()
+        signal.signal(signal.SIGALRM, _alarm)
+        signal.alarm(SECONDS)
+        try:
+            with contextlib.redirect_stdout(out):
+                exec(compile(source, "<example>", "single"), space)
+        except Exception as error:
+            out.write(f"{type(error).__name__}: {error}")
+        finally:
+            signal.alarm(0)
+        printed.append(out.getvalue().replace("torchish", "torch"))
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.set_grad_enabled(True)
+    torch.use_deterministic_algorithms(False)
+    torch.set_printoptions(profile="default")
+    return printed
+
+
+def outputs(library: str, examples: dict[str, list[str]]) -> dict[str, list[str]]:
+    """What the statements of each docstring print on a library, in one process of its own."""
+    start = [sys.executable, "-W", "ignore", *(["-m", "torchish"] if library == "torchish" else []), __file__, "--serve"]
+    environment = {**os.environ, "PYTHONPATH": ROOT}
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            start, input=json.dumps(examples), capture_output=True, text=True, cwd=folder, check=False, env=environment
+        )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def differing(examples: dict[str, list[str]]) -> dict[str, list[tuple[str, str, str]]]:
+    """For each docstring where the libraries differ: the statements, with what PyTorch and what torchish print."""
+    from compare_scripts import differences, normalise
+
+    theirs, ours = outputs("torch", examples), outputs("torchish", examples)
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for name, statements in examples.items():
+        for source, a, b in zip(statements, theirs[name], ours[name], strict=True):
+            if list(differences(normalise(a), normalise(b))):
+                found.setdefault(name, []).append((source, a, b))
+    return found
+
+
+def main() -> int:
+    """Compare the examples whose names match the argument; the exit status says whether they agree."""
+    if sys.argv[1:] == ["--serve"]:
+        import torch
+
+        print("\n" + json.dumps({name: run(torch, statements) for name, statements in json.load(sys.stdin).items()}))
+        return 0
+    pattern = sys.argv[1] if len(sys.argv) > 1 else ""
+    examples = {name: s for name, s in sources().items() if re.search(pattern, name) and not exempt(name)}
+    found = differing(examples)
+    for name, statements in found.items():
+        for source, a, b in statements:
+            print(f"== {name}\n{source}-- PyTorch\n{a}\n-- torchish\n{b}")
+    print(f"{len(examples) - len(found)} of {len(examples)} docstrings print the same")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
