@@ -1,7 +1,7 @@
 """A photograph is painted anew with the brush strokes and colours of another picture.
 
 As Gatys et al. (2016) do it: the photograph gets the painting's colours, and L-BFGS moves its pixels until the features of a
-convolutional network correlate as they do in the painting, the coarse ones staying where they are in the photograph. The
+convolutional network correlate as they do in the painting, the coarser ones staying where they are in the photograph. The
 network's filters are random; at several resolutions that is enough to describe a texture (Ustyuzhaninov et al., 2017). Without
 `--content` and `--style`, the photograph is scikit-learn's of a Chinese pagoda, and the painting is swirls of paint, made by the
 program. Writes a figure: content, style, the result and how it came.
@@ -118,7 +118,7 @@ def transfer(content, style, steps, style_weight, smoothness):
             optimizer.zero_grad()
             image = torch.sigmoid(unbounded)
             found = net(image)
-            in_content = sum((f - c).square().mean() / c.square().mean() for f, c in zip(found[2:], contents[2:], strict=True))
+            in_content = sum((f - c).square().mean() / c.square().mean() for f, c in zip(found[1:], contents[1:], strict=True))
             in_style = sum(((gram(f) - g) / size).square().mean() for f, g, size in zip(found, grams, sizes, strict=True))
             loss = in_content + style_weight * in_style + smoothness * roughness(image)
             loss.backward()
@@ -158,9 +158,9 @@ def main():
     parser.add_argument("--content", metavar="IMAGE", help="a file to paint anew (a square from its middle)")
     parser.add_argument("--style", metavar="IMAGE", help="a file to take the style from")
     parser.add_argument("--size", type=int, default=128, help="of the result, in pixels")
-    parser.add_argument("--steps", type=int, default=12, help="of 10 iterations of L-BFGS each")
-    parser.add_argument("--style-weight", type=float, default=2.0)
-    parser.add_argument("--smoothness", type=float, default=0.15)
+    parser.add_argument("--steps", type=int, default=8, help="of 10 iterations of L-BFGS each")
+    parser.add_argument("--style-weight", type=float, default=4.0)
+    parser.add_argument("--smoothness", type=float, default=0.3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="neural_style.png", help="where to write the figure")
     args = parser.parse_args()

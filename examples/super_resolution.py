@@ -153,7 +153,7 @@ def draw(net, sentences, curve, bicubic, path):
 
 def main():
     parser = argparse.ArgumentParser(description="Train a sub-pixel convolutional network to enlarge print three times.")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)

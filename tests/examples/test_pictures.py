@@ -40,7 +40,7 @@ EXAMPLES = {
     "neural_style": (
         "--steps 3 --size 64",
         rf"loss: {NUMBER} at first, {NUMBER} at last",
-        lambda first, last: last < 0.5 * first,
+        lambda first, last: last < 0.75 * first,
     ),
 }
 
