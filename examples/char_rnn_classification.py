@@ -62,12 +62,12 @@ def surnames_of(text):
     return surnames
 
 
-def split_data(seed):
+def split_data(seed, longest):
     """Pairs (language, surname) to learn from and to test on: of every language one in five is for the test."""
     rng = random.Random(seed)
     train, test = [], []
     for language, text in SURNAMES.items():
-        pairs = [(language, surname) for surname in surnames_of(text)]
+        pairs = [(language, surname) for surname in surnames_of(text) if len(surname) <= longest]
         rng.shuffle(pairs)
         held_out = len(pairs) // 5
         test += pairs[:held_out]
@@ -181,6 +181,7 @@ def main():
     parser = argparse.ArgumentParser(description="Tell the language of a surname, letter by letter.")
     parser.add_argument("--epochs", type=int, default=15, help="times that every surname is read")
     parser.add_argument("--hidden", type=int, default=64, help="size of the hidden state")
+    parser.add_argument("--longest", type=int, default=30, help="leave out surnames of more letters than this")
     parser.add_argument("--lr", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="char_rnn_classification.png", help="where to write the figure")
@@ -188,7 +189,7 @@ def main():
 
     torch.manual_seed(args.seed)
     languages = list(SURNAMES)
-    train_pairs, test_pairs = split_data(args.seed)
+    train_pairs, test_pairs = split_data(args.seed, args.longest)
     print(f"{len(train_pairs)} surnames to learn from, {len(test_pairs)} to test on")
 
     rnn = RNN(len(LETTERS), args.hidden, len(languages))

@@ -124,6 +124,7 @@ def main():
     parser = argparse.ArgumentParser(description="Learn to make up words of several kinds.")
     parser.add_argument("--epochs", type=int, default=14, help="times that every word is read")
     parser.add_argument("--hidden", type=int, default=96, help="size of the hidden state")
+    parser.add_argument("--longest", type=int, default=30, help="leave out words of more letters than this")
     parser.add_argument("--lr", type=float, default=0.003)
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--words", type=int, default=16, help="how many words of each kind to make up")
@@ -132,7 +133,7 @@ def main():
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
-    examples = [(kind, word) for kind, text in enumerate(WORDS.values()) for word in text.split()]
+    examples = [(kind, word) for kind, text in enumerate(WORDS.values()) for word in text.split() if len(word) <= args.longest]
     print(f"{len(examples)} words")
     model = Generator(len(WORDS), args.hidden)
     losses = train(model, examples, args.epochs, args.lr)
