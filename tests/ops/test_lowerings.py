@@ -86,3 +86,24 @@ def test_convolutions(transposed, spatial, groups, c, o, stride, dilation):
         return f(x, w, None, stride, 1, dilation, groups)
 
     check(run, values(3, c, *spatial), weight, tolerance=1e-3)
+
+
+@pytest.mark.parametrize("largest", [False, True])
+def test_topk_of_many(largest):
+    for x in (values(2, 6000), np.round(values(6000) * 2), RANDOM.permutation(8000).reshape(4000, 2)):
+        dim = 0 if x.ndim == 2 and x.shape[1] == 2 else -1
+        got = torchish.tensor(x).topk(40, dim, largest)
+        expected = torch.tensor(x).topk(40, dim, largest)
+        np.testing.assert_array_equal(got.values.numpy(), expected.values.numpy())
+        np.testing.assert_array_equal(np.take_along_axis(x, got.indices.numpy(), dim), expected.values.numpy())
+    check(lambda t, a: a.topk(30)[0], values(5000))
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_grid_sample(mode):
+    grid = np.tanh(values(2, 4, 3, 2)) * np.float32(1.2)
+    for padding in ("zeros", "border", "reflection"):
+        check(
+            lambda t, a, g, padding=padding: t.nn.functional.grid_sample(a, g, mode, padding, align_corners=False),
+            values(2, 3, 6, 5), grid, tolerance=1e-4,
+        )  # fmt: skip

@@ -174,16 +174,18 @@ def _lanczos(x):
      grad=lambda spec, flat: f"GridSampler{flat[0]._aval.ndim - 2}DBackward0")  # fmt: skip
 def grid_sampler(input, grid, mode, padding_mode, align_corners):
     """Values of (N, C, *spatial) at grid places (N, *out, dimensions) in [-1, 1], x first."""
-    x, g = widen(input), widen(grid)
-    spatial = x.shape[2:]
+    g = widen(grid)
+    spatial = input.shape[2:]
+    x = jnp.moveaxis(widen(input), 1, -1)  # all channels of a place are read at once
     n = len(spatial)
     places = [_unnormalize(g[..., n - 1 - i], spatial[i], align_corners) for i in range(n)]
     if mode == "bicubic":
-        return _sample_bicubic(x, places, padding_mode, align_corners).astype(input.dtype)
+        total = _sample_bicubic(x, places, padding_mode, align_corners)
+        return jnp.moveaxis(total, -1, 1).astype(input.dtype)
     places = [_folded(p, s, padding_mode, align_corners) for p, s in zip(places, spatial, strict=True)]
     if mode == "nearest":
         index = [jnp.round(lax.stop_gradient(p)).astype(np.int64) for p in places]
-        return _fetch(x, index).astype(input.dtype)
+        return jnp.moveaxis(_fetch(x, index), -1, 1).astype(input.dtype)
     low = [jnp.floor(lax.stop_gradient(p)) for p in places]
     total: Any = 0
     for corner in np.ndindex(*(2,) * n):
@@ -192,8 +194,8 @@ def grid_sampler(input, grid, mode, padding_mode, align_corners):
         for p, f, c in zip(places, low, corner, strict=True):
             weight = weight * ((p - f) if c else (f + 1 - p))
             index.append((f + c).astype(np.int64))
-        total = total + _fetch(x, index) * weight[:, None]
-    return total.astype(input.dtype)
+        total = total + _fetch(x, index) * weight[..., None]
+    return jnp.moveaxis(total, -1, 1).astype(input.dtype)
 
 
 def _unnormalize(p, size, align_corners):
@@ -231,17 +233,15 @@ def _folded(p, size, padding_mode, align_corners):
 
 
 def _fetch(x, index):
-    """Elements of (N, C, *spatial) at integer places (N, *out) per dimension; 0 outside."""
-    spatial = x.shape[2:]
+    """Elements of (N, *spatial, C) at integer places (N, *out) per dimension: (N, *out, C), 0 outside."""
+    spatial = x.shape[1:-1]
     inside: Any = True
-    flat: Any = 0
+    flat: Any = jnp.arange(x.shape[0]).reshape((-1,) + (1,) * len(spatial))
     for i, size in zip(index, spatial, strict=True):
         inside = inside & (i >= 0) & (i < size)
         flat = flat * size + jnp.clip(i, 0, size - 1)
-    n, c = x.shape[:2]
-    out = flat.shape[1:]
-    got = jnp.take_along_axis(x.reshape(n, c, -1), flat.reshape(n, 1, -1), 2).reshape((n, c, *out))
-    return jnp.where(inside[:, None], got, 0)
+    rows = x.reshape(-1, x.shape[-1])
+    return jnp.where(inside[..., None], rows.at[flat].get(mode="promise_in_bounds"), 0)
 
 
 def _sample_bicubic(x, places, padding_mode, align_corners):
@@ -251,9 +251,9 @@ def _sample_bicubic(x, places, padding_mode, align_corners):
     for ky in range(4):
         for kx in range(4):
             index = []
-            for f, k, size in zip(low, (ky, kx), x.shape[2:], strict=True):
+            for f, k, size in zip(low, (ky, kx), x.shape[1:-1], strict=True):
                 index.append(_folded(f + (k - 1), size, padding_mode, align_corners).astype(np.int64))
-            total = total + _fetch(x, index) * (weights[0][ky] * weights[1][kx])[:, None]
+            total = total + _fetch(x, index) * (weights[0][ky] * weights[1][kx])[..., None]
     return total
 
 
