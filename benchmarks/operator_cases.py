@@ -85,10 +85,13 @@ def cases(size: int) -> dict[str, Case]:
     # pointwise
     for name in ("exp", "log", "sqrt", "rsqrt", "log1p", "digamma", "lgamma"):
         add(name, lambda t, a, name=name: getattr(t, name)(a), p)
-    for name in ("tanh", "sigmoid", "sin", "erf", "abs", "square", "reciprocal", "floor", "sign", "expm1", "sinc", "atan", "isnan"):
+    for name in ("tanh", "sigmoid", "sin", "cos", "tan", "sinh", "erf", "abs", "square", "reciprocal", "floor", "sign", "expm1", "sinc",
+                 "atan", "isnan"):  # fmt: skip
         add(name, lambda t, a, name=name: getattr(t, name)(a), x)
     for name in ("gelu", "relu", "silu", "softplus", "elu", "leaky_relu", "hardtanh", "mish", "logsigmoid"):
         add(name, lambda t, a, name=name: getattr(t.nn.functional, name)(a), x)
+    add("asin", lambda t, a: a.asin(), inside(side, side))
+    add("acos", lambda t, a: a.acos(), inside(side, side))
     add("add", lambda t, a, b: a + b, x, y)
     add("mul", lambda t, a, b: a * b, x, y)
     add("div", lambda t, a, b: a / b, x, p)

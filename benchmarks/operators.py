@@ -1,10 +1,12 @@
 """Times of single operators, forward and with their gradients: PyTorch and torchish in turns.
 
-    python -m benchmarks.operators [--only REGEX] [--size 1000000] [--rounds 7] [--threads 2] [--out benchmarks/results]
+    python -m benchmarks.operators [--only REGEX] [--size 1000000] [--rounds 7] [--threads 2] [--clock wall] [--out benchmarks/results]
 
 Both libraries run in a process of their own and get the same tensors, of about `size` elements. They take turns, a round of some
 0.1 s each, so that a slow spell of the machine hits both; medians of the rounds are shown. Every value is forced, programs are
-warm. Writes `operators.md` and `operators.json`. With `--only`, the other rows of an earlier run in the same folder are kept.
+warm. `--clock processor` counts the processor's time instead, each process on one core, and shows the least of the rounds: for
+machines with other work to do. Writes `operators.md` and `operators.json`. With `--only`, the other rows of an earlier run in the
+same folder are kept.
 """
 
 from __future__ import annotations
@@ -68,8 +70,12 @@ def steps(torch: Any, name: str, size: int) -> dict[str, Callable[[], Any]]:
     return made
 
 
-def serve(library: str, size: int, threads: int) -> None:
+def serve(library: str, size: int, threads: int, clock: str) -> None:
     """Answer lines: "prepare NAME" with the parts there are, "PART COUNT" with seconds per call."""
+    now = time.process_time if clock == "processor" else time.perf_counter
+    if clock == "processor":
+        threads = 1
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch: Any
     if library == "torchish":
         import torchish as torch
@@ -92,18 +98,19 @@ def serve(library: str, size: int, threads: int) -> None:
             continue
         part, _, count = words.rpartition(" ")
         step = current[part]
-        start = time.perf_counter()
+        start = now()
         for _ in range(int(count)):
             step()
-        print(json.dumps((time.perf_counter() - start) / int(count)), flush=True)
+        print(json.dumps((now() - start) / int(count)), flush=True)
     print("{}", flush=True)
 
 
 # --- the measurement ---------------------------------------------------------------------------------------
 
 
-def measure(name: str, processes: dict[str, Process], rounds: int) -> dict[str, dict[str, float]]:
-    """part -> library -> median seconds."""
+def measure(name: str, processes: dict[str, Process], rounds: int, clock: str) -> dict[str, dict[str, float]]:
+    """part -> library -> seconds."""
+    typical = min if clock == "processor" else statistics.median
     parts = [p.ask(f"prepare {name}") for p in processes.values()]
     times: dict[str, dict[str, float]] = {}
     for part in PARTS:
@@ -113,7 +120,7 @@ def measure(name: str, processes: dict[str, Process], rounds: int) -> dict[str, 
             for _ in range(rounds):
                 for c, p in processes.items():
                     taken[c].append(p.ask(f"{part} {counts[c]}"))
-            times[part] = {c: statistics.median(v) for c, v in taken.items()}
+            times[part] = {c: typical(v) for c, v in taken.items()}
     return times
 
 
@@ -155,19 +162,21 @@ def markdown(results: dict[str, dict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(results: dict[str, dict], size: int, folder: Path) -> None:
+def write(results: dict[str, dict], size: int, clock: str, folder: Path) -> None:
     """Write operators.md and operators.json into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "operators.json").write_text(json.dumps({"machine": machine(), "size": size, "results": results}, indent=1) + "\n")
-    heading = f"Medians on {machine()}; tensors of about {size:,} elements, float32 unless it is said.\n\n"
+    measured = {"machine": machine(), "size": size, "clock": clock, "results": results}
+    (folder / "operators.json").write_text(json.dumps(measured, indent=1) + "\n")
+    what = "Processor time on one core, least of the rounds," if clock == "processor" else "Medians"
+    heading = f"{what} on {machine()}; tensors of about {size:,} elements, float32 unless it is said.\n\n"
     (folder / "operators.md").write_text(heading + markdown(results))
 
 
-def earlier(size: int, folder: Path) -> dict[str, dict]:
-    """The rows of an earlier run of the same size."""
+def earlier(size: int, clock: str, folder: Path) -> dict[str, dict]:
+    """The rows of an earlier run of the same kind."""
     path = folder / "operators.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
-    return kept["results"] if kept.get("size") == size else {}
+    return kept["results"] if (kept.get("size"), kept.get("clock")) == (size, clock) else {}
 
 
 def main() -> None:
@@ -177,27 +186,27 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1_000_000, help="elements of a tensor, about")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="PyTorch's threads")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder of the tables")
     parser.add_argument("--serve", choices=LIBRARIES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
-        serve(args.serve, args.size, args.threads)
+        serve(args.serve, args.size, args.threads, args.clock)
         return
     known = cases(args.size)
-    old = earlier(args.size, args.out) if args.only else {}
-    new: dict[str, dict] = {}
+    found = earlier(args.size, args.clock, args.out) if args.only else {}
+    results: dict[str, dict] = {}
     with tempfile.TemporaryDirectory() as folder:
-        command = ["benchmarks.operators", "--size", str(args.size), "--threads", str(args.threads), "--serve"]
+        command = ["benchmarks.operators", "--size", str(args.size), "--threads", str(args.threads), "--clock", args.clock, "--serve"]
         processes = {c: Process(c, [*command, c], Path(folder)) for c in LIBRARIES}
         for name in known:
             if re.search(args.only, name, re.IGNORECASE):
-                new[name] = measure(name, processes, args.rounds)
-                print(f"{name}: " + ", ".join(f"{part} {ratio(t):.2f}" for part, t in new[name].items()), flush=True)
+                found[name] = measure(name, processes, args.rounds, args.clock)
+                print(f"{name}: " + ", ".join(f"{part} {ratio(t):.2f}" for part, t in found[name].items()), flush=True)
+                results = {n: found[n] for n in known if n in found}
+                write(results, args.size, args.clock, args.out)
         for p in processes.values():
             p.finish()
-    merged = old | new
-    results = {name: merged[name] for name in known if name in merged}
-    write(results, args.size, args.out)
     print(f"{summary(results)}\nresults: {args.out}")
 
 

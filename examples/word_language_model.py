@@ -240,8 +240,13 @@ def draw(course, floor, sentences, name, path):
         column = 1
         for word, good in zip(words, agrees(words), strict=True):
             column -= word in (".", ",")
-            page.text(column, row + 0.5, word, family="monospace", fontsize=9.5, va="center", color="black" if good else "red")
+            if column + 1.15 * len(word) > 96:
+                word = "…"  # too long for the page
+            color = "black" if good else "red"
+            page.text(column, row + 0.5, word, family="monospace", fontsize=9.5, va="center", color=color, in_layout=False)
             column += 1.15 * len(word) + 1.15
+            if word == "…":
+                break
     figure.savefig(path, dpi=110)
 
 

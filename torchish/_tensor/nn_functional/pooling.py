@@ -31,7 +31,7 @@ def _ints(name: str, what: str, values, n: int, default: tuple | None = None) ->
 
 
 def _max(name, n, input, kernel_size, stride, padding, dilation, ceil_mode, indices):
-    tensor_arg(name, "input", 1, input)
+    tensor_arg(f"{name}_with_indices" if indices else name, "input", 1, input)
     k = _ints(name, "kernel_size", kernel_size, n)
     s = _ints(name, "stride", stride, n, k)
     p = _ints(name, "padding", padding, n)
