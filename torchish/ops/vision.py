@@ -180,8 +180,7 @@ def grid_sampler(input, grid, mode, padding_mode, align_corners):
     n = len(spatial)
     places = [_unnormalize(g[..., n - 1 - i], spatial[i], align_corners) for i in range(n)]
     if mode == "bicubic":
-        total = _sample_bicubic(x, places, padding_mode, align_corners)
-        return jnp.moveaxis(total, -1, 1).astype(input.dtype)
+        return jnp.moveaxis(_sample_bicubic(x, places, padding_mode, align_corners), -1, 1).astype(input.dtype)
     places = [_folded(p, s, padding_mode, align_corners) for p, s in zip(places, spatial, strict=True)]
     if mode == "nearest":
         index = [jnp.round(lax.stop_gradient(p)).astype(np.int64) for p in places]
