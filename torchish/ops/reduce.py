@@ -116,7 +116,13 @@ def _prod(input, axes, keepdim, dtype):
     if x.dtype == np.bool_:
         return jnp.all(x, axes, keepdims=keepdim)
     wide = widened(x)
+    if axes is None and x.size >= LONG and not keepdim:  # XLA multiplies rows side by side, but a whole array one after the other
+        padded = jnp.concatenate([wide.reshape(-1), jnp.ones(-x.size % ROW, wide.dtype)])
+        wide = jnp.prod(padded.reshape(-1, ROW), 1)
     return jnp.prod(wide, axes, keepdims=keepdim, dtype=wide.dtype).astype(x.dtype)
+
+
+LONG, ROW = 1 << 15, 512
 
 
 @op("prod(Tensor input, *, dtype? dtype=None)", grad="ProdBackward0", out=False)
