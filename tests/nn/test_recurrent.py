@@ -92,7 +92,7 @@ def test_packing_errors(lengths):
 def test_length_does_not_change_the_size_of_the_program():
     from torchish.ops.rnn import rnn
 
-    spec = rnn.spec(("T", "T", "N", 4, 0, "N", "N", "N"), ("GRU", True, False, False))
+    spec = rnn.spec(("T", "T", "N", 4, 0, "N"), ("GRU", True, False, False))
     import jax
 
     sizes = []

@@ -10,38 +10,36 @@ from torchish._tensor.dispatch import composite
 from torchish._tensor.random import dropout_factors
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.graph import GradFn, named
-from torchish.ops.rnn import rnn, state
+from torchish.ops.rnn import pack, rnn, state, unpack
 
 _STATE = state.spec(("T",), ())
+_PACK, _UNPACK = (o.spec(("T",) * 4, ()) for o in (pack, unpack))
 
 
 def _run(mode: str, input: Tensor, hx: Tensor, cx: Tensor | None, params: tuple, has_biases: bool, num_layers: int, dropout: float,
          train: bool, bidirectional: bool, batch_sizes: Tensor | None = None) -> tuple[Tensor, ...]:  # fmt: skip
+    where = None if batch_sizes is None else _packing(tuple(batch_sizes.tolist()), padded=True)
     per_direction = 4 if has_biases else 2
     directions = 2 if bidirectional else 1
     projections = mode == "LSTM" and len(params) == (per_direction + 1) * num_layers * directions
-    extra: tuple = ()
     kinds = ["T", "T", "N" if cx is None else "T", len(params)]
     width = hx._aval.shape[-1] * directions
     noise = []
     if train and dropout > 0:
         for _ in range(num_layers - 1):
             noise.append(_noise(hx, (*input._aval.shape[:-1], width), dropout))
-    kinds.append(len(noise))
-    if batch_sizes is None:
-        kinds += ["N", "N", "N"]
-    else:
-        extra = _packing(tuple(batch_sizes.tolist()))
-        kinds += ["T", "T", "T"]
+    kinds += [len(noise), "N" if where is None else "T"]
     spec = rnn.spec(tuple(kinds), (mode, has_biases, projections, bidirectional))
-    out = apply(spec, (input, hx, *(() if cx is None else (cx,)), *params, *noise, *extra))
-    if (mode != "LSTM" and not bidirectional) or out[0]._grad_fn is None:
-        if batch_sizes is not None:
-            _rename(out[0], "CatBackward0")
-        return out
-    if batch_sizes is not None:
-        _rename(out[0], "CatBackward0")
-    return out[0], *(apply(_STATE, (t,)) for t in out[1:])
+    state = (hx,) if cx is None else (hx, cx)
+    if where is None:
+        output, *states = apply(spec, (input, *state, *params, *noise))
+    else:  # in a padded form, which has the same shape for many batches
+        input, *noise = (apply(_UNPACK, (x, *where)) for x in (input, *noise))
+        padded, *states = apply(spec, (input, *state, *params, *noise, where[1]))
+        output = apply(_PACK, (padded, *where))
+    if (mode != "LSTM" and not bidirectional) or output._grad_fn is None:
+        return output, *states
+    return output, *(apply(_STATE, (t,)) for t in states)
 
 
 def _noise(like: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
@@ -58,11 +56,17 @@ def _rename(t: Tensor, name: str) -> None:
 _packings: dict[tuple, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
 
-def _packing(batch_sizes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the steps of packed data are in (time, batch), which of those exist, and the way back."""
-    made = _packings.get(batch_sizes)
+def _packing(batch_sizes: tuple[int, ...], padded: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the steps of packed data are in (time, batch), which of those exist, and the way back.
+
+    `padded`: with a few more times than there are, so that sequences of many lengths take the same shape.
+    """
+    made = _packings.get((batch_sizes, padded))
     if made is None:
         sizes = np.asarray(batch_sizes, np.int64)
+        if padded:
+            unit = max(4, 1 << (sizes.size.bit_length() - 3))
+            sizes = np.pad(sizes, (0, -sizes.size % unit))
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         columns = np.arange(batch_sizes[0])
         mask = columns[None, :] < sizes[:, None]
@@ -70,7 +74,7 @@ def _packing(batch_sizes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
         made = (place, mask, np.flatnonzero(mask))
         if len(_packings) > 256:
             _packings.clear()
-        _packings[batch_sizes] = made
+        _packings[batch_sizes, padded] = made
     return tuple(from_host(a) for a in made)  # type: ignore[return-value]
 
 

@@ -78,7 +78,7 @@ class Spec:
     n arrays. `stable` is a string that names the computation across processes, or None when there is none.
     """
 
-    __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo", "recipe")
+    __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo", "recipe", "alone")
 
     _count = 0
 
@@ -94,6 +94,7 @@ class Spec:
         self.infer_cache: dict[tuple, Aval | AvalTuple] = {}
         self.memo: dict = {}  # derived specs (vjp, jvp) by key
         self.recipe: tuple[Callable, tuple] | None = None  # of a derived spec: what another process makes it with
+        self.alone = False  # compiled as a program of its own, since it takes long and its neighbours' shapes vary
         Spec._count += 1
         self.uid = Spec._count
 

@@ -35,6 +35,7 @@ PARTS = 64  # at a time
 PATIENCE = 80
 # A step in two pieces takes some 50 us longer than as a whole: a loop of so many steps is worth the compilation.
 FEW_RUNS = 100
+ALWAYS = 1 << 60
 
 
 # The tokens of graphs that were compiled as wholes, latest last.
@@ -98,9 +99,13 @@ def _known_end(tokens: tuple[int, ...]) -> tuple[int, bool]:
 def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
     """The pieces of a graph that has never run.
 
-    None when it ends with nothing known, and is short or repeats itself over less than half of its length.
+    None when it ends with nothing known, and is short or repeats itself over less than half of its length. Nodes that are to be
+    compiled alone are pieces of their own.
     """
     n = len(nodes)
+    if any(e.spec.alone for e in nodes):
+        ends = {end for i, e in enumerate(nodes) if e.spec.alone for end in (i, i + 1)} | {n}
+        return Pieces(list(range(n)), sorted(ends - {0}), nodes, outputs, ALWAYS)
     tokens = _tokens(nodes)
     how = _repeated(nodes, outputs, tokens)
     if how is not None:

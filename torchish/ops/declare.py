@@ -57,6 +57,7 @@ class Op:
         self.layout: str = traits["layout"]
         self.source: str = traits["source"]
         self.indices: frozenset[str] = frozenset(traits["indices"])
+        self.alone: frozenset[str] = frozenset(traits["alone"])
         self.check: Callable | None = traits["check"]
         self.refine: Callable | None = None
         self.deprecated = False  # a signature that PyTorch still takes, but does not list in its error messages
@@ -129,6 +130,7 @@ class Op:
             if self.result == "body":
                 rule = None
         made = Spec(run, self.name, stable, self, statics, kinds, rule)
+        made.alone = any(k != "N" for name, k in flat_names(made) if name in self.alone)
         made.memo["default"] = default
         return made
 
@@ -295,6 +297,7 @@ def op(
     saves: Iterable[str] | dict[str, tuple[str, ...]] | None = None,
     layout: str | None = None,
     indices: Iterable[str] = (),
+    alone: Iterable[str] = (),
     check: Callable | None = None,
     raw: Iterable[str] = (),
     apart: Iterable[str] = (),
@@ -310,6 +313,7 @@ def op(
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
     memory order (default for promoting operations), "cat" and "stack" keep channels last.
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
+    `alone`: arguments with which it is compiled apart from its neighbours, whose shapes vary where its own do not.
     """
 
     def wrap(body: Callable) -> Op:
@@ -318,7 +322,7 @@ def op(
             schema, body, promote=promote, result=result, inplace=inplace, out=out, method=method, function=function,
             returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, saves=saves,
             layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__, indices=indices,
-            check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
+            alone=alone, check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
         )  # fmt: skip
         REGISTRY.setdefault(schema.name, []).append(o)
         for a in aliases:
@@ -449,6 +453,7 @@ def vjp_spec(
         stable = f"vjp({spec.stable};{needs};{given};{shapes})"
     made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds)), (), kinds)
     made.recipe = (vjp_spec, (spec, *key))
+    made.alone = spec.alone
     spec.memo[key] = made
     return made
 

@@ -69,23 +69,20 @@ def _grad_name(spec, flat) -> str:
 
 
 @op(
-    "_rnn(Tensor input, Tensor hx, Tensor? cx, Tensor[] params, Tensor[] noise, Tensor? place, Tensor? mask, Tensor? packed, *, "
+    "_rnn(Tensor input, Tensor hx, Tensor? cx, Tensor[] params, Tensor[] noise, Tensor? mask, *, "
     "str mode, bool has_biases, bool has_projections, bool bidirectional)",
-    out=False, method=False, function=False, grad=_grad_name, indices=("noise", "place", "mask", "packed"),
+    out=False, method=False, function=False, grad=_grad_name, indices=("noise", "mask"), alone=("mask",),
 )  # fmt: skip
-def rnn(input, hx, cx, params, noise, place, mask, packed, mode, has_biases, has_projections, bidirectional):
+def rnn(input, hx, cx, params, noise, mask, mode, has_biases, has_projections, bidirectional):
     """All layers of a recurrent network: input (time, batch, features), hx and cx (layers * directions, batch, hidden).
 
-    `noise` holds the dropout factors behind each layer but the last. For packed sequences the input is
-    (steps, features): `place` (time, batch) says where each step is, `mask` which steps exist, and `packed` (steps)
-    where they are in the padded form. Returns output, h_n and, for LSTM, c_n.
+    `noise` holds the dropout factors behind each layer but the last. `mask` (time, batch) says which steps exist, when
+    not all do. Returns output, h_n and, for LSTM, c_n.
     """
     dtype = input.dtype
     half = is_half(dtype)
     x, hx, cx = widen(input), widen(hx), widen(cx)
     layers = _weights([widen(p) for p in params], has_biases, has_projections)
-    if place is not None:
-        x = x[place]
     hs, cs = [], []
     directions = 2 if bidirectional else 1
     for i in range(len(layers) // directions):
@@ -100,12 +97,33 @@ def rnn(input, hx, cx, params, noise, place, mask, packed, mode, has_biases, has
         if half:
             x = widen(x.astype(dtype))
         if i < len(noise):
-            factor = widen(noise[i])
-            x = x * (factor if place is None else factor[place])
-    if packed is not None:
-        x = x.reshape(-1, x.shape[-1])[packed]
+            x = x * widen(noise[i])
     results = [x, jnp.stack(hs)] + ([jnp.stack(cs)] if mode == "LSTM" else [])
     return tuple(r.astype(dtype) for r in results)
+
+
+@op("_rnn_unpack(Tensor input, Tensor place, Tensor mask, Tensor packed)", out=False, method=False, function=False,
+    saves=("place", "mask", "packed"), indices=("place", "mask", "packed"))  # fmt: skip
+def unpack(input, place, mask, packed):
+    """Packed steps (steps, features) as (time, batch, features): `place` says where each is, `packed` the way back."""
+    return input[place]
+
+
+@unpack.backward
+def _(grad, place, mask, packed):
+    return pack.body(grad, place, mask, packed), None, None, None
+
+
+@op("_rnn_pack(Tensor input, Tensor place, Tensor mask, Tensor packed)", out=False, method=False, function=False,
+    saves=("place", "mask", "packed"), indices=("place", "mask", "packed"), grad="CatBackward0")  # fmt: skip
+def pack(input, place, mask, packed):
+    """The steps of (time, batch, features) that exist, packed: (steps, features)."""
+    return input.reshape(-1, input.shape[-1])[packed]
+
+
+@pack.backward
+def _(grad, place, mask, packed):
+    return jnp.where(mask[:, :, None], grad[place], 0), None, None, None
 
 
 @op("_rnn_state(Tensor input)", out=False, method=False, function=False, saves=(), grad="StackBackward0")
