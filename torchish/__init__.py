@@ -54,8 +54,8 @@ Tensor.__module__ = "torch"
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
 _LAZY = frozenset(
-    "_C _dynamo accelerator amp backends compiler cpu cuda distributed distributions fft func hub linalg masked mps nn optim overrides "
-    "profiler serialization signal special testing xpu".split()
+    "_C _dynamo accelerator amp backends compiler cpu cuda data distributed distributions fft flax func hub linalg masked mps nn optim "
+    "overrides profiler safetensors serialization signal special testing vision xpu".split()
 )
 _FROM = {
     "load": "serialization", "save": "serialization", "vmap": "func", "compile": "compiler", "Stream": "_streams", "Event": "_streams",

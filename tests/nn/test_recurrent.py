@@ -100,3 +100,25 @@ def test_length_does_not_change_the_size_of_the_program():
         args = [np.zeros(s, "f") for s in ((n, 2, 3), (1, 2, 4), (12, 3), (12, 4), (12,), (12,))]
         sizes.append(len(str(jax.make_jaxpr(spec.run)(*args)).splitlines()))
     assert sizes[0] == sizes[1]
+
+
+def test_batches_of_packed_sequences_share_the_layers_program():
+    """Lengths differ from batch to batch; the recurrent layers, forward and backward, are compiled once for all of them."""
+    from torchish.engine import program
+
+    layers = torchish.nn.LSTM(3, 4, 2, bidirectional=True)
+    build, compiled = program._build, []
+
+    def watching(key, nodes, *rest):
+        compiled.extend(e.spec.name for e in nodes)
+        return build(key, nodes, *rest)
+
+    program._build = watching
+    try:
+        for lengths in ([7, 5, 2], [8, 6, 1], [5, 5, 5], [6, 2, 2]):
+            packed = torchish.nn.utils.rnn.pack_padded_sequence(torchish.randn(max(lengths), 3, 3), torchish.tensor(lengths))
+            output, (h, _) = layers(packed)
+            (h.sum() + output.data.square().sum()).backward()
+    finally:
+        program._build = build
+    assert compiled.count("_rnn") == 1 and compiled.count("_rnn_backward") == 1

@@ -399,3 +399,11 @@ def test_dlpack_shares_memory():
     same[0], capsule[1], array[2], theirs[3] = 10, 11, 12, 13
     for x in (t, same, capsule, array, theirs):
         assert x.tolist() == [10, 11, 12, 13]
+
+
+@pytest.mark.parametrize("size", [3, 100_000])
+@pytest.mark.parametrize("value", [-0.0, complex(0.0, -0.0), 0.0, 0, False])
+def test_full_keeps_the_sign_of_zero(size, value):
+    ours, theirs = torchish.full((size,), value).numpy(), torch.full((size,), value).numpy()
+    assert ours.dtype == theirs.dtype and np.array_equal(np.signbit(ours.real), np.signbit(theirs.real))
+    assert np.array_equal(np.signbit(ours.imag), np.signbit(theirs.imag))

@@ -304,7 +304,8 @@ def filled(size, value, d: dt.dtype, where: str, requires_grad: bool = False, st
         t = Tensor._wrap(emit(spec, (value,)), strides)
     else:
         with np.errstate(all="ignore"):
-            array = np.full(size, value).astype(d.np) if value else np.zeros(size, d.np)
+            plain = value == 0 and not np.signbit([value.real, value.imag]).any()  # and no -0.0
+            array = np.zeros(size, d.np) if plain else np.full(size, value).astype(d.np)
         t = from_host(array, where)
         if strides is not None:
             t._strides = t._storage.strides = strides

@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from torchish._tensor import out_rules
 from torchish._tensor.apply import cast_expr
-from torchish._tensor.refusals import INFERENCE_INPLACE, REPEATED_PLACES, check_overlap
+from torchish._tensor.refusals import INFERENCE_INPLACE, check_overlap, refuse_repeats
 from torchish._tensor.size import device_of
-from torchish._tensor.storage import contiguous_strides
+from torchish._tensor.storage import contiguous_strides, empty_like_aval
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import aval, leaf
@@ -34,8 +36,7 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
     inputs = [t for x in flat for t in (x if isinstance(x, (tuple, list)) else (x,)) if isinstance(t, Tensor)]
     for o, r in zip(outs, got, strict=True):
         out_rules.check_dtype(name, r._aval.torch_dtype, o._aval.torch_dtype)
-        if o._strides is not None and any(s == 0 and n > 1 for s, n in zip(o.stride(), o._aval.shape, strict=True)):
-            raise RuntimeError(REPEATED_PLACES)
+        refuse_repeats(o)
         if name not in out_rules.OVERLAP:
             resized = None if o._aval.shape == r._aval.shape else r._aval.size
             for x in inputs:
@@ -72,8 +73,6 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
 
 def resize(t: Tensor, shape: tuple[int, ...]) -> None:
     """Give `t` a new shape over its memory (more memory when needed), as `resize_` does."""
-    from torchish._tensor.storage import empty_like_aval
-
     if tuple(shape) == t._aval.shape:
         return
     t._reshaped = True
@@ -83,11 +82,8 @@ def resize(t: Tensor, shape: tuple[int, ...]) -> None:
     memory = t._memory()
     keep = memory[t._offset : t._offset + n]
     if keep.size < n:
-        import numpy as np
-
         if st.buffer is not None:  # NumPy has it too
             raise RuntimeError("Trying to resize storage that is not resizable")
-
         full = np.zeros((n,), keep.dtype)
         full[: keep.size] = keep
         st.expr = leaf(full.reshape(shape), t._aval.device)

@@ -148,6 +148,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             return apply(_LINEAR_NO_BIAS, (input, weight))
         if bias._aval.dtype is a.dtype and bias._aval.shape == w.shape[:1]:
             return apply(_LINEAR, (input, weight, bias))
+    if not a.ndim or not w.ndim:
+        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {a.ndim}D and {w.ndim}D")
     turned = views.t(weight)
     if bias is None:
         return matmul(input, turned)

@@ -27,9 +27,13 @@ def check_inplace(t: Tensor, recording: bool, name: str) -> None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if t._inference and not STATE.inference:
         raise RuntimeError(INFERENCE_INPLACE)
-    if t._strides is not None and name not in OVERLAP_ALLOWED and any(
-        s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)
-    ):
+    if name not in OVERLAP_ALLOWED:
+        refuse_repeats(t)
+
+
+def refuse_repeats(t: Tensor) -> None:
+    """RuntimeError when a tensor shows one place of its memory several times, as an expanded one does."""
+    if t._strides is not None and t._aval.size and any(s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True)):
         raise RuntimeError(REPEATED_PLACES)
 
 

@@ -187,7 +187,7 @@ def unique_consecutive(input, return_inverse, return_counts, dim):
 def bincount(input, weights, minlength):
     """How often each non-negative integer occurs, or the sum of its weights."""
     a = input._aval
-    if a.category >= 2:
+    if a.category >= 2 or a.dtype == np.bool_:
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[a.torch_dtype]}'")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")

@@ -155,8 +155,8 @@ def _wrapped(f: Callable, shown: Callable | None = None) -> Callable:
     return call
 
 
-def _calls_answer(*args: Any, _answer: Any, **kwargs: Any) -> Any:
-    return _answer(*args, **kwargs)
+def _calls_answer(*args: Any, __torch_function_answer: Any, **kwargs: Any) -> Any:
+    return __torch_function_answer(*args, **kwargs)
 
 
 def _wrap_in_place(f: FunctionType) -> None:
@@ -168,7 +168,7 @@ def _wrap_in_place(f: FunctionType) -> None:
     answering = _wrapped(own, shown=f)
     # only code that names as many free variables as a function has can be put in
     f.__code__ = _calls_answer.__code__.replace(co_freevars=f.__code__.co_freevars, co_name=f.__name__)
-    f.__defaults__, f.__kwdefaults__ = None, {"_answer": answering}
+    f.__defaults__, f.__kwdefaults__ = None, {"__torch_function_answer": answering}
 
 
 def _property(p: property) -> property:

@@ -25,8 +25,7 @@ def broadcast_all(*values: Any) -> tuple:
         like = next((v for v in values if is_tensor_like(v)), None)
         options = {"dtype": torch.get_default_dtype()} if like is None else {"dtype": like.dtype, "device": like.device}
         values = tuple(torch.tensor(v, **options) if isinstance(v, Number) else v for v in values)
-    shape = torch.broadcast_shapes(*[v.shape for v in values])
-    return tuple(v if v.shape == shape else v.expand(shape) for v in values)
+    return tuple(torch.broadcast_tensors(*values))
 
 
 def standard_normal(shape: Sequence[int], like: Any) -> Any:

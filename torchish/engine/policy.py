@@ -17,7 +17,7 @@ Reads (`item`, `print`, …) run what they need. Beyond that:
 from __future__ import annotations
 
 from torchish.engine import expr
-from torchish.engine.expr import LOCAL, PENDING_LIMIT, WRITE_LIMIT, AvalTuple
+from torchish.engine.expr import LOCAL, PENDING_LIMIT, AvalTuple
 from torchish.engine.pieces import loose_end, repeats
 from torchish.engine.program import evaluate_all
 
@@ -69,4 +69,4 @@ class unlimited:
 
 expr.on_overflow = overflow
 
-__all__ = ["LIMIT", "WRITE_LIMIT", "after_backward", "before_training", "overflow", "unlimited"]
+__all__ = ["LIMIT", "after_backward", "before_backward", "before_training", "overflow", "unlimited"]

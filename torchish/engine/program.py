@@ -25,6 +25,9 @@ from torchish.engine import disk_cache, pieces
 from torchish.engine.devices import jax_device
 from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec
 
+# What is donated is a guess. Once for all: `catch_warnings` around each compilation would make Python repeat the user's own warnings.
+warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
+
 LOCK = threading.RLock()
 CACHE_SIZE = 1024
 
@@ -416,8 +419,7 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
     if call is not None:
         STATS.loaded += 1
     else:
-        with jax.enable_x64(True), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
+        with jax.enable_x64(True):
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
             call = compile_lowered(lowered, device, [spec.name for spec, _ in plan])
         STATS.compiled += 1

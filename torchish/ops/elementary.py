@@ -91,14 +91,15 @@ def _reduced(x: Any) -> tuple[Any, Any]:
     """The multiple of pi / 2 next to x, and what remains, in [-pi / 4, pi / 4]."""
     a = _wide(x)
     k = jnp.round(a * (2 / math.pi))
+    rest = a
     for part in _HALF_PI:
-        a = a - k * part
-    return k.astype(np.int32), a
+        rest = rest - k * part
+    return k.astype(np.int32), jnp.where(k == 0, a, rest)  # -0 - (-0) would be 0
 
 
 def _sin_cos(r: Any) -> tuple[Any, Any]:
     z = r * r
-    return r + r * z * _polynomial(_SIN, z), 1 + z * _polynomial(_COS, z)
+    return r * (1 + z * _polynomial(_SIN, z)), 1 + z * _polynomial(_COS, z)  # a product keeps the sign of -0
 
 
 def _sin(x: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import torchish as torch
+from torchish._tensor.autocast import NAMES
 from torchish._tensor.nn_functional._call import ap, ap_, into, require_float, scalar_type, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish.ops import activation as A
@@ -244,7 +245,7 @@ def sigmoid(input: Tensor) -> Tensor:
 def _softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel,
+        stacklevel=stacklevel + (name in NAMES),  # behind the look at autocast
     )
     return 0 if ndim in (0, 1, 3) else 1
 
