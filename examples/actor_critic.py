@@ -69,7 +69,7 @@ def train(model, world, args):
     scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=args.steps // args.rollout)
     ends, lengths = [], []
     state, length = world.reset(), 0
-    with tqdm(total=args.steps, desc="training", unit="step") as progress:
+    with tqdm(total=args.steps // args.rollout * args.rollout, desc="training", unit="step") as progress:
         for update in range(1, args.steps // args.rollout + 1):
             moments = []
             for _ in range(args.rollout):
