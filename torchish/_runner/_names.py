@@ -69,7 +69,8 @@ def missing_attribute(module: str, name: str) -> AttributeError:
     ...     raise missing_attribute(__name__, name)
     """
     theirs = pytorch_name(module)
-    ours = " (torchish does not have it)" if name in pytorch_names().get(theirs, ()) else ""
+    known = name in pytorch_names().get(theirs, ()) or f"{theirs}.{name}" in pytorch_names()
+    ours = " (torchish does not have it)" if known else ""
     # Without `name=`: Python puts in the name and the module itself, and then suggests similar names.
     return AttributeError(f"module {theirs!r} has no attribute {name!r}{ours}")
 

@@ -180,10 +180,10 @@ def positions_repeated(repeats: Tensor, *, output_size: int | None = None) -> Te
 
 @plain("broadcast_tensors")
 def broadcast_tensors(*tensors) -> tuple[Tensor, ...]:
-    """The tensors expanded to their common shape (views)."""
+    """The tensors expanded to their common shape: views, or the tensors themselves where they have it."""
     tensors = tensors_or_sequence(tensors)
     shape = broadcast_shapes([t._aval.shape for t in tensors])
-    return tuple(expand(t, shape) for t in tensors)
+    return tuple(t if t._aval.shape == shape else expand(t, shape) for t in tensors)
 
 
 @plain("broadcast_shapes")

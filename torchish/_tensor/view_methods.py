@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
+
 from torchish._tensor.apply import set_history
 from torchish._tensor.refusals import check_inplace
 from torchish._tensor.tensor import Tensor, readonly
@@ -40,12 +43,25 @@ def _transposed_property(name: str):
                 if made._grad_fn is not None:
                     made._grad_fn.__class__ = named("PermuteBackward0", GradFn)
                 return made
+            _warn_of_reversal(n > 0)
             return permute(self, tuple(reversed(range(n))))
         out = transpose(self, -2, -1)
         return conj(out) if name in ("H", "mH") else out
 
     get.__name__ = name
     return readonly(get)
+
+
+@functools.cache  # once in a process
+def _warn_of_reversal(dimensions: bool) -> None:
+    warnings.warn(
+        "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future "
+        "release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the "
+        "dimensions of a tensor."
+        if dimensions
+        else "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.",
+        stacklevel=3,
+    )
 
 
 for _n in ("T", "H", "mT", "mH"):

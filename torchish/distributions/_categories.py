@@ -172,7 +172,8 @@ class Multinomial(_OfCategories):
         return counts.scatter_add(-1, outcomes, torch.ones_like(outcomes)).type_as(self.probs)
 
     def log_prob(self, value: Any) -> Any:
-        logits, value = torch.broadcast_tensors(self.logits, self._checked(value))
+        value = self._checked(value)
+        logits, value = torch.broadcast_tensors(self.logits, value)
         logits = torch.where((value == 0) & (logits == -math.inf), 0.0, logits)
         return torch.lgamma(value.sum(-1) + 1) - torch.lgamma(value + 1).sum(-1) + (logits * value).sum(-1)
 

@@ -49,7 +49,8 @@ class Bernoulli(Odds, ExponentialFamily):
             return torch.bernoulli(self.probs.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Any) -> Any:
-        return -_broadcast_cross_entropy(self.logits, self._checked(value))
+        value = self._checked(value)  # before logits are made of probs, which an error's text would show
+        return -_broadcast_cross_entropy(self.logits, value)
 
     def entropy(self) -> Any:
         return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none")
@@ -299,7 +300,8 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
         return self.icdf(uniform_numbers(self._extended_shape(sample_shape), self.probs))
 
     def log_prob(self, value: Any) -> Any:
-        return self._cont_bern_log_norm() - _broadcast_cross_entropy(self.logits, self._checked(value))
+        value = self._checked(value)
+        return self._cont_bern_log_norm() - _broadcast_cross_entropy(self.logits, value)
 
     def cdf(self, value: Any) -> Any:
         self._checked(value)

@@ -86,6 +86,10 @@ class Laplace(_LocationScale):
     """Density exp(-|x - loc| / scale) / (2 scale)."""
 
     @property
+    def variance(self) -> Any:
+        return 2 * self.scale.pow(2)
+
+    @property
     def stddev(self) -> Any:
         return math.sqrt(2) * self.scale
 

@@ -10,6 +10,7 @@ refers to it, which its reference count tells. The same count says when an input
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 import warnings
@@ -24,9 +25,6 @@ import numpy as np
 from torchish.engine import disk_cache, pieces
 from torchish.engine.devices import jax_device
 from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec
-
-# What is donated is a guess. Once for all: `catch_warnings` around each compilation would make Python repeat the user's own warnings.
-warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
 
 LOCK = threading.RLock()
 CACHE_SIZE = 1024
@@ -356,6 +354,12 @@ def run_pending() -> tuple[Run | None, bool]:
     return run, not keep
 
 
+@functools.cache
+def _expect_donations() -> None:
+    """What is donated is a guess. Once for all: `catch_warnings` around each compilation would make Python repeat the user's warnings."""
+    warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
+
+
 def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:
     """Trace the canonical graph, and compile it or load it from the disk cache."""
     position = {id(e): i for i, e in enumerate(nodes)}
@@ -419,6 +423,7 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
     if call is not None:
         STATS.loaded += 1
     else:
+        _expect_donations()
         with jax.enable_x64(True):
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
             call = compile_lowered(lowered, device, [spec.name for spec, _ in plan])
