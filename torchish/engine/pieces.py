@@ -27,8 +27,9 @@ REPEATS = 3  # a stretch counts from so many repetitions
 LONGEST = 1024  # nodes in a stretch
 SHORTEST = 9  # nodes that a repetition covers, all repeats together
 # Nodes; shorter stretches are run several at a time, since a run costs some 50 us. A character RNN runs as fast with 8 as with 32,
-# and compiles for half the time.
+# and compiles for half the time; a stretch of many repetitions, as loops of a thousand make, goes in larger ones.
 PIECE = 8
+LONG, LONG_PIECE = 512, 64
 LARGEST = 512  # nodes of a graph that knows no repetition: XLA's time to compile grows faster than a program
 PARTS = 64  # at a time
 # Compiling costs some 4 ms per node and a run of a piece some 50 us, so after 80 runs per node and piece the whole has paid.
@@ -202,7 +203,7 @@ def _cut(tokens: np.ndarray, low: int, high: int, ends: list[int]) -> int:
     start += low
     repeats = length // period
     covered = _cut(tokens, low, start, ends) + repeats * period
-    group = max(1, PIECE // period)
+    group = max(1, (PIECE if repeats * period < LONG else LONG_PIECE) // period)
     while repeats:
         while group > repeats:
             group //= 2  # what remains, in pieces that other lengths need too
