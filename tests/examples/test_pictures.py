@@ -1,6 +1,5 @@
 """The examples that end in a picture: in a short run, each learns something and draws it."""
 
-import ast
 import os
 import re
 import subprocess
@@ -67,10 +66,3 @@ def test_example_learns_and_draws(name: str, tmp_path: Path) -> None:
     top, bottom = np.array_split(pixels, 2)
     quarters = [quarter for half in (top, bottom) for quarter in np.array_split(half, 2, axis=1)]
     assert min(quarter.std() for quarter in quarters) > 10
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_example_is_plain_pytorch(name: str) -> None:
-    tree = ast.parse((ROOT / f"examples/{name}.py").read_text())
-    assert not any(isinstance(node, ast.Import) and any(a.name.startswith("torchish") for a in node.names) for node in ast.walk(tree))
-    assert not any(isinstance(node, ast.ImportFrom) and (node.module or "").startswith("torchish") for node in ast.walk(tree))

@@ -1,6 +1,5 @@
 """The examples of sequences, games and MNIST run, learn, and draw a picture."""
 
-import ast
 import os
 import re
 import struct
@@ -86,11 +85,3 @@ def test_example_learns_and_draws(name, tmp_path):
     assert picture.format == "PNG" and min(pixels.shape) >= 400
     assert 0.01 < (pixels < 250).mean() < 0.9  # neither blank nor all ink
     assert "figure: picture.png" in printed
-
-
-@pytest.mark.parametrize("name", sorted({name.split("-")[0] for name in RUNS} | {"cartpole"}))
-def test_example_is_plain_pytorch(name):
-    tree = ast.parse((EXAMPLES / f"{name}.py").read_text())
-    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert not any(module.split(".")[0] in ("torchish", "jax") for module in imported)

@@ -80,11 +80,28 @@ class LogisticNormal(_OfBase):
         super().__init__(base if base.batch_shape else base.expand([1]), StickBreakingTransform(), validate_args=validate_args)
 
 
-class HalfNormal(_OfBase):
-    """|x| of a normal variable of mean 0."""
+class _Half(_OfBase):
+    """|x| of a variable x with a scale that lies symmetrically around 0."""
 
     arg_constraints = {"scale": constraints.positive}
     support = constraints.nonnegative
+
+    @property
+    def mode(self) -> Any:
+        return torch.zeros_like(self.scale)
+
+    def cdf(self, value: Any) -> Any:
+        return 2 * self.base_dist.cdf(self._checked(value)) - 1
+
+    def icdf(self, prob: Any) -> Any:
+        return self.base_dist.icdf((prob + 1) / 2)
+
+    def entropy(self) -> Any:
+        return self.base_dist.entropy() - math.log(2)
+
+
+class HalfNormal(_Half):
+    """|x| of a normal variable of mean 0."""
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
         super().__init__(Normal(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
@@ -94,10 +111,6 @@ class HalfNormal(_OfBase):
         return self.scale * math.sqrt(2 / math.pi)
 
     @property
-    def mode(self) -> Any:
-        return torch.zeros_like(self.scale)
-
-    @property
     def variance(self) -> Any:
         return self.scale.square() * (1 - 2 / math.pi)
 
@@ -105,21 +118,9 @@ class HalfNormal(_OfBase):
         self._checked(value)
         return torch.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
 
-    def cdf(self, value: Any) -> Any:
-        return 2 * self.base_dist.cdf(self._checked(value)) - 1
 
-    def icdf(self, prob: Any) -> Any:
-        return self.base_dist.icdf((prob + 1) / 2)
-
-    def entropy(self) -> Any:
-        return self.base_dist.entropy() - math.log(2)
-
-
-class HalfCauchy(_OfBase):
+class HalfCauchy(_Half):
     """|x| of a Cauchy variable at 0."""
-
-    arg_constraints = {"scale": constraints.positive}
-    support = constraints.nonnegative
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
         super().__init__(Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
@@ -129,25 +130,12 @@ class HalfCauchy(_OfBase):
         return torch.full(self._extended_shape(), math.inf, dtype=self.scale.dtype, device=self.scale.device)
 
     @property
-    def mode(self) -> Any:
-        return torch.zeros_like(self.scale)
-
-    @property
     def variance(self) -> Any:
         return self.base_dist.variance
 
     def log_prob(self, value: Any) -> Any:
         value = self._checked(torch.as_tensor(value, dtype=self.scale.dtype, device=self.scale.device))
         return torch.where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
-
-    def cdf(self, value: Any) -> Any:
-        return 2 * self.base_dist.cdf(self._checked(value)) - 1
-
-    def icdf(self, prob: Any) -> Any:
-        return self.base_dist.icdf((prob + 1) / 2)
-
-    def entropy(self) -> Any:
-        return self.base_dist.entropy() - math.log(2)
 
 
 class Gumbel(TransformedDistribution):

@@ -104,8 +104,9 @@ def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
     compiled alone are pieces of their own.
     """
     n = len(nodes)
-    if any(e.spec.alone for e in nodes):
-        ends = {end for i, e in enumerate(nodes) if e.spec.alone for end in (i, i + 1)} | {n}
+    alone = [i for i, e in enumerate(nodes) if e.spec.alone]
+    if alone:
+        ends = {n, *alone, *[i + 1 for i in alone]}
         return Pieces(list(range(n)), sorted(ends - {0}), nodes, outputs, ALWAYS)
     tokens = _tokens(nodes)
     how = _repeated(nodes, outputs, tokens)

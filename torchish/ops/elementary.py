@@ -152,7 +152,7 @@ def _short_quotient(x: Any, y: Any) -> Any:
 
 def _declared(slow: Callable, fast: Callable, *derivatives: Callable) -> Callable:
     """The function on arrays: `fast`, with its partial derivatives, where the module applies; otherwise `slow`."""
-    quick = partials(*derivatives)(fast)
+    quick = partials(*derivatives)(fast) if derivatives else fast
 
     @wraps(slow)
     def run(*args: Any) -> Any:
@@ -171,9 +171,7 @@ tan: Callable = _declared(jnp.tan, _guarded(_tan, jnp.tan, _few_turns), lambda x
 asin: Callable = _declared(jnp.arcsin, _asin, _over_root)
 acos: Callable = _declared(jnp.arccos, _acos, lambda x, result: -_over_root(x, result))
 atan: Callable = _declared(jnp.arctan, _atan, lambda x, result: 1 / (1 + x * x))
-atan2: Callable = _declared(
-    jnp.arctan2, _atan2, lambda y, x, result: x / (x * x + y * y), lambda y, x, result: -y / (x * x + y * y)
-)
+atan2: Callable = _declared(jnp.arctan2, _atan2)  # without derivatives: at the origin they are PyTorch's, not jnp's
 fmod: Callable = _declared(
     jnp.fmod, _guarded(_fmod, lax.rem, _short_quotient), lambda x, y, result: jnp.ones_like(x), lambda x, y, result: -jnp.trunc(x / y)
 )

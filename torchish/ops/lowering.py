@@ -93,9 +93,8 @@ def conv(x, w, stride, padding, dilation, groups, part="output"):
     if groups > 1 and _apart(x, w, groups):
         if _one_channel(w):
             return _taps(x, w, stride, padding, dilation, groups)
-        pairs = zip(jnp.split(x, groups, 1), jnp.split(w, groups, 0), strict=True)
-        return jnp.concatenate([conv(a, b, stride, padding, dilation, 1, part) for a, b in pairs], 1)
-    if len(stride) == 3 and groups == 1 and jax.default_backend() == "cpu" and 0 not in x.shape + w.shape:
+        return _by_group(lambda x, w: conv(x, w, stride, padding, dilation, 1, part), x, w, groups)
+    if len(stride) == 3 and groups == 1 and _some_on_cpu(x, w):
         return _planes(x, w, stride, padding, dilation, part)
     way = choose(x, w, stride, padding, dilation, groups, part)
     if isinstance(way, int):
@@ -119,10 +118,18 @@ def _one_channel(w) -> bool:
     return w.shape[1] == 1 and w[0, 0].size <= TAPS_MAX
 
 
+def _some_on_cpu(x, w) -> bool:
+    return jax.default_backend() == "cpu" and 0 not in x.shape + w.shape
+
+
 def _apart(x, w, groups: int) -> bool:
-    if jax.default_backend() != "cpu" or 0 in x.shape or 0 in w.shape:
-        return False
-    return _one_channel(w) or groups <= SPLIT_MAX_GROUPS
+    return _some_on_cpu(x, w) and (_one_channel(w) or groups <= SPLIT_MAX_GROUPS)
+
+
+def _by_group(one, x, w, groups: int):
+    """`one(x, w)` for the channels of each group."""
+    pairs = zip(jnp.split(x, groups, 1), jnp.split(w, groups, 0), strict=True)
+    return jnp.concatenate([one(a, b) for a, b in pairs], 1)
 
 
 def _shifted(x, kernel, sizes, stride, dilation) -> list:
@@ -212,9 +219,8 @@ def conv_transpose(x, w, stride, padding, dilation, output_padding, groups, part
     n = len(stride)
     c, o = w.shape[0], w.shape[1]
     kernel = w.shape[2:]
-    if groups > 1 and jax.default_backend() == "cpu" and groups <= SPLIT_MAX_GROUPS and 0 not in x.shape + w.shape:
-        split = zip(jnp.split(x, groups, 1), jnp.split(w, groups, 0), strict=True)
-        return jnp.concatenate([conv_transpose(a, b, stride, padding, dilation, output_padding, 1, part) for a, b in split], 1)
+    if 1 < groups <= SPLIT_MAX_GROUPS and _some_on_cpu(x, w):
+        return _by_group(lambda x, w: conv_transpose(x, w, stride, padding, dilation, output_padding, 1, part), x, w, groups)
     w = w.reshape((groups, c // groups, o) + kernel).swapaxes(1, 2).reshape((groups * o, c // groups) + kernel)
     w = jnp.flip(w, range(2, 2 + n))
     pad = [

@@ -124,8 +124,7 @@ def isin(elements, test_elements, assume_unique, invert):
     """Whether each element occurs in `test_elements`."""
     for x in (elements, test_elements):
         if x.dtype == bool or jnp.issubdtype(x.dtype, jnp.complexfloating):
-            name = {"bool": "Bool", "complex64": "ComplexFloat", "complex128": "ComplexDouble"}[x.dtype.name]
-            raise RuntimeError(f"Unsupported input type encountered for isin(): {name}")
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {type_name(x)}")
     common = _common(elements, test_elements)
     tests = test_elements.astype(common).reshape(-1)
     x = elements.astype(common)

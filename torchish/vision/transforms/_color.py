@@ -23,41 +23,33 @@ def _enhanced(img: Any, kind: str, factor: float) -> Any:
     return getattr(pil("ImageEnhance"), kind)(img).enhance(factor)
 
 
-def _checked(factor: float, name: str) -> None:
+def _adjusted(img: Any, what: str, factor: float, enhancer: str) -> Any:
+    """A tensor by `_tensor`'s function of this name, a picture by Pillow's enhancer."""
+    if not _is_tensor(img):
+        return _enhanced(img, enhancer, factor)
     if factor < 0:
-        raise ValueError(f"{name} ({factor}) is not non-negative.")
+        raise ValueError(f"{what}_factor ({factor}) is not non-negative.")
+    return getattr(_tensor, what)(img, factor)
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:
     """0 gives black, 1 the image, 2 twice as bright."""
-    if _is_tensor(img):
-        _checked(brightness_factor, "brightness_factor")
-        return _tensor.brightness(img, brightness_factor)
-    return _enhanced(img, "Brightness", brightness_factor)
+    return _adjusted(img, "brightness", brightness_factor, "Brightness")
 
 
 def adjust_contrast(img: Any, contrast_factor: float) -> Any:
     """0 gives a plain grey, 1 the image."""
-    if _is_tensor(img):
-        _checked(contrast_factor, "contrast_factor")
-        return _tensor.contrast(img, contrast_factor)
-    return _enhanced(img, "Contrast", contrast_factor)
+    return _adjusted(img, "contrast", contrast_factor, "Contrast")
 
 
 def adjust_saturation(img: Any, saturation_factor: float) -> Any:
     """0 gives shades of grey, 1 the image."""
-    if _is_tensor(img):
-        _checked(saturation_factor, "saturation_factor")
-        return _tensor.saturation(img, saturation_factor)
-    return _enhanced(img, "Color", saturation_factor)
+    return _adjusted(img, "saturation", saturation_factor, "Color")
 
 
 def adjust_sharpness(img: Any, sharpness_factor: float) -> Any:
     """0 gives a blurred image, 1 the image, 2 a sharper one."""
-    if _is_tensor(img):
-        _checked(sharpness_factor, "sharpness_factor")
-        return _tensor.sharpness(img, sharpness_factor)
-    return _enhanced(img, "Sharpness", sharpness_factor)
+    return _adjusted(img, "sharpness", sharpness_factor, "Sharpness")
 
 
 def adjust_hue(img: Any, hue_factor: float) -> Any:
