@@ -29,6 +29,7 @@ GOLDEN = [
     (T.AutoAugment(), "186.2382 0.0471"),
     (T.RandAugment(), "118.1417 0.0870"),
     (T.TrivialAugmentWide(), "127.7229 0.0425"),
+    (T.AugMix(all_ops=False), "121.7535 0.2889"),
     (T.Compose([T.Resize(12), T.ToTensor(), T.RandomErasing(1.0, value="random")]), "0.4365 -0.0095"),
 ]
 
@@ -56,6 +57,23 @@ def test_v2_leaves_labels_alone():
     image, label = t(IMAGE, 7)
     assert label == 7 and image.dtype == torch.float32
     assert repr(t).startswith("Compose(\n      ToImage()\n      ToDtype(scale=True)\n")
+
+
+def test_mixing_a_batch():
+    images, labels = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 8, 8), torch.arange(4)
+    torch.manual_seed(3)
+    mixed, shares = v2.MixUp(num_classes=5)(images, labels)
+    lam = shares[1, 1]
+    torch.testing.assert_close(shares, lam * torch.eye(4, 5) + (1 - lam) * torch.eye(4, 5).roll(1, 0))
+    torch.testing.assert_close(mixed, lam * images + (1 - lam) * images.roll(1, 0))
+    sample = v2.CutMix(num_classes=5)({"images": images, "labels": labels})
+    from_before = sample["images"][1] == 0  # the image before it is all 0
+    assert 0 < from_before.float().mean() < 1
+    torch.testing.assert_close(sample["labels"][1, 0], from_before.float().mean())
+    with pytest.raises(ValueError, match="num_classes must be passed"):
+        v2.MixUp()(images, labels)
+    with pytest.raises(ValueError, match="does not support PIL images"):
+        v2.CutMix(num_classes=5)(IMAGE, labels)
 
 
 def test_models_by_name():

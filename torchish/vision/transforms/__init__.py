@@ -10,7 +10,7 @@ import importlib
 
 from torchish._runner import missing_attribute
 from torchish.vision.transforms import autoaugment, functional, transforms
-from torchish.vision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
+from torchish.vision.transforms.autoaugment import AugMix, AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
 from torchish.vision.transforms.transforms import *  # noqa: F403
 from torchish.vision.transforms.transforms import __all__ as _classes
 
@@ -21,4 +21,4 @@ def __getattr__(name: str):
     raise missing_attribute(__name__, name)
 
 
-__all__ = ["AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide", "autoaugment", "functional", "transforms", *_classes]
+__all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide", "autoaugment", "functional", "transforms", *_classes]

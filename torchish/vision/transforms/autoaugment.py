@@ -1,4 +1,4 @@
-"""Policies of augmentation: AutoAugment, RandAugment, TrivialAugment."""
+"""Policies of augmentation: AutoAugment, RandAugment, TrivialAugment, AugMix."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _applied(img: Any, name: str, magnitude: float, interpolation: Interpolation
     return F.affine(img, 0.0, move, 1.0, [0.0, 0.0], interpolation, fill)
 
 
-def _space(bins: int, shear: float, moves: tuple[float, float], turn: float, color: float, bits: int) -> dict[str, tuple[Any, bool]]:
+def _space(bins: int, shear: float, moves: tuple[float, float], turn: float, color: float, bits: int, depth: int = 8) -> dict[str, tuple[Any, bool]]:
     """The magnitudes of each operation (None: it has none), and whether they are of either sign."""
 
     def upto(top: float) -> np.ndarray:
@@ -95,7 +95,7 @@ def _space(bins: int, shear: float, moves: tuple[float, float], turn: float, col
     space: dict[str, tuple[Any, bool]] = {"ShearX": (upto(shear), True), "ShearY": (upto(shear), True)}
     space |= {"TranslateX": (upto(moves[0]), True), "TranslateY": (upto(moves[1]), True), "Rotate": (upto(turn), True)}
     space |= {name: (upto(color), True) for name in ("Brightness", "Color", "Contrast", "Sharpness")}
-    posterize = 8 - np.rint(np.arange(bins, dtype=np.float32) / np.float32((bins - 1) / bits)).astype(int)
+    posterize = depth - np.rint(np.arange(bins, dtype=np.float32) / np.float32((bins - 1) / bits)).astype(int)
     space |= {"Posterize": (posterize, False), "Solarize": (torch.linspace(255.0, 0.0, bins).numpy(), False)}
     return space | {"AutoContrast": (None, False), "Equalize": (None, False)}
 
@@ -199,3 +199,65 @@ class TrivialAugmentWide(_Augment):
 
     def __repr__(self) -> str:
         return self._described("num_magnitude_bins")
+
+
+class AugMix(_Augment):
+    """A mixture of the image and of `mixture_width` chains of random operations on it (arXiv 1912.02781).
+
+    `severity` (1 to 10) bounds the operations' magnitudes; a chain has `chain_depth` operations, 1 to 3 where that is not positive;
+    `alpha` is the concentration of the weights; without `all_ops`, no operation that changes brightness, colour, contrast or sharpness.
+    """
+
+    def __init__(
+        self,
+        severity: int = 3,
+        mixture_width: int = 3,
+        chain_depth: int = -1,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: Any = InterpolationMode.BILINEAR,
+        fill: Any = None,
+    ):
+        super().__init__(interpolation, fill)
+        if not 1 <= severity <= _LEVELS:
+            raise ValueError(f"The severity must be between [1, {_LEVELS}]. Got {severity} instead.")
+        self.severity, self.mixture_width, self.chain_depth = severity, mixture_width, chain_depth
+        self.alpha, self.all_ops = alpha, all_ops
+
+    def _weights(self, n: int, images: int) -> Any:
+        return torch.distributions.Dirichlet(torch.tensor([float(self.alpha)] * n).expand(images, -1)).sample()
+
+    def _chain(self, images: Any, space: dict[str, tuple[Any, bool]], fill: Any) -> Any:
+        depth = self.chain_depth if self.chain_depth > 0 else _draw.integer(1, 4)
+        for _ in range(depth):
+            name = list(space)[_draw.integer(0, len(space))]
+            magnitudes, signed = space[name]
+            magnitude = 0.0 if magnitudes is None else float(magnitudes[_draw.integer(0, self.severity)])
+            if signed and _draw.integer(0, 2):
+                magnitude = -magnitude
+            images = _applied(images, name, magnitude, self.interpolation, fill)
+        return images
+
+    def forward(self, orig_img: Any) -> Any:
+        fill = self._fill(orig_img)
+        _, height, width = F.get_dimensions(orig_img)
+        img = orig_img if isinstance(orig_img, torch.Tensor) else F.pil_to_tensor(orig_img)
+        space = _space(_LEVELS, 0.3, (width / 3.0, height / 3.0), 30.0, 0.9, 4, 4)
+        colors = {name: space.pop(name) for name in _COLORS}
+        if self.all_ops:
+            space |= colors
+        batch = img.view([1] * max(4 - img.ndim, 0) + list(img.shape))
+        each = [len(batch)] + [1] * (batch.ndim - 1)
+        kept = self._weights(2, len(batch))
+        shares = self._weights(self.mixture_width, len(batch)) * kept[:, 1:]
+        mix = kept[:, 0].reshape(each) * batch
+        for i in range(self.mixture_width):
+            mix.add_(shares[:, i].reshape(each) * self._chain(batch, space, fill))
+        mix = mix.view(img.shape).to(img.dtype)
+        return mix if isinstance(orig_img, torch.Tensor) else F.to_pil_image(mix)
+
+    def __repr__(self) -> str:
+        return self._described("severity", "mixture_width", "chain_depth", "alpha", "all_ops")
+
+
+_LEVELS = 10

@@ -6,7 +6,6 @@ are transformed, the rest (labels) passes through.
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 import torchish as torch
@@ -19,53 +18,8 @@ from torchish.vision.transforms import functional as _F
 from torchish.vision.transforms import transforms as _v1
 from torchish.vision.transforms.autoaugment import AutoAugmentPolicy  # noqa: F401
 from torchish.vision.transforms.functional import InterpolationMode  # noqa: F401
-
-
-def _leaves(sample: Any) -> list[Any]:
-    if isinstance(sample, tuple | list):
-        return [leaf for x in sample for leaf in _leaves(x)]
-    if isinstance(sample, dict):
-        return [leaf for x in sample.values() for leaf in _leaves(x)]
-    return [sample]
-
-
-def _rebuilt(sample: Any, leaves: Any) -> Any:
-    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
-        return type(sample)(*[_rebuilt(x, leaves) for x in sample])
-    if isinstance(sample, tuple | list):
-        return type(sample)(_rebuilt(x, leaves) for x in sample)
-    if isinstance(sample, dict):
-        return type(sample)((k, _rebuilt(x, leaves)) for k, x in sample.items())
-    return next(leaves)
-
-
-class Transform(nn.Module):
-    """What is done to the images in a sample. Subclasses say what in `transform(image, params)`."""
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """What is drawn once for all images of a sample."""
-        return {}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        raise NotImplementedError
-
-    def forward(self, *inputs: Any) -> Any:
-        sample = inputs if len(inputs) > 1 else inputs[0]
-        leaves = _leaves(sample)
-        images = [i for i, x in enumerate(leaves) if is_pil(x)]
-        if not images:
-            images = [i for i, x in enumerate(leaves) if isinstance(x, torch.Tensor)][:1]
-        params = self.make_params([leaves[i] for i in images])
-        for i in images:
-            leaves[i] = self.transform(leaves[i], params)
-        return _rebuilt(sample, iter(leaves))
-
-    def extra_repr(self) -> str:
-        shown = (bool, int, float, str, tuple, list, enum.Enum)
-        own = [(k, v) for k, v in self.__dict__.items() if not k.startswith("_") and k != "training"]
-        return ", ".join(f"{k}={v}" for k, v in own if isinstance(v, shown))
-
-    __repr__ = nn.Module.__repr__
+from torchish.vision.transforms.v2._mixing import CutMix, MixUp  # noqa: F401
+from torchish.vision.transforms.v2._samples import Transform, leaves_of, rebuilt
 
 
 def _newer(cls: Any) -> Any:
@@ -83,7 +37,7 @@ for _name in _v1.__all__:
         _cls = getattr(_v1, _name)
         if issubclass(_cls, nn.Module):
             globals()[_name] = _newer(_cls)
-for _name in ("AutoAugment", "RandAugment", "TrivialAugmentWide"):
+for _name in ("AutoAugment", "RandAugment", "TrivialAugmentWide", "AugMix"):
     globals()[_name] = _newer(getattr(_autoaugment, _name))
 
 
@@ -92,8 +46,8 @@ class _OfArrays(Transform):
 
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
-        leaves = [self.transform(x, {}) for x in _leaves(sample)]
-        return _rebuilt(sample, iter(leaves))
+        leaves = [self.transform(x, {}) for x in leaves_of(sample)]
+        return rebuilt(sample, iter(leaves))
 
 
 def _is_array(x: Any) -> bool:
@@ -165,8 +119,8 @@ class Lambda(Transform):
 
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
-        leaves = [self.lambd(x) if isinstance(x, self.types) else x for x in _leaves(sample)]
-        return _rebuilt(sample, iter(leaves))
+        leaves = [self.lambd(x) if isinstance(x, self.types) else x for x in leaves_of(sample)]
+        return rebuilt(sample, iter(leaves))
 
 
 class Compose(Transform):
