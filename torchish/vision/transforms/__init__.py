@@ -21,4 +21,5 @@ def __getattr__(name: str):
     raise missing_attribute(__name__, name)
 
 
-__all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide", "autoaugment", "functional", "transforms", *_classes]
+__all__ = ["AugMix", "AutoAugment", "AutoAugmentPolicy", "RandAugment", "TrivialAugmentWide", *_classes]
+__all__ += ["autoaugment", "functional", "transforms"]

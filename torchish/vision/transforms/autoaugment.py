@@ -86,7 +86,9 @@ def _applied(img: Any, name: str, magnitude: float, interpolation: Interpolation
     return F.affine(img, 0.0, move, 1.0, [0.0, 0.0], interpolation, fill)
 
 
-def _space(bins: int, shear: float, moves: tuple[float, float], turn: float, color: float, bits: int, depth: int = 8) -> dict[str, tuple[Any, bool]]:
+def _space(
+    bins: int, shear: float, moves: tuple[float, float], turn: float, color: float, bits: int, depth: int = 8
+) -> dict[str, tuple[Any, bool]]:
     """The magnitudes of each operation (None: it has none), and whether they are of either sign."""
 
     def upto(top: float) -> np.ndarray:

@@ -49,8 +49,8 @@ class _Mix(Transform):
         first = next(i for i, x in enumerate(leaves) if isinstance(x, torch.Tensor) and x is not labels)
         self._check_images(leaves[first], len(labels))
         params = self.make_params([leaves[first]])
-        mixed = [self.transform(x, params) if i == first else self._mixed_labels(x, params) if x is labels else x for i, x in enumerate(leaves)]
-        return rebuilt(sample, iter(mixed))
+        leaves[first] = self.transform(leaves[first], params)
+        return rebuilt(sample, iter([self._mixed_labels(x, params) if x is labels else x for x in leaves]))
 
     def _check_labels(self, labels: Any) -> None:
         if not isinstance(labels, torch.Tensor):
