@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from torchish._tensor import signatures
 from torchish.ops.schema import REQUIRED
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,7 +58,12 @@ def plain_type_name(x: Any) -> str:
 def _takes(o: Any, count: int, method: bool) -> bool:
     params = o.schema.params[1:] if method else o.schema.params
     least = sum(p.default is REQUIRED for p in params)
-    return least <= count and (count <= len(params) + o.has_out or any(p.varargs for p in params))
+    return least <= count and (count <= len(params) + (o.has_out and not method) or any(p.varargs for p in params))
+
+
+def _names(o: Any, method: bool) -> list[str]:
+    names = [p.name for p in o.schema.params]
+    return names[1:] if method else [*names, "out"] if o.has_out else names
 
 
 def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> TypeError:
@@ -76,7 +82,13 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
         others = [o for o in overloads if o not in of_numbers]
         overloads = [others[0], *of_numbers, *others[1:]]
     # PyTorch explains what is wrong with the one signature that takes this many arguments
-    plausible = overloads if len(overloads) == 1 else [o for o in overloads if _takes(o, len(args) + len(kwargs), method)]
+    shown = signatures.listed(name, method)
+    if shown is not None:
+        fitting = [line for line in shown if signatures.takes(line, len(args) + len(kwargs))]
+        plausible = [o for o in overloads if len(fitting) == 1 and _names(o, method) == signatures.names(fitting[0])]
+    else:
+        plausible = overloads if len(overloads) == 1 else [o for o in overloads if _takes(o, len(args) + len(kwargs), method)]
+        shown = [line for o in overloads for line in o.schema.displays(method, o.has_out)]
     if len(plausible) == 1 and not (plausible[0].schema.drawn and (kwargs or not args)):
         o = plausible[0]
         params = o.schema.params[1:] if method else o.schema.params
@@ -139,14 +151,41 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     twice = [k for k in kwargs if any(p.name == k for o in overloads for p in o.schema.params[first:][: len(args)])]
     if twice:
         return TypeError(f"{name}() got multiple values for argument '{twice[0]}'")
-    named = [f"{k}={plain_type_name(v)}" for k, v in kwargs.items()]
+    # PyTorch puts keywords into a hash table, which lists (when there are few) the last first
+    named = [f"{k}={plain_type_name(v)}" for k, v in reversed(kwargs.items())]
     given = ", ".join([*(plain_type_name(a) for a in args), *named])
     if named and not args:
         given += ", "  # as PyTorch prints keywords alone
-    shown = [line for o in overloads for line in o.schema.displays(method, o.has_out)]
+    text = f"{name}() received an invalid combination of arguments - got "
     if len(shown) == 1:
-        return TypeError(f"{name}() received an invalid combination of arguments - got ({given}), but expected {shown[0]}")
-    lines = "".join(f"\n * {line}" for line in shown)
-    return TypeError(
-        f"{name}() received an invalid combination of arguments - got ({given}), but expected one of:{lines}\n"
-    )
+        unknown, described = _mismatch(shown[0], args, kwargs)
+        if unknown:
+            return TypeError(f"{text}unrecognized keyword arguments: {', '.join(unknown)}")
+        return TypeError(f"{text}{described or f'({given})'}, but expected {shown[0]}")
+    lines = ""
+    for line in shown:
+        lines += f"\n * {line}"
+        unknown, described = _mismatch(line, args, kwargs)
+        if described:
+            reason = f"keywords were incorrect: {', '.join(unknown)}" if unknown else f"arguments have invalid types: {described}"
+            lines += f"\n      didn't match because some of the {reason}"
+    return TypeError(f"{text}({given}), but expected one of:{lines}\n")
+
+
+def _mismatch(line: str, args: tuple, kwargs: dict) -> tuple[list[str], str]:
+    """Keywords that are not in a signature, and the arguments' types with those marked that do not fit (empty unless the
+    numbers agree), by the rough reading of the signature's text that PyTorch makes: defaults and `*` count as arguments."""
+    if line == "no arguments":
+        return list(kwargs), ""
+    params = [p.rpartition(" ") for p in line[1:-1].split(", ")]
+    last = [name for _, _, name in params[max(len(params) - len(kwargs), 0) :]]
+    unknown = [k for k in kwargs if k not in last]
+    if len(params) != len(args) + len(kwargs) or unknown:
+        return unknown, "?" if len(params) == len(args) + len(kwargs) else ""
+    shown = []
+    for i, (kind, _, name) in enumerate(params):
+        x = args[i] if i < len(args) else kwargs[name]
+        text = f"{'' if i < len(args) else name + '='}{plain_type_name(x)}"
+        fits = type_name(x) in {"float": ("float", "int"), "int": ("int",)}.get(kind, (kind,))
+        shown.append(text if fits else f"!{text}!")
+    return unknown, f"({', '.join(shown)}{', ' if not args else ''})"

@@ -11,6 +11,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite
+from torchish._tensor.manipulate import pad
 from torchish._tensor.products import renamed
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED
@@ -365,7 +366,9 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
             f"{list(window._aval.shape)}"
         )
     w = _centered(window, win, n_fft, x)
-    x = call(f.frames, x, n_fft, hop, padding, pad_mode)
+    if padding and pad_mode != "constant":
+        x, padding = pad(x, (padding, padding), pad_mode), 0
+    x = call(f.frames, x, n_fft, hop, padding)
     if w is not None:
         x = x * w
     if x._aval.category == 3:

@@ -291,7 +291,8 @@ def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: floa
             "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
             "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
         )
-    return apply(ops.pad_edges.spec(("T",), (tuple(pad), mode)), (input,))
+    op = ops.pad_around if mode == "circular" else ops.pad_edges
+    return apply(op.spec(("T",), (tuple(pad), mode)), (input,))
 
 
 # --- positions -----------------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ def _zero_gradient(out: Tensor, of: Tensor | tuple[Tensor, ...], name: str) -> T
     return out
 
 
-@op("_no_gradient(Tensor[] inputs)", method=False, function=False, out=False, saves=())
+@op("_no_gradient(Tensor[] inputs)", method=False, function=False, out=False, saves=(), flat=("inputs",))
 def no_gradient(inputs):
     return jax.lax.stop_gradient(jnp.broadcast_arrays(*inputs)[0])
 

@@ -43,7 +43,10 @@ def _declare_quantile(name: str) -> None:
                 raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
         elif not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
-        return call(sorting.QUANTILES[name], input, q, dim, keepdim, interpolation=interpolation)
+        moving = isinstance(q, Tensor) and q._needs() and interpolation == "linear"  # a gradient goes to the probability
+        if isinstance(q, Tensor) and not moving:
+            q = q.detach()
+        return call(sorting.QUANTILES[name, moving], input, q, dim, keepdim, interpolation=interpolation)
 
     quantile.__doc__ = f"The {name} of all elements or along a dimension at probabilities q in [0, 1]."
 

@@ -9,25 +9,33 @@ from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import TENSORS, GradFn, edge_positions
 from torchish.engine.expr import Expr, Spec, emit
 from torchish.engine.program import force
-from torchish.ops.declare import ARITH, op
+from torchish.ops.declare import ARITH, flat_names, op
 
 
 def _apply_recorded(spec: Spec, flat: tuple) -> tuple:
     got = apply(spec, flat)
-    return got if isinstance(got, tuple) else (got,)
+    made = got if isinstance(got, tuple) else (got,)
+    if True in spec.op.constant:
+        return tuple([Tensor._wrap(t._read()) if same else t for t, same in zip(made, spec.op.constant, strict=True)])
+    return made
 
 
 def _unpack_saved(fn: GradFn) -> tuple:
     """The saved inputs and results of a gradient function as tensors with their history."""
     mask = fn.saved_mask()
     edges = dict(zip(edge_positions(fn.spec), fn.edges, strict=True))
+    selects = getattr(fn.spec.op, "selects", ())
+    if callable(selects):
+        selects = selects(fn.spec.statics)
+    if selects:
+        edges = {i: e for i, e in edges.items() if flat_names(fn.spec)[i][0] not in selects}
     out: list = []
     it = iter(fn.saved or ())
     for i, saved in enumerate(mask):
         if saved:
             x = next(it)
             out.append(_with_edge(x, edges.get(i, (None, 0))) if isinstance(x, Expr) else x)
-    out.extend(_with_edge(x, (fn, k)) for k, x in enumerate(fn.results))
+    out.extend(_with_edge(x, (None, 0) if "result" in selects else (fn, k)) for k, x in enumerate(fn.results))
     return tuple(out)
 
 

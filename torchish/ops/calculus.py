@@ -160,6 +160,7 @@ def cumulative_trapezoid_dx(y, dx, dim):
     "_gradient(Tensor input, Number spacing, int dim, int edge_order)",
     method=False,
     function=False,
+    saves=(),
     grad="CatBackward0",
 )
 def uniform_gradient(input, spacing, dim, edge_order):
@@ -185,6 +186,7 @@ def uniform_gradient(input, spacing, dim, edge_order):
     "_gradient_at(Tensor input, Tensor points, int dim, int edge_order)",
     method=False,
     function=False,
+    saves={"points": ("input", "points"), "input": ("points",)},
     grad="CatBackward0",
 )
 def gradient_at(input, points, dim, edge_order):

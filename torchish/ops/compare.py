@@ -48,31 +48,32 @@ _maximum = partials(lambda x, y, r: _share(x < y, x == y), lambda x, y, r: _shar
 _minimum = partials(lambda x, y, r: _share(x > y, x == y), lambda x, y, r: _share(x < y, x == y))(jnp.minimum)
 
 
-@op("maximum(Tensor input, Tensor other)", promote=ARITH, check=_real_only("maximum"))
+@op("maximum(Tensor input, Tensor other)", promote=ARITH, selects=("input", "other"), check=_real_only("maximum"))
 def maximum(input, other):
     """The larger of two elements, nan if one is; equal ones share the gradient evenly."""
     return _maximum(input, other) if jnp.issubdtype(input.dtype, jnp.floating) else jnp.maximum(input, other)
 
 
-@op("minimum(Tensor input, Tensor other)", promote=ARITH, check=_real_only("minimum"))
+@op("minimum(Tensor input, Tensor other)", promote=ARITH, selects=("input", "other"), check=_real_only("minimum"))
 def minimum(input, other):
     """The smaller of two elements, nan if one is; equal ones share the gradient evenly."""
     return _minimum(input, other) if jnp.issubdtype(input.dtype, jnp.floating) else jnp.minimum(input, other)
 
 
-@op("fmax(Tensor input, Tensor other)", promote=ARITH, check=_real_only("fmax"))
+@op("fmax(Tensor input, Tensor other)", promote=ARITH, selects=("input", "other"), check=_real_only("fmax"))
 def fmax(input, other):
     """The larger of two elements, the number if one is nan; of equal ones `input` gets the gradient."""
     return jnp.where((input >= other) | (other != other), input, other)
 
 
-@op("fmin(Tensor input, Tensor other)", promote=ARITH, check=_real_only("fmin"))
+@op("fmin(Tensor input, Tensor other)", promote=ARITH, selects=("input", "other"), check=_real_only("fmin"))
 def fmin(input, other):
     """The smaller of two elements, the number if one is nan; of equal ones `input` gets the gradient."""
     return jnp.where((input <= other) | (other != other), input, other)
 
 
-@op("nextafter(Tensor input, Tensor other)", layout="pointwise", inplace=True, saves=("input", "other"))
+@op("nextafter(Tensor input, Tensor other)", layout="pointwise", inplace=True, flat=("other",), selects=("input", "other"),
+    saves=("input", "other"))  # fmt: skip
 def nextafter(input, other):
     """The next representable number from `input` towards `other`."""
     # computed in the operands' own dtype: its grid is what the question is about

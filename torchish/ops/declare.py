@@ -57,6 +57,8 @@ class Op:
         self.layout: str = traits["layout"]
         self.source: str = traits["source"]
         self.indices: frozenset[str] = frozenset(traits["indices"])
+        self.selects: Any = traits["selects"]
+        self.flat: frozenset[str] = frozenset(traits["flat"])
         self.alone: frozenset[str] = frozenset(traits["alone"])
         self.check: Callable | None = traits["check"]
         self.refine: Callable | None = None
@@ -87,7 +89,7 @@ class Op:
         """Set the gradient rule: a pure function of `grad` and any of the inputs, static arguments and `result`.
 
         It returns one gradient per tensor argument (a single one unpacked), None for none. What it names is saved;
-        `input_shape` is the shape of the first argument, whose values are then not kept.
+        `input_shape` is the shape of the first argument, whose values are then not kept; `shapes` has those of all.
         """
         self.rule = rule
         self.rule_params = tuple(inspect.signature(rule).parameters)
@@ -307,6 +309,8 @@ def op(
 
     `promote`: ARITH, FLOAT, COMPARE, PREDICATE or None (the function sees its inputs as they are; Python numbers
     are 0-d float64/int64/bool/complex128 arrays that it must cast). `result`: "same", "real" (complex gives
+    selects: Iterable[str] | Callable[[tuple], Iterable[str]] = (),
+    flat: Iterable[str] = (),
     real) or "body" (the function's own dtype and shape stand). `inplace`: derive `name_`. `out`: accept `out=`. `returns`: field
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
@@ -322,8 +326,11 @@ def op(
             schema, body, promote=promote, result=result, inplace=inplace, out=out, method=method, function=function,
             returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, saves=saves,
             layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__, indices=indices,
-            alone=alone, check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
+            selects=selects, flat=flat, alone=alone, check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
         )  # fmt: skip
+    `selects`: saved tensors that only say where the gradient goes, or which pieces of a function they are on: the gradient
+    has no gradient in them ("result" too; or a function of the static arguments that gives them).
+    `flat`: arguments whose gradient is zero everywhere, for real numbers.
         REGISTRY.setdefault(schema.name, []).append(o)
         for a in aliases:
             REGISTRY.setdefault(a, []).append(o)
@@ -390,12 +397,11 @@ class BackwardOp:
     rule = None
     rule_params = ()
     saves_result = False
-    differentiable = True
     layout = "contiguous"
     returns = ()
     promote = None
 
-    def __init__(self, base: Any, n_inputs: int):
+    def __init__(self, base: Any, n_inputs: int, constant: tuple[bool, ...]):
         self.base = base
         self.name = base.name + "_backward"
         self.dynamic = tuple(map(str, range(n_inputs)))
@@ -408,6 +414,8 @@ class BackwardOp:
         )
 
 
+        self.constant = constant  # for each gradient, whether it is the same everywhere
+        self.differentiable = False in constant
 def vjp_spec(
     spec: Spec, needs: tuple[bool, ...], given: tuple[bool, ...], inputs: tuple[Aval | type, ...], results: tuple[Aval, ...]
 ) -> Spec:
@@ -451,7 +459,12 @@ def vjp_spec(
     if spec.stable is not None:
         shapes = [None if isinstance(a, type) else (a.shape, a.dtype.name) for a in inputs + results]
         stable = f"vjp({spec.stable};{needs};{given};{shapes})"
-    made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds)), (), kinds)
+    flat = getattr(op_, "flat", ())
+    names = [name for name, _ in flat_names(spec)]
+    constant = tuple(
+        [n in flat and a.category != 3 for n, a, need in zip(names, inputs, needs, strict=True) if need]  # type: ignore[union-attr]
+    )
+    made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds), constant), (), kinds)
     made.recipe = (vjp_spec, (spec, *key))
     made.alone = spec.alone
     spec.memo[key] = made
@@ -492,9 +505,9 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
     """Run an operation's own gradient rule; reduce broadcast gradients and cast them to their inputs' dtypes."""
     op_ = spec.op
     if op_.promote is None:
-        args, compute = _regroup(primals, spec.kinds), None
+        args, compute, common = _regroup(primals, spec.kinds), None, dt.bool_
     else:
-        args, _ = promote(op_, tuple(primals), spec.kinds, spec.memo["default"])
+        args, common = promote(op_, tuple(primals), spec.kinds, spec.memo["default"])
         compute = next((a.dtype for a in args if hasattr(a, "dtype")), None)
 
     def cast(v):

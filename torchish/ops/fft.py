@@ -75,12 +75,11 @@ def pad(input, amounts):
 # --- short-time transforms ---------------------------------------------------------------------------------
 
 
-@op("_frames(Tensor input, int size, int hop, int padding, str mode)", grad="AsStridedBackward0", **_hidden)
-def frames(input, size, hop, padding, mode):
-    """Windows of `size` every `hop` samples of (batch, time), after padding both ends: (batch, count, size)."""
+@op("_frames(Tensor input, int size, int hop, int padding)", grad="AsStridedBackward0", **_hidden)
+def frames(input, size, hop, padding):
+    """Windows of `size` every `hop` samples of (batch, time), after padding both ends with zeros: (batch, count, size)."""
     if padding:
-        modes = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-        input = jnp.pad(input, ((0, 0), (padding, padding)), mode=modes[mode])
+        input = jnp.pad(input, ((0, 0), (padding, padding)))
     count = 1 + (input.shape[1] - size) // hop
     index = hop * jnp.arange(count)[:, None] + jnp.arange(size)[None, :]
     return input[:, index]

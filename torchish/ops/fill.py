@@ -21,6 +21,7 @@ def _filled(input, value):
     method=False,
     function=False,
     saves=(),
+    flat=("input",),
     grad=_fill_name(2),
     layout="pointwise",
 )
@@ -34,6 +35,7 @@ def fill_inplace(input, value):
     method=False,
     function=False,
     saves=(),
+    flat=("input",),
     grad=_fill_name(0),
     layout="pointwise",
 )
@@ -47,6 +49,7 @@ def fill(input, value):
     method=False,
     function=False,
     saves=(),
+    flat=("input",),
     grad="FillBackward3",
     layout="pointwise",
 )
@@ -55,6 +58,6 @@ def assign(input, value):
     return _filled(input, value)
 
 
-@op("_zero_(Tensor input)", out=False, method=False, function=False, saves=(), grad="ZeroBackward0", layout="pointwise")
+@op("_zero_(Tensor input)", out=False, method=False, function=False, saves=(), flat=("input",), grad="ZeroBackward0", layout="pointwise")
 def zero_inplace(input):
     return jnp.zeros_like(input)

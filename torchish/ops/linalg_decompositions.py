@@ -314,7 +314,7 @@ def lu(A, pivot):
 
 @op(
     "_lu_unpack(Tensor LU_data, Tensor LU_pivots, bool unpack_data=True, bool unpack_pivots=True)",
-    grad="LuUnpackBackward0", **_hidden,
+    grad="LuUnpackBackward0", saves=(), **_hidden,
 )  # fmt: skip
 def lu_unpack(LU_data, LU_pivots, unpack_data, unpack_pivots):
     """P, L and U from `linalg.lu_factor`'s results; what is not asked for is empty."""

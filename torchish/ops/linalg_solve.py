@@ -227,7 +227,7 @@ def _(grad, result, A, B, left):
 
 @op(
     "_solve_triangular(Tensor A, Tensor B, *, bool upper, bool left=True, bool unitriangular=False)",
-    grad="LinalgSolveTriangularBackward0", **_hidden,
+    saves={"A": ("A", "B"), "B": ("A",)}, grad="LinalgSolveTriangularBackward0", **_hidden,
 )  # fmt: skip
 def solve_triangular(A, B, upper, left, unitriangular):
     """The solution X of A X = B (X A = B) for triangular A."""
@@ -283,7 +283,7 @@ def check_solve_sizes(b, a, name: str) -> None:
 
 @op(
     "_linalg_lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False)",
-    saves=("LU", "pivots", "B"), grad="LinalgLuSolveBackward0", **_hidden,
+    saves={"LU": ("LU", "B"), "pivots": ("LU", "B"), "B": ("LU",)}, grad="LinalgLuSolveBackward0", **_hidden,
 )  # fmt: skip
 def lu_solve(LU, pivots, B, left, adjoint):
     """The solution X of A X = B (X A = B; with A^H when `adjoint`) from `linalg.lu_factor(A)`."""

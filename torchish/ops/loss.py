@@ -79,11 +79,11 @@ def nll_loss(input, target, weight, reduction, ignore_index):
 
 
 @nll_loss.backward
-def _(grad, input_shape, target, weight, reduction, ignore_index):
-    axis = 1 if len(input_shape) > 1 else 0
-    hit = _hits(input_shape, target, axis)
+def _(grad, input, target, weight, reduction, ignore_index):
+    axis = 1 if input.ndim > 1 else 0
+    hit = _hits(input.shape, target, axis)
     g = widen(grad)
-    factor, total = _nll_factor(input_shape, target, weight, reduction, ignore_index, axis, g.dtype)
+    factor, total = _nll_factor(input.shape, target, weight, reduction, ignore_index, axis, g.dtype)
     each = g * factor / total
     return jnp.where(hit, jnp.expand_dims(-each, axis), 0), None, None
 

@@ -158,13 +158,10 @@ _NP_MODES: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circula
 
 def _pad_name(spec, flat) -> str:
     pad, mode = spec.statics
-    if mode == "circular":
-        return "CopySlices"
     return f"{'Reflection' if mode == 'reflect' else 'Replication'}Pad{len(pad) // 2}DBackward0"
 
 
-@op("_pad_edges(Tensor input, int[] pad, str mode)", out=False, method=False, function=False, saves=(), grad=_pad_name)
-def pad_edges(input, pad, mode):
+def _pad_edges(input, pad, mode):
     """Padding whose values come from the tensor: reflected, repeated or wrapped around. Negative widths crop."""
     k = len(pad) // 2
     widths = [(0, 0)] * (input.ndim - k) + [(pad[2 * i], pad[2 * i + 1]) for i in reversed(range(k))]
@@ -192,6 +189,11 @@ def pad_edges(input, pad, mode):
     if any(p != (0, 0) for p in positive):
         input = jnp.pad(input, positive, mode=_NP_MODES[mode])
     return input if mode == "circular" else crop(input)
+
+
+_PAD: dict[str, Any] = dict(out=False, method=False, function=False)
+pad_edges = op("_pad_edges(Tensor input, int[] pad, str mode)", grad=_pad_name, **_PAD)(_pad_edges)
+pad_around = op("_pad_around(Tensor input, int[] pad, str mode='circular')", saves=(), grad="CopySlices", **_PAD)(_pad_edges)
 
 
 @op(

@@ -136,7 +136,7 @@ def _(grad, input, other):
 
 @op(
     "div(Tensor|Number input, Tensor|Number other, *, str? rounding_mode)",
-    promote=ARITH, inplace=True, saves=("other",), grad="DivBackward2", aliases=("divide",),
+    promote=ARITH, inplace=True, saves=("other",), flat=("input", "other"), grad="DivBackward2", aliases=("divide",),
 )  # fmt: skip
 def div_rounded(input, other, rounding_mode):
     """The quotient rounded to -inf ("floor") or to zero ("trunc"); RuntimeError for integers divided by zero."""
@@ -377,7 +377,7 @@ _real_abs = partials(lambda x, result: _sign(x))(jnp.abs)
 
 
 @op(
-    "sign(Tensor input)", promote=ARITH, inplace=True, saves=(),
+    "sign(Tensor input)", promote=ARITH, inplace=True, saves=(), flat=("input",),
     check=refuse_with(
         NotImplementedError(
             "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
@@ -390,7 +390,7 @@ def sign(input):
     return input if input.dtype == jnp.bool_ else _sign(input)
 
 
-@op("sgn(Tensor input)", promote=ARITH, inplace=True)
+@op("sgn(Tensor input)", promote=ARITH, inplace=True, flat=("input",))
 def sgn(input):
     """The sign; for complex numbers `input / abs(input)`, and 0 at 0."""
     if input.dtype == jnp.bool_:
@@ -418,7 +418,7 @@ def _copysign_body(input, other):
     return _copysign(input, other)
 
 
-_COPYSIGN: dict[str, Any] = dict(promote=FLOAT, inplace=True, check=refuse("copysign_cpu", COMPLEX))
+_COPYSIGN: dict[str, Any] = dict(promote=FLOAT, inplace=True, flat=("other",), check=refuse("copysign_cpu", COMPLEX))
 copysign = op("copysign(Tensor input, Tensor other)", **_COPYSIGN)(_copysign_body)
 copysign_number = op("copysign(Tensor input, Number other)", grad="CopysignBackward1", **_COPYSIGN)(_copysign_body)
 
@@ -468,7 +468,8 @@ def _clamp(input, min, max):
     return x if max is None else _at_most(x, max)
 
 
-_CLAMP: dict[str, Any] = dict(promote=ARITH, inplace=True, aliases=("clip",), check=_check_clamp)
+_BOUNDS = ("input", "min", "max")
+_CLAMP: dict[str, Any] = dict(promote=ARITH, inplace=True, aliases=("clip",), selects=_BOUNDS, check=_check_clamp)
 clamp = op("clamp(Tensor input, Tensor? min=None, Tensor? max=None)", **_CLAMP)(_clamp)
 clamp_number = op("clamp(Tensor input, Number? min=None, Number? max=None)", grad="ClampBackward1", **_CLAMP)(_clamp)
 
@@ -483,7 +484,7 @@ def _clamp_max(input, max):
     return _at_most(input, max)
 
 
-_ONE_SIDED: dict[str, Any] = dict(promote=ARITH, inplace=True, check=_NO_COMPLEX_CLAMP)
+_ONE_SIDED: dict[str, Any] = dict(promote=ARITH, inplace=True, selects=_BOUNDS, check=_NO_COMPLEX_CLAMP)
 clamp_min = op("clamp_min(Tensor input, Tensor min)", grad="ClampMinBackward1", **_ONE_SIDED)(_clamp_min)
 clamp_min_number = op("clamp_min(Tensor input, Number min)", **_ONE_SIDED)(_clamp_min)
 clamp_max = op("clamp_max(Tensor input, Tensor max)", grad="ClampMaxBackward1", **_ONE_SIDED)(_clamp_max)
@@ -503,6 +504,7 @@ def nan_to_num(input, nan, posinf, neginf):
     replacements = [
         jnp.asarray(default if v is None else v).astype(info.dtype)
         for v, default in ((nan, 0), (posinf, info.max), (neginf, info.min))
+    selects=("input",),
     ]
     if jnp.issubdtype(input.dtype, jnp.complexfloating):
         return lax.complex(_nan_to_num(jnp.real(input), *replacements), _nan_to_num(jnp.imag(input), *replacements))

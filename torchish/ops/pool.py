@@ -315,7 +315,7 @@ def scatter_positions(grad, position, shape):
     lead = grad.ndim - len(shape)
     rows = math.prod(grad.shape[:lead])
     cells = math.prod(shape)
-    flat = position.reshape(rows, -1) + (jnp.arange(rows) * cells)[:, None]
+    flat = position.reshape(rows, math.prod(position.shape[lead:])) + (jnp.arange(rows) * cells)[:, None]
     out = jnp.zeros((rows * cells,), grad.dtype).at[flat.reshape(-1)].add(grad.reshape(-1))
     return out.reshape(grad.shape[:lead] + tuple(shape))
 
@@ -323,8 +323,9 @@ def scatter_positions(grad, position, shape):
 def gather_positions(x, position, n):
     """The elements at positions in the last `n` dimensions, flattened."""
     lead = x.ndim - n
-    flat = x.reshape(x.shape[:lead] + (-1,))
-    return jnp.take_along_axis(flat, position.reshape(position.shape[:lead] + (-1,)), -1).reshape(position.shape)
+    flat = x.reshape(x.shape[:lead] + (math.prod(x.shape[lead:]),))
+    at = position.reshape(position.shape[:lead] + (math.prod(position.shape[lead:]),))
+    return jnp.take_along_axis(flat, at, -1).reshape(position.shape)
 
 
 # --- average -----------------------------------------------------------------------------------------------
@@ -333,7 +334,7 @@ def gather_positions(x, position, n):
 @op(
     "avg_pool_nd(Tensor input, int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, "
     "int? divisor_override)",
-    method=False, function=False, saves=(), grad=lambda spec, flat: f"AvgPool{len(spec.statics[0])}DBackward0",
+    method=False, function=False, grad=lambda spec, flat: f"AvgPool{len(spec.statics[0])}DBackward0",
 )  # fmt: skip
 def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """The mean of each window of the last dimensions."""
@@ -423,7 +424,7 @@ def _check_adaptive(name, n, input, output_size, colon):
 
 @op(
     "adaptive_avg_pool_nd(Tensor input, int[] output_size)",
-    method=False, function=False, saves=(), grad=lambda spec, flat: f"AdaptiveAvgPool{len(spec.statics[0])}DBackward0",
+    method=False, function=False, grad=lambda spec, flat: f"AdaptiveAvgPool{len(spec.statics[0])}DBackward0",
 )  # fmt: skip
 def adaptive_avg_pool(input, output_size):
     """The mean of each of `output_size` bins of the last dimensions."""

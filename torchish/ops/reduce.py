@@ -64,7 +64,7 @@ def sum_dim(input, dim, keepdim, dtype):
     return _sum(input, wrap_dims(dim, input.ndim), keepdim, dtype)
 
 
-@op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)")
+@op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", selects=("input",))
 def nansum(input, dim, keepdim, dtype):
     if is_complex(input):
         raise RuntimeError("nansum does not support complex inputs")
@@ -97,7 +97,7 @@ def mean_dim(input, dim, keepdim, dtype):
     return _mean(input, wrap_dims(dim, input.ndim), keepdim, dtype)
 
 
-@op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", grad="DivBackward0")
+@op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", selects=("input",), grad="DivBackward0")
 def nanmean(input, dim, keepdim, dtype):
     if not jnp.issubdtype(input.dtype, jnp.inexact):
         raise RuntimeError(
@@ -228,7 +228,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
     other = of_two.name
     best = jnp.argmax if largest else jnp.argmin
 
-    @op(f"{name}(Tensor input)", grad=f"{name.capitalize()}Backward1", out=False)
+    @op(f"{name}(Tensor input)", grad=f"{name.capitalize()}Backward1", out=False, selects=("input", "result"))
     def full(input):
         _refuse(input, f"{name}_all")
         axes = tuple(range(input.ndim))
@@ -246,6 +246,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
         f"{name}(Tensor input, int dim, bool keepdim=False)",
         returns="values indices",
         grad=f"{name.capitalize()}Backward0",
+        selects=("result",),
     )
     def dim_form(input, dim, keepdim):
         if is_complex(input):
@@ -276,7 +277,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
             return jnp.zeros((), np.int64)
         return best(input, dim, keepdims=keepdim).astype(np.int64)
 
-    @op(f"a{name}(Tensor input, int[] dim=(), bool keepdim=False)")
+    @op(f"a{name}(Tensor input, int[] dim=(), bool keepdim=False)", selects=("input", "result"))
     def a_form(input, dim, keepdim):
         _refuse(input, f"{name}_values_cpu")
         axes = wrap_dims(dim, input.ndim)
@@ -320,7 +321,7 @@ _declare_extremum("max", True)
 _declare_extremum("min", False)
 
 
-@op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False)", returns="min max")
+@op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False)", returns="min max", selects=("input",))
 def aminmax(input, dim, keepdim):
     """Both extrema, of all elements or along a dimension; nan when there is one."""
     _refuse(input, "aminmax_cpu")

@@ -20,19 +20,19 @@ def _unless_integer(f, x):
     return x if jnp.issubdtype(x.dtype, jnp.integer) else lax.stop_gradient(f(x))
 
 
-@op("floor(Tensor input)", promote=ARITH, inplace=True, saves=(), check=_whole("floor"))
+@op("floor(Tensor input)", promote=ARITH, inplace=True, saves=(), flat=("input",), check=_whole("floor"))
 def floor(input):
     """The largest whole number that is not above `input`."""
     return _unless_integer(jnp.floor, input)
 
 
-@op("ceil(Tensor input)", promote=ARITH, inplace=True, saves=(), check=_whole("ceil"))
+@op("ceil(Tensor input)", promote=ARITH, inplace=True, saves=(), flat=("input",), check=_whole("ceil"))
 def ceil(input):
     """The smallest whole number that is not below `input`."""
     return _unless_integer(jnp.ceil, input)
 
 
-@op("trunc(Tensor input)", promote=ARITH, inplace=True, saves=(), aliases=("fix",), check=_whole("trunc"))
+@op("trunc(Tensor input)", promote=ARITH, inplace=True, saves=(), flat=("input",), aliases=("fix",), check=_whole("trunc"))
 def trunc(input):
     """`input` without its fraction."""
     return _unless_integer(jnp.trunc, input)
@@ -44,14 +44,14 @@ def frac(input):
     return input - lax.stop_gradient(jnp.trunc(input))
 
 
-@op("round(Tensor input)", promote=ARITH, inplace=True, saves=(), check=refuse("round_vml_cpu", BOOL, COMPLEX))
+@op("round(Tensor input)", promote=ARITH, inplace=True, saves=(), flat=("input",), check=refuse("round_vml_cpu", BOOL, COMPLEX))
 def round(input):
     """The nearest whole number; halves go to the even one."""
     return _unless_integer(jnp.round, input)
 
 
 @op(
-    "round(Tensor input, *, int decimals=0)", promote=ARITH, inplace=True, saves=(), grad="RoundBackward1",
+    "round(Tensor input, *, int decimals=0)", promote=ARITH, inplace=True, saves=(), grad="RoundBackward1", flat=("input",),
     aliases=("special.round",), check=refuse("round_cpu", BOOL, INTEGER, COMPLEX),
 )  # fmt: skip
 def round_decimals(input, decimals):
@@ -65,7 +65,7 @@ def _scaled(x, scale, up):
     return jnp.round(x / scale) * scale if up else jnp.round(x * scale) / scale
 
 
-@op("frexp(Tensor input)", layout="pointwise", returns="mantissa exponent")
+@op("frexp(Tensor input)", layout="pointwise", returns="mantissa exponent", selects=("input",))
 def frexp(input):
     """Mantissa in [0.5, 1) and exponent of 2; RuntimeError for integers and complex numbers."""
     if not jnp.issubdtype(input.dtype, jnp.floating):

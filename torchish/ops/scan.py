@@ -51,12 +51,12 @@ def _extreme(input, dim, kind):
     return jnp.take_along_axis(input, at, d), at
 
 
-@op("cummax(Tensor input, int dim)", returns="values indices")
+@op("cummax(Tensor input, int dim)", returns="values indices", selects=("result",))
 def cummax(input, dim):
     return _extreme(input, dim, "max")
 
 
-@op("cummin(Tensor input, int dim)", returns="values indices")
+@op("cummin(Tensor input, int dim)", returns="values indices", selects=("result",))
 def cummin(input, dim):
     return _extreme(input, dim, "min")
 

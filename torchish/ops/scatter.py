@@ -27,10 +27,10 @@ def _values(src, index, dtype):
     return at_least_1d(src)[tuple(slice(n) for n in at_least_1d(index).shape)]
 
 
-def _padded(g, like, index):
-    """The gradient of the covered part of `src` as that of all of it."""
-    g, shape = at_least_1d(g), at_least_1d(like).shape
-    return jnp.pad(g, [(0, n - k) for n, k in zip(shape, g.shape, strict=True)]).reshape(like.shape)
+def _padded(g, shape, index):
+    """The gradient of the covered part of `src` as that of all of it, which has this shape."""
+    g = at_least_1d(g)
+    return jnp.pad(g, [(0, n - k) for n, k in zip(shape or (1,), g.shape, strict=True)]).reshape(shape)
 
 
 def _scatter_name(spec, flat) -> str:
@@ -63,11 +63,12 @@ def scatter(input, index, src, dim, reduce):
 
 
 @scatter.backward
-def _(grad, index, src, dim):
+def _(grad, index, shapes, dim):
     if not index.size:
         return grad, None, None
     g = _places(grad, index, dim).set(0, mode=IN_BOUNDS).reshape(grad.shape)
-    return g, None, None if src.ndim == 0 and index.ndim else _padded(gathered(grad, index, dim), src, index)
+    shape = shapes["src"]
+    return g, None, None if shape == () and index.ndim else _padded(gathered(grad, index, dim), shape, index)
 
 
 def _add(ref, values):
@@ -181,14 +182,13 @@ def _reduce_grads(places, pick, grad, input, values, result, reduce: str, includ
         return masked(grad / n), pick(grad / n)
     if reduce == "prod":
         zero = values == 0
-        ones = jnp.where(zero, jnp.ones_like(values), values)
         start = input if include_self else places(input).set(1, mode=IN_BOUNDS)
-        start_ones = jnp.where(start == 0, jnp.ones_like(start), start)
-        zeros = places(jnp.where(start == 0, 1, 0)).add(zero.astype(jnp.int64), mode=IN_BOUNDS)
+        zeros = places(jnp.zeros(start.shape, jnp.int64)).add(zero.astype(jnp.int64), mode=IN_BOUNDS)
+        only = zero & (pick(zeros) == 1)
         whole = _product(places, start, values)
-        rest = jnp.where(zeros == 1, _product(places, start_ones, ones), 0)  # of what is not zero, for the only zero
-        g_self = jnp.where(start == 0, rest, whole / start_ones)
-        g_src = jnp.where(zero, pick(rest), pick(whole) / ones)
+        rest = _product(places, start, jnp.where(only, 1, values))
+        g_self = _product(places, jnp.ones_like(start), values)
+        g_src = jnp.where(only, pick(rest), pick(whole) / jnp.where(zero, 1, values))
         return masked(grad * jnp.conj(g_self)), pick(grad) * jnp.conj(g_src)
     at_self, at_src = input == result, values == pick(result)
     start = at_self.astype(grad.dtype) if include_self else places(at_self.astype(grad.dtype)).set(0, mode=IN_BOUNDS)
@@ -201,6 +201,7 @@ def _reduce_grads(places, pick, grad, input, values, result, reduce: str, includ
     out=False,
     method=False,
     function=False,
+    selects=lambda statics: () if statics[1] == "prod" else ("input", "src", "result"),
     grad="ScatterReduceBackward0",
     indices=("index",),
 )
@@ -221,7 +222,7 @@ def _(grad, input, index, src, result, dim, reduce, include_self):
         lambda x: x.at[position], lambda x: x.at[position].get(mode=IN_BOUNDS), at_least_1d(grad), at_least_1d(input),
         _values(src, index, input.dtype), at_least_1d(result), reduce, include_self,
     )  # fmt: skip
-    return g_self.reshape(input.shape), None, _padded(g_src, src, index)
+    return g_self.reshape(input.shape), None, _padded(g_src, src.shape, index)
 
 
 @op(
@@ -229,6 +230,7 @@ def _(grad, input, index, src, result, dim, reduce, include_self):
     out=False,
     method=False,
     function=False,
+    selects=lambda statics: () if statics[1] == "prod" else ("input", "source", "result"),
     grad="IndexReduceBackward0",
     indices=("index",),
 )

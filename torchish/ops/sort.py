@@ -39,7 +39,7 @@ def _scattered(grad, indices, shape, dim):
     return jnp.zeros(shape, grad.dtype).at[tuple(index)].set(grad, unique_indices=True)
 
 
-@op("sort(Tensor input, int dim=-1, bool descending=False)", returns="values indices", grad="SortBackward0")
+@op("sort(Tensor input, int dim=-1, bool descending=False)", returns="values indices", selects=("result",), grad="SortBackward0")
 def sort(input, dim, descending):
     """Sorted values and where they come from; nan is the largest value, equal elements keep their order."""
     return _sorted(input, dim, descending)
@@ -48,6 +48,7 @@ def sort(input, dim, descending):
 @op(
     "sort(Tensor input, *, bool? stable, int dim=-1, bool descending=False)",
     returns="values indices",
+    selects=("result",),
     grad="SortBackward1",
 )
 def stable_sort(input, stable, dim, descending):
@@ -82,7 +83,7 @@ def positional_argsort(input, dim, descending, stable):
     return _argsort(input, dim, descending)
 
 
-@op("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True)", returns="values indices")
+@op("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True)", returns="values indices", selects=("result",))
 def topk(input, k, dim, largest, sorted):
     """The `k` largest (or smallest) elements along a dimension, in order, and their positions."""
     if is_complex(input):
@@ -119,7 +120,7 @@ def _check_selectable(input, dim, name: str) -> int:
 
 
 @_pick_backward
-@op("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False)", returns="values indices")
+@op("kthvalue(Tensor input, int k, int dim=-1, bool keepdim=False)", returns="values indices", selects=("result",))
 def kthvalue(input, k, dim, keepdim):
     """The `k`-th smallest element along a dimension (counted from 1) and its position."""
     d = wrap_dim(dim, input.ndim)
@@ -148,7 +149,7 @@ def _median_position(x, d: int, ignore_nan: bool):
 def _declare_median(name: str, ignore_nan: bool) -> None:
     title = name.capitalize()
 
-    @op(f"{name}(Tensor input)", grad=f"{title}Backward0")
+    @op(f"{name}(Tensor input)", grad=f"{title}Backward0", selects=("input", "result"))
     def full(input):
         if is_complex(input) or input.dtype == np.bool_:
             raise NotImplementedError(f"\"median_cpu\" not implemented for '{type_name(input)}'")
@@ -166,7 +167,7 @@ def _declare_median(name: str, ignore_nan: bool) -> None:
     full.__doc__ = "The lower median of all elements" + (", nan left out." if ignore_nan else "; nan if there is one.")
 
     @_pick_backward
-    @op(f"{name}(Tensor input, int dim, bool keepdim=False)", returns="values indices", grad=f"{title}Backward1")
+    @op(f"{name}(Tensor input, int dim, bool keepdim=False)", returns="values indices", grad=f"{title}Backward1", selects=("result",))
     def over_dim(input, dim, keepdim):
         d = wrap_dim(dim, input.ndim)
         refuse_empty_dims(input, (d,), name)
@@ -180,7 +181,7 @@ _declare_median("nanmedian", True)
 
 
 @_pick_backward
-@op("mode(Tensor input, int dim=-1, bool keepdim=False)", returns="values indices")
+@op("mode(Tensor input, int dim=-1, bool keepdim=False)", returns="values indices", selects=("result",))
 def mode(input, dim, keepdim):
     """The most frequent element along a dimension (the smallest of several) and its last position."""
     d = wrap_dim(dim, input.ndim)
@@ -251,11 +252,15 @@ def _quantile(name: str, input, q, dim, keepdim, interpolation, ignore_nan):
 def _declare_quantile(name: str, ignore_nan: bool) -> None:
     signature = "q, int? dim=None, bool keepdim=False, *, str interpolation='linear'"
 
-    @op(f"_{name}(Tensor input, Tensor|Number {signature})", method=False, function=False, grad="SqueezeBackward4")
     def quantile(input, q, dim, keepdim, interpolation):
         return _quantile(name, input, q.astype(input.dtype), dim, keepdim, interpolation, ignore_nan)
 
-    QUANTILES[name] = quantile
+    for moving, selects in ((True, ()), (False, ("input", "q"))):
+        declare = op(
+            f"_{name}{'' if moving else '_fixed'}(Tensor input, Tensor|Number {signature})", method=False, function=False,
+            selects=selects, grad="SqueezeBackward4",
+        )  # fmt: skip
+        QUANTILES[name, moving] = declare(quantile)
 
 
 QUANTILES: dict = {}

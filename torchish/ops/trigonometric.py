@@ -161,7 +161,7 @@ def rad2deg(input):
 # --- complex numbers ---------------------------------------------------------------------------------------
 
 
-@op("angle(Tensor input)", promote=FLOAT, result="real")
+@op("angle(Tensor input)", promote=FLOAT, result="real", flat=("input",))
 def angle(input):
     """The argument of complex numbers; pi for negative real numbers. Its gradient at 0 is 0."""
     if jnp.issubdtype(input.dtype, jnp.complexfloating):
