@@ -519,6 +519,7 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
     available["result"] = None if not outs else cast(outs[0]) if len(outs) == 1 else tuple(outs)
     available["needs"] = needs
     available["given"] = tuple(c is not None for c in cotangents)  # which results have a gradient at all
+    available["shapes"] = {n: getattr(a, "shape", None) for n, a in zip(op_.dynamic, args, strict=True)}  # likewise of all
     available["input_shape"] = getattr(args[0], "shape", None)  # known without saving the values
     got = op_.rule(**{n: available[n] for n in op_.rule_params})
     if len(op_.tensors) == 1 and not (isinstance(got, tuple) and len(got) == 1):
