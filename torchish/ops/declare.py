@@ -299,6 +299,8 @@ def op(
     saves: Iterable[str] | dict[str, tuple[str, ...]] | None = None,
     layout: str | None = None,
     indices: Iterable[str] = (),
+    selects: Iterable[str] | Callable[[tuple], Iterable[str]] = (),
+    flat: Iterable[str] = (),
     alone: Iterable[str] = (),
     check: Callable | None = None,
     raw: Iterable[str] = (),
@@ -309,14 +311,15 @@ def op(
 
     `promote`: ARITH, FLOAT, COMPARE, PREDICATE or None (the function sees its inputs as they are; Python numbers
     are 0-d float64/int64/bool/complex128 arrays that it must cast). `result`: "same", "real" (complex gives
-    selects: Iterable[str] | Callable[[tuple], Iterable[str]] = (),
-    flat: Iterable[str] = (),
     real) or "body" (the function's own dtype and shape stand). `inplace`: derive `name_`. `out`: accept `out=`. `returns`: field
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
     memory order (default for promoting operations), "cat" and "stack" keep channels last.
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
+    `selects`: saved tensors that only say where the gradient goes, or which pieces of a function they are on: the gradient
+    has no gradient in them ("result" too; or a function of the static arguments that gives them).
+    `flat`: arguments whose gradient is zero everywhere, for real numbers.
     `alone`: arguments with which it is compiled apart from its neighbours, whose shapes vary where its own do not.
     """
 
@@ -328,9 +331,6 @@ def op(
             layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__, indices=indices,
             selects=selects, flat=flat, alone=alone, check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
         )  # fmt: skip
-    `selects`: saved tensors that only say where the gradient goes, or which pieces of a function they are on: the gradient
-    has no gradient in them ("result" too; or a function of the static arguments that gives them).
-    `flat`: arguments whose gradient is zero everywhere, for real numbers.
         REGISTRY.setdefault(schema.name, []).append(o)
         for a in aliases:
             REGISTRY.setdefault(a, []).append(o)
@@ -403,6 +403,8 @@ class BackwardOp:
 
     def __init__(self, base: Any, n_inputs: int, constant: tuple[bool, ...]):
         self.base = base
+        self.constant = constant  # for each gradient, whether it is the same everywhere
+        self.differentiable = False in constant
         self.name = base.name + "_backward"
         self.dynamic = tuple(map(str, range(n_inputs)))
         self.saves = dict.fromkeys(self.dynamic, self.dynamic)
@@ -414,8 +416,6 @@ class BackwardOp:
         )
 
 
-        self.constant = constant  # for each gradient, whether it is the same everywhere
-        self.differentiable = False in constant
 def vjp_spec(
     spec: Spec, needs: tuple[bool, ...], given: tuple[bool, ...], inputs: tuple[Aval | type, ...], results: tuple[Aval, ...]
 ) -> Spec:

@@ -495,6 +495,7 @@ clamp_max_number = op("clamp_max(Tensor input, Number max)", **_ONE_SIDED)(_clam
     "nan_to_num(Tensor input, Number? nan=None, Number? posinf=None, Number? neginf=None)",
     layout="pointwise",
     inplace=True,
+    selects=("input",),
 )
 def nan_to_num(input, nan, posinf, neginf):
     """Replace nan (by 0) and the infinities (by the dtype's limits)."""
@@ -504,7 +505,6 @@ def nan_to_num(input, nan, posinf, neginf):
     replacements = [
         jnp.asarray(default if v is None else v).astype(info.dtype)
         for v, default in ((nan, 0), (posinf, info.max), (neginf, info.min))
-    selects=("input",),
     ]
     if jnp.issubdtype(input.dtype, jnp.complexfloating):
         return lax.complex(_nan_to_num(jnp.real(input), *replacements), _nan_to_num(jnp.imag(input), *replacements))
