@@ -154,6 +154,13 @@ def test_folders_skip_environments(tmp_path):
     assert [Path(f).name for f in check([tmp_path]).files] == ["a.py", "b.py"]
 
 
+def test_a_file_given_twice_counts_once(tmp_path):
+    script = tmp_path / "a.py"
+    script.write_text("import torch\ntorch.frobnicate()\n")
+    report = check([script, tmp_path])
+    assert report.files == [str(script)] and [len(n.uses) for n in report.missing] == [1]
+
+
 def test_formats(script):
     report = check([script])
     text = as_text(report)

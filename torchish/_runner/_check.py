@@ -105,15 +105,17 @@ def main(arguments: list[str]) -> int:
 
 
 def check(paths: Iterable[str | Path]) -> Report:
-    """Look up the names that the files, and those in the folders, use."""
-    files, errors = [], []
+    """Look up the names that the files, and those in the folders, use; a file that is given twice is read once."""
+    files: dict[Path, Path] = {}
+    errors = []
     for path in map(Path, paths):
         found = sorted(_sources(path)) if path.is_dir() else [path]
         if not found:
             errors.append(f"{path}: no Python files")
-        files += found
+        for file in found:
+            files.setdefault(file.resolve(), file)
     names: dict[str, Name] = {}
-    for file in files:
+    for file in files.values():
         try:
             uses = uses_in(file)
         except (OSError, SyntaxError, ValueError) as error:
@@ -125,7 +127,7 @@ def check(paths: Iterable[str | Path]) -> Report:
             if entry is None:
                 entry = names[name] = Name(name, present, _in_pytorch(name))
             entry.uses.append((str(file), use))
-    return Report([str(f) for f in files], sorted(names.values(), key=lambda n: (n.name.casefold(), n.name)), errors)
+    return Report([str(f) for f in files.values()], sorted(names.values(), key=lambda n: (n.name.casefold(), n.name)), errors)
 
 
 def _sources(folder: Path) -> Iterable[Path]:

@@ -27,7 +27,7 @@ usage: python -m torchish SCRIPT [ARGS...]
        python -m torchish -c CODE [ARGS...]
        python -m torchish - [ARGS...] < SCRIPT
        python -m torchish --device DEVICE SCRIPT [ARGS...]
-       python -m torchish check SCRIPT|FOLDER...
+       python -m torchish check [--json] [--html FILE] [--missing] SCRIPT|FOLDER...
 
 Runs PyTorch code, unedited, on torchish: `import torch` and `import torchvision` find torchish instead.
 
