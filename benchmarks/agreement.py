@@ -1,9 +1,11 @@
 """How long training agrees with PyTorch: LeNet, an LSTM classifier and a Transformer encoder, dropout on, from one seed.
 
-    python -m benchmarks.agreement [--steps 500] [--only lenet lstm transformer]
+    python -m benchmarks.agreement [--steps 500] [--only lenet lstm transformer] [--double]
 
 Both libraries run the same code with the same seed: initial values, data, batches and dropout masks are drawn by each
 itself. Prints, for each network, the losses along the way, the greatest relative difference, and the first step where it passes 1 %.
+With --double both train in float64 too, from the same draws: what then agrees, and how soon each library's float32 leaves its own
+float64, tells rounding from differences of another kind.
 """
 
 from __future__ import annotations
@@ -61,15 +63,16 @@ def transformer(torch: Any) -> Any:
 NETWORKS = {"lenet": lenet, "lstm": lstm, "transformer": transformer}
 
 
-def dataset(torch: Any, name: str, n: int = 4096) -> Any:
-    """(inputs, labels) with something to learn and something that cannot be, drawn by the library.
+def dataset(torch: Any, name: str, n: int = 4096, dtype: str = "float32") -> Any:
+    """(inputs, labels) with something to learn and something that cannot be, drawn by the library in float32, computed in `dtype`.
 
     Enough examples that none is seen often: of a network that learns its data by heart the loss goes to zero, and says nothing.
     """
     labels = torch.randint(CLASSES, (n,))
     if name == "lenet":
-        patterns = torch.randn(CLASSES, 1, 32, 32)
-        inputs = patterns[labels] * 0.3 + torch.randn(n, 1, 32, 32)
+        precision = getattr(torch, dtype)
+        patterns = torch.randn(CLASSES, 1, 32, 32).to(precision)
+        inputs = patterns[labels] * 0.3 + torch.randn(n, 1, 32, 32).to(precision)
     else:
         tokens = torch.randint(20, (n, 12))
         inputs = torch.where(torch.rand(n, 12) < 0.3, labels[:, None], tokens)
@@ -80,12 +83,12 @@ def dataset(torch: Any, name: str, n: int = 4096) -> Any:
 class Run:
     """One library training one network: everything from one seed, batches from a shuffling loader."""
 
-    def __init__(self, torch: Any, name: str, seed: int = 0, examples: int = 4096):
+    def __init__(self, torch: Any, name: str, seed: int = 0, examples: int = 4096, dtype: str = "float32"):
         self.torch = torch
         torch.manual_seed(seed)
-        self.model = NETWORKS[name](torch)
+        self.model = NETWORKS[name](torch).to(getattr(torch, dtype))
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
-        data = torch.utils.data.TensorDataset(*dataset(torch, name, examples))
+        data = torch.utils.data.TensorDataset(*dataset(torch, name, examples, dtype))
         self.loader = torch.utils.data.DataLoader(data, batch_size=32, shuffle=True)
 
     def train(self, steps: int) -> list[float]:
@@ -117,10 +120,19 @@ def differences(ours: list[float], theirs: list[float]) -> np.ndarray:
     return np.abs(a - b) / np.abs(b)
 
 
+def compared(ours: list[float], theirs: list[float]) -> str:
+    """The greatest relative difference of two runs, and where it passes 1 %, in words."""
+    d = differences(ours, theirs)
+    over = np.flatnonzero(d > 0.01)
+    parted = f"over 1 % from step {over[0] + 1}" if over.size else "never over 1 %"
+    return f"greatest difference {d.max():.1e} (step {d.argmax() + 1}), {parted}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--double", action="store_true", help="train in float64 too")
     options = parser.parse_args()
     import torch
 
@@ -129,12 +141,15 @@ def main() -> None:
     shown = sorted({1, *range(100, options.steps + 1, 100), options.steps})
     for name in options.only:
         theirs, ours = (Run(library, name).train(options.steps) for library in (torch, torchish))
-        d = differences(ours, theirs)
-        over = np.flatnonzero(d > 0.01)
-        print(f"{name}: greatest difference {d.max():.2e} (step {d.argmax() + 1}), "
-              f"{f'over 1 % from step {over[0] + 1}' if over.size else 'never over 1 %'}")  # fmt: skip
+        print(f"{name}: {compared(ours, theirs)}")
+        so_far = np.maximum.accumulate(differences(ours, theirs))
         for i in shown:
-            print(f"  step {i:4d}  PyTorch {theirs[i - 1]:.6f}  torchish {ours[i - 1]:.6f}  greatest difference so far {d[:i].max():.1e}")
+            print(f"  step {i:4d}  PyTorch {theirs[i - 1]:.6f}  torchish {ours[i - 1]:.6f}  greatest difference so far {so_far[i - 1]:.1e}")
+        if options.double:
+            exact, ours64 = (Run(library, name, dtype="float64").train(options.steps) for library in (torch, torchish))
+            print(f"  torchish and PyTorch in float64: {compared(ours64, exact)}")
+            print(f"  PyTorch's float32 and float64:   {compared(theirs, exact)}")
+            print(f"  torchish's float32 and float64:  {compared(ours, ours64)}", flush=True)
 
 
 if __name__ == "__main__":

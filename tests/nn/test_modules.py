@@ -8,6 +8,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
+import torch.nn.attention
+import torch.nn.grad
 
 import torchish
 
@@ -155,3 +157,33 @@ def test_containers_print_and_hold_the_same():
         assert repr(got) == repr(want)
         assert list(got.state_dict()) == list(want.state_dict())
         assert [n for n, _ in got.named_modules()] == [n for n, _ in want.named_modules()]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_gradients_of_convolutions_by_size(rank):
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((2, 4) + (7,) * rank), rng.standard_normal((6, 2) + (3,) * rank)
+    settings = {"stride": 2, "padding": 1, "groups": 2}
+
+    def run(t):
+        shape = getattr(t.nn.functional, f"conv{rank}d")(t.tensor(x), t.tensor(w), **settings).shape
+        g = t.tensor(np.random.default_rng(1).standard_normal(tuple(shape)))
+        grad = t.nn.functional.grad
+        return (
+            getattr(grad, f"conv{rank}d_input")(x.shape, t.tensor(w), g, **settings).numpy(),
+            getattr(grad, f"conv{rank}d_weight")(t.tensor(x), w.shape, g, **settings).numpy(),
+        )
+
+    for got, want in zip(run(torchish), run(torch), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-10)
+
+
+def test_attention_backends_are_accepted():
+    from torchish.nn.attention import SDPBackend, sdpa_kernel
+
+    theirs = torch.nn.attention.SDPBackend
+    assert {n: int(v) for n, v in SDPBackend.__members__.items()} == {n: int(v) for n, v in theirs.__members__.items()}
+    with sdpa_kernel([SDPBackend.MATH, SDPBackend.FLASH_ATTENTION], set_priority=True):
+        assert torchish.nn.functional.scaled_dot_product_attention(*[torchish.ones(1, 2, 4)] * 3).tolist() == [[[1] * 4] * 2]
+    with pytest.raises(AssertionError, match="got int"), sdpa_kernel(3):
+        pass

@@ -30,6 +30,16 @@ def check(function, *arrays, tolerance=1e-5):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), tolerance, tolerance)
 
 
+def test_tanh_is_right_to_the_last_bits():
+    x = np.concatenate([np.linspace(-10, 10, 20001), np.logspace(-30, 1, 5001), -np.logspace(-30, 1, 5001)]).astype(np.float32)
+    exact = np.tanh(x.astype(np.float64))
+    got = torchish.tanh(torchish.tensor(x)).numpy()
+    assert (np.abs(got - exact) <= 1.4 * np.spacing(np.abs(exact).astype(np.float32))).all()
+    special = torchish.tanh(torchish.tensor([0.0, -0.0, np.inf, -np.inf, np.nan, 90.0])).numpy()
+    assert repr(special) == repr(np.array([0, -0.0, 1, -1, np.nan, 1], np.float32))
+    check(lambda t, a: t.tanh(a), x, tolerance=1e-6)
+
+
 @pytest.mark.parametrize("name", ["sin", "cos", "tan", "asin", "acos", "atan"])
 def test_elementary(name):
     x = np.tanh(values(MANY)) * np.float32(0.99) if name in ("asin", "acos") else values(MANY) * 20

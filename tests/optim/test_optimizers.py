@@ -60,7 +60,7 @@ def agree(got, want):
             agree(a, b)
     elif isinstance(want, np.ndarray):
         assert got.dtype == want.dtype and got.shape == want.shape
-        np.testing.assert_allclose(got, want, rtol=2e-5, atol=1e-6)
+        np.testing.assert_allclose(got, want, rtol=2e-5, atol=5e-6)
     elif isinstance(want, float):
         assert got == pytest.approx(want, rel=1e-12)
     else:

@@ -6,7 +6,9 @@ from torchish.nn.modules import __all__ as _modules
 from torchish.nn.parallel import DataParallel
 from torchish.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
-from torchish.nn import parallel, utils  # isort: skip
+from torchish.nn import attention, common_types, grad, parallel, utils  # isort: skip
+
+functional.grad = grad  # where PyTorch has it too
 
 
 def factory_kwargs(kwargs: dict | None) -> dict:
@@ -27,5 +29,5 @@ def factory_kwargs(kwargs: dict | None) -> dict:
 
 __all__ = [
     *_modules, "Buffer", "DataParallel", "Parameter", "UninitializedBuffer", "UninitializedParameter",
-    "factory_kwargs", "functional", "init", "modules", "parallel", "parameter", "utils",
+    "attention", "common_types", "factory_kwargs", "functional", "grad", "init", "modules", "parallel", "parameter", "utils",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops.declare import ARITH, op
+from torchish.ops.elementary import tanh
 from torchish.ops.precision import widen
 
 
@@ -47,7 +48,7 @@ def hardtanh(input, min_val, max_val):
 @_hidden("gelu(Tensor input, str approximate)")
 def gelu(input, approximate):
     if approximate == "tanh":
-        return 0.5 * input * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)))
+        return 0.5 * input * (1 + tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)))
     return 0.5 * input * (1 + lax.erf(input * math.sqrt(0.5)))
 
 
@@ -58,7 +59,7 @@ def silu(input):
 
 @_hidden("mish(Tensor input)")
 def mish(input):
-    return input * jnp.tanh(jnp.logaddexp(input, 0))
+    return input * tanh(jnp.logaddexp(input, 0))
 
 
 @_hidden("softplus(Tensor input, float beta, float threshold)")

@@ -8,6 +8,8 @@ polynomial in float64 is right to an ulp of float32 without any care about round
     cos 42 / 11 / 1.6      acos 115 / 15 / 2.1     fmod 52 / 3.8 / 1.5
     tan 48 / 11 / 2.9      atan 68 / 3.2 / 21
 
+XLA's own tanh is a vector too, but up to 4.5 ulp off (mean 0.72; PyTorch's 0.5 and 0.25). Here it is 1.3 ulp (0.27), in the same time.
+
 Other dtypes and other platforms get XLA's own functions.
 """
 
@@ -35,13 +37,15 @@ _SIN = tuple((-1) ** (k + 1) / math.factorial(2 * k + 3) for k in range(5))
 _COS = tuple((-1) ** (k + 1) / math.factorial(2 * k + 2) for k in range(6))
 # pi / 2 in three parts; the first two have 20 zero bits at their end, so that multiples of them up to 2^20 are exact
 _HALF_PI = (1.5707963267341256, 6.077100506303966e-11, 2.022266248795951e-21)
+# (tanh(x) - x) / x^3 in powers of x^2 for |x| < 0.625 (Cephes)
+_TANH = (-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3)
 _MANY = 4096
 _MANY_TURNS = 1e6  # arguments up to here are reduced exactly enough
 
 
-def applies(*arrays: Any) -> bool:
+def applies(*arrays: Any, least: int = _MANY) -> bool:
     """Whether the functions of this module are meant for these arrays (small ones are not worth the compilation)."""
-    return jax.default_backend() == "cpu" and max(x.size for x in arrays) >= _MANY and all(x.dtype == np.float32 for x in arrays)
+    return jax.default_backend() == "cpu" and max(x.size for x in arrays) >= least and all(x.dtype == np.float32 for x in arrays)
 
 
 def _polynomial(coefficients: tuple[float, ...], z: Any) -> Any:
@@ -123,6 +127,13 @@ def _tan(x: Any) -> Any:
     return (jnp.where(even, s, -c) / jnp.where(even, c, s)).astype(np.float32)
 
 
+def _tanh(x: Any) -> Any:
+    a = jnp.abs(x)
+    z = x * x
+    small = a + a * (z * _polynomial(_TANH, z))
+    return jnp.where(a < 4e-4, x, jnp.copysign(jnp.where(a < 0.625, small, 1 - 2 / (jnp.exp(a + a) + 1)), x))  # -0 and subnormals stay
+
+
 def _fmod(x: Any, y: Any) -> Any:
     """x - y * trunc(x / y), exactly: a quotient of up to 29 bits times 24 bits is exact in float64."""
     a, b = _wide(x), _wide(y)
@@ -150,13 +161,13 @@ def _short_quotient(x: Any, y: Any) -> Any:
     return (jnp.abs(x) < jnp.abs(y) * np.float32(2.0**28)) & jnp.isfinite(y)
 
 
-def _declared(slow: Callable, fast: Callable, *derivatives: Callable) -> Callable:
-    """The function on arrays: `fast`, with its partial derivatives, where the module applies; otherwise `slow`."""
+def _declared(slow: Callable, fast: Callable, *derivatives: Callable, least: int = _MANY) -> Callable:
+    """The function on arrays: `fast`, with its partial derivatives, where it applies (see `applies`); otherwise `slow`."""
     quick = partials(*derivatives)(fast) if derivatives else fast
 
     @wraps(slow)
     def run(*args: Any) -> Any:
-        return quick(*args) if applies(*args) else slow(*args)
+        return quick(*args) if applies(*args, least=least) else slow(*args)
 
     return run
 
@@ -172,6 +183,7 @@ asin: Callable = _declared(jnp.arcsin, _asin, _over_root)
 acos: Callable = _declared(jnp.arccos, _acos, lambda x, result: -_over_root(x, result))
 atan: Callable = _declared(jnp.arctan, _atan, lambda x, result: 1 / (1 + x * x))
 atan2: Callable = _declared(jnp.arctan2, _atan2)  # without derivatives: at the origin they are PyTorch's, not jnp's
+tanh: Callable = _declared(jnp.tanh, _tanh, lambda x, result: 1 - result * result, least=0)  # a value is the same in any array
 fmod: Callable = _declared(
     jnp.fmod, _guarded(_fmod, lax.rem, _short_quotient), lambda x, y, result: jnp.ones_like(x), lambda x, y, result: -jnp.trunc(x / y)
 )

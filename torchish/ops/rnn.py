@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops.declare import op
+from torchish.ops.elementary import tanh
 from torchish.ops.precision import is_half, widen
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
@@ -21,16 +22,16 @@ def _step(mode: str, x, h, c, w_hh, b_hh, w_hr):
         g = g + b_hh
     if mode == "LSTM":
         i, f, n, o = jnp.split(x + g, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(n)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * tanh(n)
+        h = jax.nn.sigmoid(o) * tanh(c)
         return (h if w_hr is None else h @ w_hr.T), c
     if mode == "GRU":
         x_r, x_z, x_n = jnp.split(x, 3, axis=-1)
         g_r, g_z, g_n = jnp.split(g, 3, axis=-1)
         r, z = jax.nn.sigmoid(x_r + g_r), jax.nn.sigmoid(x_z + g_z)
-        n = jnp.tanh(x_n + r * g_n)
+        n = tanh(x_n + r * g_n)
         return n + z * (h - n), c
-    return (jnp.tanh(x + g) if mode == "RNN_TANH" else jnp.maximum(x + g, 0)), c
+    return (tanh(x + g) if mode == "RNN_TANH" else jnp.maximum(x + g, 0)), c
 
 
 def _direction(mode: str, x, h0, c0, weights: dict[str, Any], mask, reverse: bool):

@@ -22,8 +22,8 @@ def _name_as_pytorch() -> None:
     names |= {n: n.lower() for n in ("ASGD", "Adadelta", "Adagrad", "RMSprop", "Rprop")}
     for module in (lr_scheduler, swa_utils):
         for cls in vars(module).values():
-            if isinstance(cls, type) and cls.__module__ == module.__name__:
-                cls.__module__ = cls.__module__.replace("torchish", "torch", 1)
+            if isinstance(cls, type) and cls.__module__.startswith(module.__name__):
+                cls.__module__ = module.__name__.replace("torchish", "torch", 1)
     for name in __all__:
         cls = globals()[name]
         if isinstance(cls, type):
