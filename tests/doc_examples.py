@@ -40,7 +40,6 @@ EXEMPT = {
     r"empty|skip_init": "shows memory as it happens to be",
     r"torch.Event|set_default_device": "is about CUDA",
     r"torch.cholesky_inverse|linalg.(eigh|lstsq|solve_triangular|svdvals)|fft.hfft|CrossEntropyLoss": "shows rounding",
-    r"torch.sort": "shows the order of equal values",
     r"special.erfc|set_flush_denormal": "XLA flushes subnormal numbers",
     r"torch.load|is_storage|set_default_dtype|thread_safe_generator|resolve_neg": "see docs/differences.md",
     r"torch.from_dlpack": "capsules say that their memory may be written to, as DLPack 1.0 has it",

@@ -3,6 +3,7 @@
 import functools
 import warnings
 
+import numpy as np
 import pytest
 import torch as pytorch
 
@@ -228,3 +229,38 @@ def test_what_is_masked_takes_no_part_in_gradients():
         x.sqrt().sum().backward()
         found.append(repr(x.grad))
     assert found[0] == found[1]
+
+
+def test_functions_of_an_installed_pytorch_take_tensors():
+    x, y = np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32)
+    a, b = torchish.tensor(x), torchish.tensor(y, requires_grad=True)
+    c, d = pytorch.tensor(x), pytorch.tensor(y)
+    for f in (
+        pytorch.nn.PairwiseDistance(),
+        pytorch.add,
+        pytorch.nn.functional.mse_loss,
+        pytorch.special.xlog1py,
+        lambda x, y: pytorch.linalg.norm(x),
+        lambda x, y: pytorch.fft.fft(y),
+        lambda x, y: pytorch.nn.functional.gelu(y),
+        lambda x, y: pytorch.einsum("ij,kj->ik", x, y),
+    ):
+        got = f(a, b)
+        assert type(got) is torchish.Tensor
+        np.testing.assert_allclose(got.detach().numpy(), f(c, d).numpy(), rtol=1e-5, atol=1e-6)
+    pytorch.add(a, b).sum().backward()
+    assert b.grad is not None
+
+
+def test_making_tensors_of_tensors_asks_nobody():
+    class Loud(torchish.Tensor):
+        @classmethod
+        def __torch_function__(cls, func, types, args=(), kwargs=None):
+            raise AssertionError(func)
+
+    x = torchish.ones(3).as_subclass(Loud)
+    with pytest.warns(UserWarning):
+        assert type(torchish.tensor(x)) is torchish.Tensor
+    assert torchish.as_tensor(x) is x and torchish.asarray(x) is x
+    assert type(torchish.as_tensor(x, dtype=torchish.float64)) is torchish.Tensor
+    assert torchish.nn.functional.dropout.__defaults__ == pytorch.nn.functional.dropout.__defaults__

@@ -19,7 +19,7 @@ from torchish._tensor.tensor import Tensor, TensorMeta
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import CPU, TRACED, Expr, aval, emit, leaf
 from torchish.engine.program import to_device
-from torchish.ops.declare import op
+from torchish.ops.declare import op, to_dtype
 
 _new = object.__new__
 
@@ -50,9 +50,10 @@ def tensor(
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
             stacklevel=3,
         )
-        t = data.detach().clone()
-        if dtype is not None or device is not None:
-            t = t.to(device=device or data.device, dtype=dtype or data.dtype)
+        with _unasked():
+            t = data.detach().clone()
+            if dtype is not None or device is not None:
+                t = t.to(device=device or data.device, dtype=dtype or data.dtype)
     elif isinstance(data, jax.Array):
         t = from_jax(data)
         t = t if dtype is None else t.to(dtype)
@@ -61,6 +62,13 @@ def tensor(
     if requires_grad:
         t._as_leaf()
     return t
+
+
+def _unasked() -> Any:
+    """A block in which instances of subclasses are tensors like any other: no `__torch_function__` is asked."""
+    from torchish._tensor.subclasses import DisableTorchFunctionSubclass
+
+    return DisableTorchFunctionSubclass()
 
 
 def from_jax(array) -> Tensor:
@@ -77,7 +85,8 @@ def as_tensor(data: Any, *, dtype: dt.dtype | None = None, device=None) -> Tenso
     """`data` as a tensor, sharing its memory when it is a tensor or NumPy array of that dtype and device."""
     dtype = _checked_dtype("as_tensor", dtype)
     if isinstance(data, Tensor):
-        return data.to(device=device if device is not None else data.device, dtype=dtype or data.dtype)
+        with _unasked():
+            return data.to(device=device if device is not None else data.device, dtype=dtype or data.dtype)
     if isinstance(data, np.ndarray):
         t = from_numpy(data)
         return t.to(device=device if device is not None else "cpu", dtype=dtype or t.dtype)
@@ -120,7 +129,8 @@ def asarray(
         if d is not None and d is not t._aval.torch_dtype:
             names = dt.SCALAR_TYPE_NAMES
             raise ValueError(f"can't alias tensor with dtype '{names[t._aval.torch_dtype]}' into dtype '{names[d]}'.")
-    moved = t.to(device=device_of(where), dtype=d or t.dtype)
+    with _unasked():
+        moved = t.to(device=device_of(where), dtype=d or t.dtype)
     if copy and moved is t:
         moved = t.clone()
     if requires_grad is None:
@@ -289,7 +299,7 @@ def to_dlpack(tensor: Tensor):
 
 @op("_full(int[] size, Number fill_value, any dtype, str device)", method=False, function=False, out=False)
 def full_op(fill_value, size, dtype, device):
-    return jnp.full(size, fill_value).astype(dtype)
+    return jnp.broadcast_to(to_dtype(fill_value, dtype), size)
 
 
 def filled(size, value, d: dt.dtype, where: str, requires_grad: bool = False, strides=None) -> Tensor:

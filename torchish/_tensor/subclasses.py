@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterable
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 from torchish._tensor import dispatch
@@ -117,9 +117,37 @@ def convert(result: Any, cls: type) -> Any:
     return result
 
 
+def _of_pytorch(func: Callable) -> bool:
+    """Whether a function is one of an installed PyTorch."""
+    if isinstance(func, BuiltinFunctionType):
+        return (func.__module__ or "").split(".")[0] == "torch"
+    # (functions here say that they are PyTorch's)
+    return isinstance(func, FunctionType) and func.__globals__.get("__name__", "").split(".")[0] == "torch"
+
+
+def _own(func: Any) -> Any:
+    """The function here of the name that a function of PyTorch has there; NotImplemented where there is none."""
+    import torchish
+
+    name = func.__name__
+    family, _, rest = name.partition("_")
+    inner = (getattr(func, "__module__", None) or "").split(".")[1:]  # torch.nn.functional.relu: nn, functional
+    for path in ((*inner, name), (name,), (family, rest), ("nn", "functional", name)):
+        found: Any = torchish
+        for step in path:
+            found = getattr(found, step, None) if step else None
+        if callable(found):
+            return found
+    return NotImplemented
+
+
 def __torch_function__(cls: type, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None) -> Any:
     """Call `func` with the arguments as plain tensors; its results are instances of the subclass."""
-    if STATE.default or not all(issubclass(cls, t) for t in types):
+    if _of_pytorch(func):  # called by a program that uses both libraries
+        func = _own(func)
+        if func is NotImplemented:
+            return func
+    elif STATE.default or not all(issubclass(cls, t) for t in types):
         return NotImplemented  # asked while it answers: by a function of another library, PyTorch's own say
     with DisableTorchFunctionSubclass():
         STATE.default = True
@@ -168,7 +196,7 @@ def _wrap_in_place(f: FunctionType) -> None:
     answering = _wrapped(own, shown=f)
     # only code that names as many free variables as a function has can be put in
     f.__code__ = _calls_answer.__code__.replace(co_freevars=f.__code__.co_freevars, co_name=f.__name__)
-    f.__defaults__, f.__kwdefaults__ = None, {"__torch_function_answer": answering}
+    f.__kwdefaults__ = {**(f.__kwdefaults__ or {}), "__torch_function_answer": answering}
 
 
 def _property(p: property) -> property:

@@ -62,6 +62,7 @@ class Op:
         self.alone: frozenset[str] = frozenset(traits["alone"])
         self.check: Callable | None = traits["check"]
         self.refine: Callable | None = None
+        self.overwrites = False  # its result in place is its second argument everywhere, or 0: nothing of the first but its aval
         self.deprecated = False  # a signature that PyTorch still takes, but does not list in its error messages
         self.dynamic = tuple(p.name for p in schema.params if p.dynamic)
         raw, apart = traits["raw"], traits["apart"]
@@ -82,6 +83,7 @@ class Op:
         self.rule: Callable | None = None
         self.rule_params: tuple[str, ...] = ()
         self.specs: dict[tuple, Spec] = {}
+        self.rounds = "half" in inspect.signature(body).parameters
         self.__doc__ = body.__doc__
         self.__name__ = self.name
 
@@ -124,7 +126,8 @@ class Op:
 
             def run(*values):
                 args, out = promote(self, values, kinds, default)
-                return cast_result(self, self.body(*args, **bound), out)
+                more = {"half": rounding(out)} if self.rounds else {}
+                return cast_result(self, self.body(*args, **bound, **more), out)
 
             def rule(*avals):
                 return pointwise_aval(self, avals, kinds, default)
@@ -189,6 +192,13 @@ def promote(op: Op, values: tuple, kinds: tuple, default: dt.dtype) -> tuple[lis
         if a is not None and part != "raw":
             args[i] = [to_dtype(v, compute) for v in a] if type(a) is list else to_dtype(a, compute)
     return args, dt.bool_ if op.promote == COMPARE else common
+
+
+def rounding(common: dt.dtype) -> Callable:
+    """What rounds a step of a computation to float16 or bfloat16, where that is the operands' dtype."""
+    if common.category != 2 or common.itemsize >= 4:
+        return lambda v: v
+    return lambda v: v.astype(common.np).astype(v.dtype)
 
 
 def to_dtype(v, np_dtype: np.dtype):
@@ -310,7 +320,8 @@ def op(
     """Declare an operation; the decorated function gets the dynamic arguments by position, the static by keyword.
 
     `promote`: ARITH, FLOAT, COMPARE, PREDICATE or None (the function sees its inputs as they are; Python numbers
-    are 0-d float64/int64/bool/complex128 arrays that it must cast). `result`: "same", "real" (complex gives
+    are 0-d float64/int64/bool/complex128 arrays that it must cast). A promoting function or rule that names `half` gets what rounds
+    a step to 16 bits, where PyTorch's own function is made of several that are rounded one by one. `result`: "same", "real" (complex gives
     real) or "body" (the function's own dtype and shape stand). `inplace`: derive `name_`. `out`: accept `out=`. `returns`: field
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
@@ -520,6 +531,7 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
     available["needs"] = needs
     available["given"] = tuple(c is not None for c in cotangents)  # which results have a gradient at all
     available["shapes"] = {n: getattr(a, "shape", None) for n, a in zip(op_.dynamic, args, strict=True)}  # likewise of all
+    available["half"] = rounding(common)
     available["input_shape"] = getattr(args[0], "shape", None)  # known without saving the values
     got = op_.rule(**{n: available[n] for n in op_.rule_params})
     if len(op_.tensors) == 1 and not (isinstance(got, tuple) and len(got) == 1):

@@ -180,9 +180,9 @@ def _(grad, result):
 
 
 @op("ldexp(Tensor input, Tensor other)", promote=FLOAT, inplace=True)
-def ldexp(input, other):
+def ldexp(input, other, half):
     """`input * 2 ** other`."""
-    return input * _exp2(other)
+    return input * half(_exp2(other))
 
 
 # --- logarithms --------------------------------------------------------------------------------------------

@@ -138,14 +138,16 @@ def _(grad, input, other):
     "div(Tensor|Number input, Tensor|Number other, *, str? rounding_mode)",
     promote=ARITH, inplace=True, saves=("other",), flat=("input", "other"), grad="DivBackward2", aliases=("divide",),
 )  # fmt: skip
-def div_rounded(input, other, rounding_mode):
+def div_rounded(input, other, rounding_mode, half):
     """The quotient rounded to -inf ("floor") or to zero ("trunc"); RuntimeError for integers divided by zero."""
-    quotient = _floor_quotient if rounding_mode == "floor" else _trunc_quotient
-    return lax.stop_gradient(quotient(input, other))
+    quotient = _floor_quotient(input, other) if rounding_mode == "floor" else _trunc_quotient(input, other, half)
+    return lax.stop_gradient(quotient)
 
 
-def _trunc_quotient(x, y):
-    return lax.div(*jnp.broadcast_arrays(x, y)) if jnp.issubdtype(x.dtype, jnp.integer) else jnp.trunc(x / y)
+def _trunc_quotient(x, y, half):
+    if jnp.issubdtype(x.dtype, jnp.integer):
+        return lax.div(*jnp.broadcast_arrays(x, y))
+    return jnp.trunc(half(x / y) if y.ndim else x / y)  # PyTorch divides 16-bit floats by one number in float32
 
 
 def _floor_quotient(x, y):
@@ -216,6 +218,13 @@ def _fmod(input, other):
 
 _FMOD: dict[str, Any] = dict(promote=ARITH, inplace=True, check=refuse("fmod_cpu", BOOL, COMPLEX))
 fmod = op("fmod(Tensor input, Tensor other)", grad="FmodBackward1", saves=_BOTH_FOR_OTHER, **_FMOD)(_fmod)
+
+
+@fmod.backward
+def _(grad, input, other, half):
+    return grad, -grad * _trunc_quotient(input, other, half)
+
+
 fmod_number = op("fmod(Tensor input, Number other)", saves=(), **_FMOD)(_fmod)
 
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchish.ops import introsort
 from torchish.ops.declare import op
 from torchish.ops.dims import wrap_dim
 from torchish.ops.order import argsort as sorted_positions
@@ -22,11 +23,17 @@ from torchish.ops.reduce import (
 )  # fmt: skip
 
 
-def _sorted(input, dim, descending):
+def _order(x, d: int, descending: bool = False, stable: bool | None = False, rare: bool = True):
+    """Positions that sort along an axis; equal elements go where PyTorch puts them, unless their order is to stay."""
+    exact = not stable and introsort.replayed(x, d, 16, rare)
+    return (introsort.argsort if exact else sorted_positions)(x, d, descending)
+
+
+def _sorted(input, dim, descending, stable):
     if is_complex(input):
         raise RuntimeError(" Sort does not support complex dtypes on CPU")
     d = wrap_dim(dim, input.ndim)
-    return selected(input, lambda x: sorted_positions(x, d, descending), d, True)
+    return selected(input, lambda x: _order(x, d, descending, stable), d, True)
 
 
 def _scattered(grad, indices, shape, dim):
@@ -41,8 +48,8 @@ def _scattered(grad, indices, shape, dim):
 
 @op("sort(Tensor input, int dim=-1, bool descending=False)", returns="values indices", selects=("result",), grad="SortBackward0")
 def sort(input, dim, descending):
-    """Sorted values and where they come from; nan is the largest value, equal elements keep their order."""
-    return _sorted(input, dim, descending)
+    """Sorted values and where they come from; nan is the largest value."""
+    return _sorted(input, dim, descending, False)
 
 
 @op(
@@ -52,7 +59,7 @@ def sort(input, dim, descending):
     grad="SortBackward1",
 )
 def stable_sort(input, stable, dim, descending):
-    return _sorted(input, dim, descending)
+    return _sorted(input, dim, descending, stable)
 
 
 @sort.backward
@@ -61,11 +68,11 @@ def _(grad, result, input_shape, dim):
     return _scattered(grad[0], result[1], input_shape, dim)
 
 
-def _argsort(input, dim, descending):
+def _argsort(input, dim, descending, stable=False):
     if is_complex(input):
         raise RuntimeError(" Sort does not support complex dtypes on CPU")
     d = wrap_dim(dim, input.ndim)
-    return sorted_positions(input, d, descending) if input.ndim else jnp.zeros((), np.int64)
+    return _order(input, d, descending, stable) if input.ndim else jnp.zeros((), np.int64)
 
 
 @op("argsort(Tensor input, int dim=-1, bool descending=False)", differentiable=False)
@@ -75,12 +82,12 @@ def argsort(input, dim, descending):
 
 @op("argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)", differentiable=False)
 def stable_argsort(input, stable, dim, descending):
-    return _argsort(input, dim, descending)
+    return _argsort(input, dim, descending, stable)
 
 
 @op("argsort(Tensor input, int dim=-1, bool descending=False, bool stable=False)", differentiable=False)
 def positional_argsort(input, dim, descending, stable):
-    return _argsort(input, dim, descending)
+    return _argsort(input, dim, descending, stable)
 
 
 @op("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True)", returns="values indices", selects=("result",))
@@ -95,6 +102,8 @@ def topk(input, k, dim, largest, sorted):
         raise RuntimeError("topk does not support bool dtypes on CPU")
     if not input.ndim:
         return input, jnp.zeros((), np.int64)
+    if 64 * k > input.shape[d] and introsort.replayed(input, d, 3, rare=sorted):
+        return selected(input, lambda x: introsort.smallest(x, k, d, largest, sorted), d, True)
     return selected(input, lambda x: smallest(x, k, d, largest), d, True)
 
 
@@ -128,7 +137,9 @@ def kthvalue(input, k, dim, keepdim):
     if not 1 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
     _check_selectable(input, dim, "kthvalue")
-    return selected(input, lambda x: kth_position(x, k - 1, d), d, keepdim)
+    exact = introsort.replayed(input, d, 2) if input.ndim else False
+    find = introsort.kth_position if exact else kth_position
+    return selected(input, lambda x: find(x, k - 1, d), d, keepdim)
 
 
 # --- medians and modes -------------------------------------------------------------------------------------
@@ -183,14 +194,14 @@ _declare_median("nanmedian", True)
 @_pick_backward
 @op("mode(Tensor input, int dim=-1, bool keepdim=False)", returns="values indices", selects=("result",))
 def mode(input, dim, keepdim):
-    """The most frequent element along a dimension (the smallest of several) and its last position."""
+    """The most frequent element along a dimension (the smallest of several) and the position of the last of them when sorted."""
     d = wrap_dim(dim, input.ndim)
     if is_complex(input):
         raise NotImplementedError(f"\"mode_cpu\" not implemented for '{type_name(input)}'")
     refuse_empty_dims(input, (d,), "mode")
 
     def find(x):
-        at = sorted_positions(x, d)
+        at = _order(x, d, rare=False)
         key = jnp.take_along_axis(sort_key(x), at, d)
         where = positions(key.shape, d)
         before = jnp.roll(key, 1, d)
