@@ -34,3 +34,43 @@ def test_text(name):
             CALLS[name](t, t.ones(2, 3))
         texts.append(str(caught.value))
     assert texts[1] == texts[0]
+
+
+REFUSED = {
+    "no self": lambda t, x: t.Tensor.mul(),
+    "too many of some": lambda t, x: t.amax(x, 1, 2, 3, 4),
+    "two missing": lambda t, x: t.mul(),
+    "a list of numbers": lambda t, x: t.remainder([1.0], x),
+    "too many for a hidden signature": lambda t, x: t.add(x, x, 1, 2, 3, 4),
+    "one by one": lambda t, x: t.reshape(x, -1),
+    "flip": lambda t, x: t.flip(x, 0),
+    "strings by keyword": lambda t, x: t.sum(x, dim=("a", "b")),
+    "order": lambda t, x: t.norm(x, (0, 9)),
+    "order of linalg": lambda t, x: t.linalg.norm(x, (0, 9)),
+    "equation": lambda t, x: t.einsum(None, x),
+    "operand": lambda t, x: t.einsum("i", None),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals(name):
+    texts = []
+    for t in (pytorch, torchish):
+        with pytest.raises(TypeError) as caught:
+            REFUSED[name](t, t.ones(2, 3))
+        texts.append(str(caught.value))
+    assert texts[1] == texts[0]
+
+
+def test_too_large_a_dimension():
+    for t in (pytorch, torchish):
+        for _ in range(2):
+            with pytest.raises(ValueError, match="Overflow when unpacking long long"):
+                t.ones(2, 3).sum(10**20)
+            t.ones(2, 3).sum(1)
+
+
+def test_names_of_swapaxes():
+    for t in (pytorch, torchish):
+        assert t.swapaxes(t.ones(2, 3), axis0=0, axis1=1).shape == t.swapdims(t.ones(2, 3), dim0=0, dim1=1).shape == (3, 2)
+        assert t.amax(t.ones(2, 3), None) == 1

@@ -6,6 +6,7 @@ sorts the arguments into dynamic inputs and static ones and applies the operatio
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ _KIND = {float: "f", int: "i", bool: "b", complex: "c"}
 _ALIAS_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 
 
-class NoMatch(Exception):
+class NoMatch(TypeError):
     """The arguments do not fit a signature."""
 
 
@@ -47,6 +48,8 @@ def number(x: Any):
 def integer(x: Any) -> int:
     """A Python int from an int, NumPy integer or one-element integer tensor; NoMatch otherwise."""
     if type(x) is int:
+        if not -(2**63) <= x < 2**63:
+            raise ValueError("Overflow when unpacking long long")
         return x
     if isinstance(x, bool) or isinstance(x, (float, str)):
         raise NoMatch
@@ -65,7 +68,10 @@ def _ints(x):
     if isinstance(x, (tuple, list)):
         if x and isinstance(x[0], bool):  # PyTorch looks at the first one only
             raise NoMatch
-        return tuple([int(i) if isinstance(i, bool) else integer(i) for i in x])
+        try:
+            return tuple([int(i) if isinstance(i, bool) else integer(i) for i in x])
+        except ValueError:  # too large: told with the argument's name
+            raise NoMatch from None
     if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iu":
         return tuple(x.tolist())
     return (integer(x),)
@@ -344,8 +350,19 @@ DIVERTS: dict[str, list[Callable]] = {}
 DIVERTED: dict[str, Callable] = {}
 
 
+def _with_tuples(o: Overload) -> Overload:
+    """The signature as a function has it: beside a tensor, integers are not taken one by one."""
+    params = o.schema.params
+    if len(params) < 2 or not any(p.varargs for p in params[1:]):
+        return o
+    listed = tuple([dataclasses.replace(p, type="int[!]") if p.varargs else p for p in params])
+    return Overload(dataclasses.replace(o.schema, params=listed), o.call, o.op, o.has_out)
+
+
 def make_function(public: str, overloads: list[Overload], method: bool = False) -> Callable:
     """The function (or method) that users call under the name `public`."""
+    if not method:
+        overloads = [_with_tuples(o) for o in overloads]
     plans: dict[tuple, Callable] = {}
     cache: Any = plans  # where `call` looks: other than `plans` while calls are diverted
     has_out = any(o.has_out for o in overloads)

@@ -62,8 +62,8 @@ def _takes(o: Any, count: int, method: bool) -> bool:
 
 
 def _names(o: Any, method: bool) -> list[str]:
-    names = [p.name for p in o.schema.params]
-    return names[1:] if method else [*names, "out"] if o.has_out else names
+    names = [p.name for p in o.schema.params if not p.keyword_only]
+    return names[1:] if method else names
 
 
 def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> TypeError:
@@ -71,6 +71,8 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     from torchish._tensor.dispatch import NoMatch
 
     if method:
+        if not args:
+            return TypeError(f"unbound method TensorBase.{name}() needs an argument")
         args = args[1:]
     more = len(overloads)
     overloads = [o for o in overloads if o.op is None or not o.op.deprecated]
@@ -85,7 +87,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     shown = signatures.listed(name, method)
     if shown is not None:
         fitting = [line for line in shown if signatures.takes(line, len(args) + len(kwargs))]
-        plausible = [o for o in overloads if len(fitting) == 1 and _names(o, method) == signatures.names(fitting[0])]
+        plausible = [o for o in overloads if len(fitting) == 1 and _names(o, method) == signatures.positional(fitting[0])][:1]
     else:
         plausible = overloads if len(overloads) == 1 else [o for o in overloads if _takes(o, len(args) + len(kwargs), method)]
         shown = [line for o in overloads for line in o.schema.displays(method, o.has_out)]
@@ -95,16 +97,20 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
         converters = o.converters[1:] if method else o.converters
         positional = o.schema.positional - (1 if method else 0)
         spread = any(p.varargs for p in params) and not (args and isinstance(args[0], (tuple, list)))
-        if len(args) > positional and not spread:
-            plural = "s" if positional != 1 else ""
-            verb = "was" if len(args) == 1 else "were"
-            return TypeError(f"{name}() takes {positional} positional argument{plural} but {len(args)} {verb} given")
+        hidden = more > 0 and len(overloads) == 1  # then PyTorch lists the one that it shows
+        if len(args) > positional and not spread and not (hidden and len(args) + len(kwargs) > len(params) + o.has_out):
+            least = sum(p.default is REQUIRED for p in params)
+            number = f"from {least} to {positional}" if least != positional else positional
+            plural = "s" if positional != 1 or least != positional else ""
+            verb = "was" if len(args) == 1 and least == positional else "were"
+            return TypeError(f"{name}() takes {number} positional argument{plural} but {len(args)} {verb} given")
         missing = [
             p.name for i, p in enumerate(params) if i >= len(args) and p.name not in kwargs and p.default is REQUIRED
         ]
-        if missing and not (more and len(overloads) == 1):
+        if missing and not hidden:
             quoted = ", ".join(f'"{m}"' for m in missing)
-            return TypeError(f"{name}() missing {len(missing)} required positional arguments: {quoted}")
+            plural = "" if len(missing) > 1 else "s"  # (PyTorch has it the wrong way round)
+            return TypeError(f"{name}() missing {len(missing)} required positional argument{plural}: {quoted}")
         for i, p in enumerate([] if missing else params):
             if p.varargs and len(args) > i + 1 and isinstance(args[i], int):
                 for k, x in enumerate(args[i:]):
@@ -134,6 +140,13 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                             if wanted == "Tensor":
                                 got = "tuple" if isinstance(item, tuple) else "list" if isinstance(item, list) else type_name(item)
                                 return TypeError(f"expected Tensor as element {k} in argument {i}, but got {got}")
+                            if type(item) is int:
+                                return TypeError(
+                                    f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "
+                                    '"Overflow when unpacking long long"'
+                                )
+                            if not where:
+                                break
                             if k:  # PyTorch looks at the first element only before it unpacks them all
                                 return TypeError(
                                     f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "
@@ -149,7 +162,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                 return TypeError(f"{name}() got an unexpected keyword argument '{k}'")
     first = int(method)
     twice = [k for k in kwargs if any(p.name == k for o in overloads for p in o.schema.params[first:][: len(args)])]
-    if twice:
+    if twice and plausible:
         return TypeError(f"{name}() got multiple values for argument '{twice[0]}'")
     # PyTorch puts keywords into a hash table, which lists (when there are few) the last first
     named = [f"{k}={plain_type_name(v)}" for k, v in reversed(kwargs.items())]
@@ -185,7 +198,8 @@ def _mismatch(line: str, args: tuple, kwargs: dict) -> tuple[list[str], str]:
     shown = []
     for i, (kind, _, name) in enumerate(params):
         x = args[i] if i < len(args) else kwargs[name]
-        text = f"{'' if i < len(args) else name + '='}{plain_type_name(x)}"
+        empty = "" if type(x) not in (tuple, list) or x else " of ()" if type(x) is tuple else " of []"
+        text = f"{'' if i < len(args) else name + '='}{type_name(x)}{empty}"
         fits = type_name(x) in {"float": ("float", "int"), "int": ("int",)}.get(kind, (kind,))
         shown.append(text if fits else f"!{text}!")
     return unknown, f"({', '.join(shown)}{', ' if not args else ''})"

@@ -233,7 +233,10 @@ def empty_permuted(
         )
     for d in physical_layout:
         if not 0 <= d < n:
-            raise RuntimeError(f"Dimension out of range (expected to be between 0 and {n - 1}, but got {d})")
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {n - 1}, but got {d} at index {physical_layout.index(d)}).  "
+                "NB: negative dims not currently supported; file an issue if you want it."
+            )
     if len(set(physical_layout)) != n:
         raise RuntimeError("Duplicate dim not allowed")
     strides, step = [0] * n, 1

@@ -11,6 +11,7 @@ from torchish._tensor import linalg as la
 from torchish._tensor import views
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite, number
+from torchish._tensor.errors import invalid_arguments
 from torchish._tensor.products import matmul
 from torchish._tensor.tensor import Tensor
 from torchish.ops import distance as ds
@@ -94,6 +95,8 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
 def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     """A vector norm (one dimension) or matrix norm (two); without `ord` the 2-norm of all elements."""
     a = A._aval
+    if ord is not None and not isinstance(ord, (str, int, float, complex, np.number)):
+        raise invalid_arguments("linalg_norm", [], (A, ord), {}, False)
     if dim is not None:
         if len(dim) not in (1, 2):
             raise RuntimeError(
@@ -116,6 +119,8 @@ def cond(A: Tensor, p=None) -> Tensor:
     a = A._aval
     if a.ndim < 2:
         raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
+    if p is not None and not isinstance(p, (str, int, float, complex, np.number)):
+        raise invalid_arguments("linalg_cond", [], (A, p), {}, False)
     order = 2.0 if p is None else p if isinstance(p, str) else float(number(p))
     bad = order not in ("fro", "nuc") if isinstance(order, str) else abs(order) not in (1.0, 2.0, math.inf)
     if bad:

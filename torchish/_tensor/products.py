@@ -16,6 +16,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.apply import apply
 from torchish._tensor.dispatch import call, composite, plain
+from torchish._tensor.errors import plain_type_name
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import GradFn, named
@@ -449,8 +450,13 @@ def einsum(*args) -> Tensor:
         equation, operands = _from_lists(args)
     else:
         equation, operands = args[0], args[1:]
+        if not isinstance(equation, str):
+            raise TypeError(f"einsum(): argument 'equation' (position 1) must be str, not {plain_type_name(equation)}")
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
+    for i, t in enumerate(operands):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 1, but got {plain_type_name(t)}")
     inputs, output = _labels(equation, tuple([t._aval.ndim for t in operands]))
     return _contract(list(operands), inputs, output)
 

@@ -330,7 +330,7 @@ def takes(signature: str, count: int) -> bool:
     return sum(" = " not in p for p in params) <= count <= len(params)
 
 
-def names(signature: str) -> list[str]:
-    """The parameters of a signature."""
-    params = [p for p in signature[1:-1].split(", ") if p not in ("*", "")]
-    return [p.split(" = ")[0].rpartition(" ")[2] for p in params]
+def positional(signature: str) -> list[str]:
+    """The names of the parameters that a signature takes by position."""
+    params = [p for p in signature[1:-1].split(", ") if p]
+    return [p.split(" = ")[0].rpartition(" ")[2] for p in params[: params.index("*") if "*" in params else None]]

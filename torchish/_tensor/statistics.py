@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torchish._tensor.dispatch import call, composite
+from torchish._tensor.errors import plain_type_name
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.warn import warn_user
 from torchish.ops import statistics as s
@@ -60,7 +61,7 @@ _declare("std_mean", s.std_mean, False)
 _declare("var_mean", s.var_mean, False)
 
 
-@composite("norm(Tensor input, any p='fro', int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", out=True)
+@composite("norm(Tensor input, any? p='fro', int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", out=True)
 def norm(input, p, dim, keepdim, *, dtype=None):
     """The vector norm of order `p` over dimensions; 'fro' is the 2-norm, 'nuc' the nuclear norm of matrices."""
     if isinstance(p, str) and not (p == "fro" and (dim is None or len(dim) <= 2)):
@@ -70,10 +71,14 @@ def norm(input, p, dim, keepdim, *, dtype=None):
         if len(dims) != 2:
             raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple. Got " + " ".join(map(str, dims)))
         return call(s.nuclear_norm, input if dtype is None else input.to(dtype), dims, keepdim)
-    order = 2.0 if p is None or isinstance(p, str) else p.item() if isinstance(p, Tensor) else p
+    order = 2.0 if p is None or isinstance(p, str) else p.item() if isinstance(p, Tensor) and p.ndim == 0 else p
+    if not isinstance(order, (int, float, complex)):
+        raise TypeError(f"linalg_vector_norm(): argument 'ord' (position 2) must be Number, not {plain_type_name(order)}")
+    if isinstance(order, complex):
+        raise RuntimeError("linalg.vector_norm: Expected a non-complex scalar as the order of norm.")
     return call(s.vector_norm, input, order, dim, keepdim, dtype=dtype)
 
 
-@composite("norm(Tensor input, any p, int[]? dim, bool keepdim, dtype? dtype)", function=False)
+@composite("norm(Tensor input, any? p, int[]? dim, bool keepdim, dtype? dtype)", function=False)
 def norm_method(input, p, dim, keepdim, dtype):
     return norm(input, p, dim, keepdim, dtype=dtype)

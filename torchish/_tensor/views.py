@@ -201,7 +201,8 @@ def permute(input: Tensor, dims: Shape) -> Tensor:
     )
 
 
-@composite("transpose(Tensor input, int dim0, int dim1)", aliases=("swapaxes", "swapdims"))
+@composite("swapaxes(Tensor input, int axis0, int axis1)")
+@composite("transpose(Tensor input, int dim0, int dim1)", aliases=("swapdims",))
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Two dimensions swapped. A view."""
     n = input._aval.ndim
@@ -277,7 +278,7 @@ def expand_as(input, other):
     return expand(input, other._aval.shape)
 
 
-@composite("broadcast_to(Tensor input, int[] size)")
+@composite("broadcast_to(Tensor input, int[!] size)")
 def broadcast_to(input, size):
     return expand(input, size)
 

@@ -12,6 +12,8 @@ def wrap_dim(dim: int, ndim: int, *, scalar: bool = True) -> int:
             raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
         ndim = 1
     if not -ndim <= dim < ndim:
+        if not -(2**63) <= dim < 2**63:
+            raise ValueError("Overflow when unpacking long long")
         raise IndexError(f"Dimension out of range (expected to be in range of [{-ndim}, {ndim - 1}], but got {dim})")
     return dim + ndim if dim < 0 else dim
 

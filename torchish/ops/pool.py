@@ -415,11 +415,13 @@ def _check_adaptive(name, n, input, output_size, colon):
                 f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
                 f"{list(input.shape)} with dimension {i} being empty"
             )
-    if min((*output_size, 0)) < 0:
-        raise RuntimeError(
-            f"{name}: elements of output_size must be greater than or equal to 0 but received "
-            f"{{{', '.join(str(o) for o in output_size)}}}"
-        )
+    negative = min((*output_size, 0))
+    if negative < 0 and colon:  # the maximum's result is made first
+        first = next(o for o in output_size if o < 0)
+        raise RuntimeError(f"Trying to create tensor with negative dimension {first}: {[*input.shape[:-n], *output_size]}")
+    if negative < 0:
+        sizes = str(output_size[0]) + "".join(f"{',' if i == 2 else ', '}{o}" for i, o in enumerate(output_size) if i)  # (as it is there)
+        raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {{{sizes}}}")
 
 
 @op(

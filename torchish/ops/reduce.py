@@ -277,7 +277,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
             return jnp.zeros((), np.int64)
         return best(input, dim, keepdims=keepdim).astype(np.int64)
 
-    @op(f"a{name}(Tensor input, int[] dim=(), bool keepdim=False)", selects=("input", "result"))
+    @op(f"a{name}(Tensor input, int[]? dim=(), bool keepdim=False)", selects=("input", "result"))
     def a_form(input, dim, keepdim):
         _refuse(input, f"{name}_values_cpu")
         axes = wrap_dims(dim, input.ndim)

@@ -489,6 +489,8 @@ def multi_margin_loss(
     if weight is not None and weight._aval.size != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     require_float(input, "multi_margin_loss")
+    if target.dtype is not torch.int64:
+        raise RuntimeError(f"expected scalar type Long but found {scalar_type(target)}")
     values = _host_values(target)
     if values is not None and values.size and not (values.min() >= 0 and values.max() < classes):
         raise RuntimeError("target out of range")

@@ -392,10 +392,10 @@ def _unpool(n, input, indices, kernel_size, stride, padding, output_size):
     if indices.dtype is not torch.int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {_short(indices)}")
     if input._aval.shape != indices._aval.shape:
+        more = [1] if n == 1 else []  # the one-dimensional form goes through two dimensions
         raise RuntimeError(
-            f"Expected shape of indices to be same as that of the input tensor ({list(input.shape)}) but got indices "
-            "tensor "
-            f"with shape: {list(indices.shape)}"
+            f"Expected shape of indices to be same as that of the input tensor ({[*input.shape, *more]}) but got indices tensor "
+            f"with shape: {[*indices.shape, *more]}"
         )
     if n > 1:
         return ap(pool.max_unpool, (size,), input, indices)
