@@ -8,10 +8,9 @@ from jax import lax
 
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim
-from torchish.ops.order import positions
 from torchish.ops.precision import type_name
 from torchish.ops.reduce import is_complex, widened
-from torchish.ops.running import running
+from torchish.ops.running import running, running_extreme
 
 
 def _accumulate(kind, input, dim, dtype):
@@ -43,12 +42,9 @@ def _extreme(input, dim, kind):
     d = wrap_dim(dim, input.ndim)
     if not input.ndim or not input.size:
         return input, jnp.zeros(input.shape, np.int64)
-    x = lax.stop_gradient(input)
-    x = x.astype(np.uint8) if x.dtype == np.bool_ else widened(x)
-    best = running(kind, x, d)
-    # The last position so far that attains the extremum; after a nan, that of the last nan.
-    at = running("max", jnp.where((x == best) | (x != x), positions(x.shape, d), 0), d)
-    return jnp.take_along_axis(input, at, d), at
+    x = input.astype(np.uint8) if input.dtype == np.bool_ else widened(input)
+    best, at = running_extreme(kind, x, d)
+    return best.astype(input.dtype), at
 
 
 @op("cummax(Tensor input, int dim)", returns="values indices", selects=("result",))
