@@ -18,7 +18,7 @@ class Snapshot:
         self._walk = walk
         self._dicts = [(d, dict(d)) for d, _ in walk.lengths if isinstance(d, dict)]
         self._lists = [(x, list(x)) for x, _ in walk.lengths if not isinstance(x, dict)]
-        self._states = [(t._storage, t._storage.expr, t._storage.writes, t._vc, t._vc.value) for t in (*walk.tensors, *given)]
+        self._states = [(t._storage, t._storage.expr, t._storage.writes, t._vc, t._vc.version) for t in (*walk.tensors, *given)]
 
     def restore(self) -> None:
         """Put everything back."""
@@ -38,7 +38,7 @@ class Snapshot:
             elif read is getattr and not isinstance(container, type) and getattr(container, key, None) is not value:
                 setattr(container, key, value)
         for st, expr, writes, counter, version in self._states:
-            st.expr, st.writes, counter.value = expr, writes, version
+            st.expr, st.writes, counter.version = expr, writes, version
 
 
 class Unstable(Exception):

@@ -59,7 +59,7 @@ class Fresh:
             raise Unstable("it makes a tensor that NumPy shares")
         self.code, self.group = code, group
         self.aval, self.root_strides, self.writes = st.expr.aval, st.strides, st.writes
-        self.version = t._vc.value
+        self.version = t._vc.version
         skip = ("_storage", "_vc", "_cached", "_stamp", "_grad", "_base", "_accumulator", "_steps", "_creation", "_attr_version")
         if t._grad is not None or t._leaf_hooks or t._post_accumulate:
             raise Unstable("it makes a tensor with a gradient or hooks of its own")
@@ -76,7 +76,7 @@ class Fresh:
         d["_storage"] = st
         d.update(self.state)
         d["_vc"] = counter = VersionCounter()
-        counter.value = self.version
+        counter.version = self.version
         return t
 
 
@@ -103,10 +103,11 @@ class Slot:
         if self.alone:
             t = self.container[self.key]
             st = t._storage
-            # references: the container, the name here, getrefcount's argument; the tensor, the name, the argument
-            if getrefcount(t) == 3 and getrefcount(st) == 3 and st.strides == f.root_strides and len(t.__dict__) == len(f.state) + 2:
+            # references: the container, the name here, getrefcount's argument; the tensor (perhaps also as counter), the name, the argument
+            alone = getrefcount(t) == 3 and getrefcount(st) == 3 + (t._vc is st)
+            if alone and st.strides == f.root_strides and len(t.__dict__) == len(f.state) + 2:
                 assign(st, value, 1)
-                t._vc.value = f.version
+                t._vc.version = f.version
                 return
         self.container[self.key] = f.make(value, storages)
 

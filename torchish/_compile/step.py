@@ -89,7 +89,7 @@ class Step:
         start = Walk(self.names, (self.f, *HOOKS, *call.objects))
         places = _places(start, call)
         snapshot: Snapshot | None = Snapshot(start, call.tensors)
-        before = [(t._storage, t._storage.writes, t._vc, t._vc.value) for t in (*start.tensors, *call.tensors)]
+        before = [(t._storage, t._storage.writes, t._vc, t._vc.version) for t in (*start.tensors, *call.tensors)]
         streams = _host_streams()
         generator, mode = default_generator.get_state(), modes()
         recorder = Recorder(places, _refuse)
@@ -242,13 +242,14 @@ class Capture:
         replaced = {id(t._storage) for _, _, t, _ in changes.replaced}
         first = len(before) - len(call.tensors)
         seen: set[int] = set()
+        counted: set[int] = set()
         for n, (st, writes, counter, version) in enumerate(before):
             if n >= first:
-                if st.writes != writes or counter.value != version:
+                if st.writes != writes or counter.version != version:
                     t = call.tensors[n - first]
                     if t._chain or st.buffer is not None:
                         raise Unstable("it writes into a view, or into NumPy's memory, that it is given")
-                    self._given_stores.append((n - first, self._code(st.expr), st.writes - writes, counter.value - version))
+                    self._given_stores.append((n - first, self._code(st.expr), st.writes - writes, counter.version - version))
                 continue
             if id(st) not in seen and st.writes != writes:
                 if id(st) in replaced:
@@ -256,9 +257,10 @@ class Capture:
                 if st.buffer is not None:
                     raise Unstable("it writes into NumPy's memory")
                 self._stores.append((st, self._code(st.expr), st.writes - writes))
-            if id(counter) not in seen and counter.value != version:
-                self._versions.append((counter, counter.value - version))
-            seen |= {id(st), id(counter)}
+            if id(counter) not in counted and counter.version != version:
+                self._versions.append((counter, counter.version - version))
+            seen.add(id(st))
+            counted.add(id(counter))
 
     def _bind_slots(self, changes: Changes) -> None:
         self._slots: list[Slot] = []
@@ -338,12 +340,12 @@ class Capture:
                 st.expr = _expr(self._value_of(code, ready), st.expr.aval)
                 st.writes += writes
         for counter, n in self._versions:
-            counter.value += n
+            counter.version += n
         for i, code, writes, n in self._given_stores:
             t = call.tensors[i]
             t._storage.expr = _expr(self._value_of(code, ready), t._storage.expr.aval)
             t._storage.writes += writes
-            t._vc.value += n
+            t._vc.version += n
         for slot in self._slots:
             slot.put(results[slot.fresh.code], made)
         return True, self._result(ready)

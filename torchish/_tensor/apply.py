@@ -10,6 +10,7 @@ import weakref
 from typing import Any
 
 from torchish import _dtypes as dt
+from torchish._tensor.chains import ChainOp, chain_spec
 from torchish._tensor.layout import result_strides
 from torchish._tensor.refusals import check_inplace, check_overlap, refused_view
 from torchish._tensor.size import device_of
@@ -26,7 +27,7 @@ from torchish.autograd.graph import (
     input_avals,
     recipe,
 )
-from torchish.engine.expr import CPU, Aval, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_keyed, emit_multi, leaf, results_of
+from torchish.engine.expr import CPU, TRACED, Aval, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_keyed, emit_multi, leaf, results_of
 from torchish.engine.program import force
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.views import write_spec
@@ -95,7 +96,7 @@ def _apply(spec: Spec, flat: tuple) -> Any:
         transforms().register(t)
     if True in carry:
         if a.category >= 2:
-            fn = _grad_fn(spec, flat, inputs, tuple(carry), input_avals(inputs) if wrapped else tuple(key), (e,), (a,))
+            fn = _grad_fn(spec, flat, inputs, tuple(carry), input_avals(inputs) if wrapped else tuple(key), (e,), a.single)
             if fn is not None:
                 t._grad_fn = fn
                 if op_.saves_result:
@@ -147,22 +148,23 @@ def _grad_fn(
     name = spec.op.grad_name
     if name.__class__ is not str:
         name = name(spec, flat)
-    made = spec.memo.get((needs, name)) or recipe(spec, needs, name)
+    made = spec.memo.get((needs, given, name)) or recipe(spec, needs, given, name)
     edges = [flat[i]._edge() if needs[i] else (None, 0) for i in made.edges]
     for e in exprs:
         if type(e) is not Expr:
             edges = transforms().lowered(flat, inputs, made.edges, edges, exprs)
             break
-    fn = made.cls(spec, inputs, needs, edges, given, avals, exprs, made)
+    fn = made.cls(spec, inputs, edges, avals, exprs, made)
     if made.watched:
-        fn.versions = versions = []
+        versions: list = []
         for i, k in made.watched:
             if i or not inplace:
                 t = flat[i]
                 if t._inference:
                     raise RuntimeError(SAVED_INFERENCE)
                 st = t._storage
-                versions.append((t, t._vc.value, st, st.writes, k))  # to notice later changes
+                versions += t, t._vc.version, st, st.writes, k  # to notice later changes
+        fn.versions = tuple(versions)
         if HOOKS.any and HOOKS.stack:
             from torchish.autograd.saved import pack_inputs
 
@@ -265,7 +267,7 @@ def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, fn
     base = t._base
     v._base = t if base is None else base
     v._steps = (step,) if base is None else (*t._steps, step)
-    v._attr_version = t._vc.value
+    v._attr_version = t._vc.version
     if not STATE.enabled:
         v._creation = "inference" if STATE.inference else "no_grad"
     elif multi:
@@ -306,64 +308,6 @@ def view_aval(spec: Spec, inputs: tuple):
     return out
 
 
-def chain_spec(steps: tuple[ViewStep, ...]) -> tuple[Spec, tuple]:
-    """Several view steps as one operation, and its dynamic arguments."""
-    if len(steps) == 1:
-        return steps[0].spec, steps[0].dynamic
-    key = tuple(s.spec for s in steps)
-    made = _CHAINS.get(key)
-    if made is None:
-        made = _CHAINS[key] = _chain(key)
-    return made, tuple(x for s in steps for x in s.dynamic)
-
-
-_CHAINS: dict[tuple, Spec] = {}
-
-
-class ChainOp:
-    """Stands for the operation in the spec of a chain of views."""
-
-    rule = None
-    rule_params = ()
-    saves_result = False
-    saves: dict = {}
-    differentiable = True
-    layout = "contiguous"
-    returns = ()
-    promote = None
-    name = "view_chain"
-    grad_name = "AsStridedBackward0"
-
-    def __init__(self, n_dynamic: int):
-        self.dynamic = ("input", *(f"i{k}" for k in range(n_dynamic)))
-
-
-def _chain(specs: tuple[Spec, ...]) -> Spec:
-    counts = [len(s.kinds) - 1 for s in specs]
-
-    def run(base, *dynamic):
-        it = iter(dynamic)
-        for s, n in zip(specs, counts, strict=True):
-            base = s.run(base, *[next(it) for _ in range(n)])
-        return base
-
-    def write(base, value, *dynamic):
-        it = iter(dynamic)
-        bases, args = [base], []
-        for s, n in zip(specs, counts, strict=True):
-            args.append([next(it) for _ in range(n)])
-            bases.append(s.run(bases[-1], *args[-1]))
-        for s, b, a in zip(reversed(specs), reversed(bases[:-1]), reversed(args), strict=True):
-            value = write_spec(s).run(b, value, *a)
-        return value
-
-    stable = None if any(s.stable is None for s in specs) else f"chain{[s.stable for s in specs]}"
-    made = Spec(run, "view_chain", stable, ChainOp(sum(counts)), (), ("T",) + ("i",) * sum(counts))
-    made.memo["write"] = Spec(write, "view_chain_write", None if stable is None else f"write({stable})")
-    made.recipe, made.memo["write"].recipe = (_chain, (specs,)), (write_spec, (made,))
-    return made
-
-
 def steps_from_base(v: Tensor) -> tuple[ViewStep, ...]:
     """The view operations from its base to `v`, as the base is now."""
     base = v._base
@@ -382,7 +326,7 @@ def regenerate_view(v: Tensor) -> None:
     assert base is not None
     if v._creation is not None:
         raise refused_view(v, indirect=True)
-    v._attr_version = v._vc.value
+    v._attr_version = v._vc.version
     spec, dynamic = chain_spec(steps_from_base(v))
     # where the dtype changes PyTorch repeats the view instead of striding over the base
     last = v._steps[-1].spec.op
@@ -430,9 +374,10 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
             fitted = within_range(spec, flat)
             if fitted is not None:
                 return _apply_inplace(*fitted, target)
-    inputs = tuple([x._read() if isinstance(x, Tensor) else x for x in flat])
+    blank = _blank(spec, t, flat) if spec.op.overwrites else None
+    inputs = tuple([x._read() if isinstance(x, Tensor) else x for x in flat]) if blank is None else (leaf_of(t._aval), *flat[1:])
     try:
-        e = emit(spec, inputs)
+        e = blank or emit(spec, inputs)
     except NotImplementedError:
         refuse_cast(spec, flat, t)  # PyTorch asks for a kernel after it has seen that the result fits
         raise
@@ -449,6 +394,22 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     if fn is not None and spec.op.saves_result:
         fn.watch_result(t, 0, t._alias())
     return t
+
+
+def _blank(spec: Spec, t: Tensor, flat: tuple) -> Expr | None:
+    """What an operation that overwrites its target with one real number leaves there, made without reading the target."""
+    a = t._aval
+    kind = type(flat[1]) if len(flat) > 1 else float
+    if kind not in _REAL or type(t._storage.expr) is not Expr or a.device is TRACED:
+        return None
+    from torchish._tensor.creation import full_op  # it is built on this module
+
+    made = full_op.spec((_REAL[kind],), (a.shape, a.dtype, a.device))
+    made.infer_cache[(kind,)] = a
+    return emit(made, flat[1:] or (0.0,))
+
+
+_REAL: dict[type, str] = {float: "f", int: "i", bool: "b"}
 
 
 def checked_result(e: Expr, t: Tensor) -> Expr:
@@ -471,7 +432,7 @@ def checked_result(e: Expr, t: Tensor) -> Expr:
 def write_inplace(t: Tensor, e: Expr, fn: Node | None, recording: bool) -> None:
     """Store a new value into `t` and put the gradient function `fn` behind it (None: it has no history)."""
     t._write(e)
-    t._vc.value += 1
+    t._vc.version += 1
     if not STATE.enabled:
         return
     if fn is not None:

@@ -45,7 +45,7 @@ def into(out: Tensor | None, made: Tensor) -> Tensor:
     if out._aval.shape != made._aval.shape:
         resize(out, made._aval.shape)
     out._write(cast_expr(made._read(), out._aval.dtype))
-    out._vc.value += 1
+    out._vc.version += 1
     return out
 
 

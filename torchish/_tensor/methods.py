@@ -351,10 +351,10 @@ def set_(self: Tensor, source=None, storage_offset=0, size=None, stride=None) ->
             f"Could not set tensor of type {_C_TYPES[source._aval.torch_dtype.name]} to a tensor of type "
             f"{_C_TYPES[self._aval.torch_dtype.name]}"
         )
-    counter = self._vc
+    counter = self._vc.apart()
     self._become(source)
     self._vc = counter
-    counter.value += 1
+    counter.version += 1
     return self
 
 
@@ -365,7 +365,7 @@ def resize_(self: Tensor, *sizes, memory_format=None) -> Tensor:
         raise RuntimeError("cannot resize variables that require grad")
     if shape != self._aval.shape:
         resize(self, shape)
-        self._vc.value += 1
+        self._vc.version += 1
     return self
 
 

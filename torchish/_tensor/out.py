@@ -60,7 +60,7 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
                 )
             resize(o, r._aval.shape)
         o._write(cast_expr(r._read(), o._aval.dtype))
-        o._vc.value += 1
+        o._vc.version += 1
     if name in ("unbind_copy", "split_with_sizes_copy"):
         return None  # as in PyTorch
     fields = getattr(type(results), "_fields", None)

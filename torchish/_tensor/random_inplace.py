@@ -155,9 +155,9 @@ def _filling(name: str, shape: Callable, fill: Callable) -> Callable:
                     f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
                     "arguments requires grad."
                 )
-            version = out._vc.value
+            version = out._vc.version
             fill(out.resize_(shape(*args)), kwargs.get("generator"), *args)
-            out._vc.value = version + 1
+            out._vc.version = version + 1
             return out
 
         return run

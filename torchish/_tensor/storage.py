@@ -18,12 +18,18 @@ from torchish.engine.program import force
 
 
 class VersionCounter:
-    """Counts in-place changes; shared by a tensor, its views and its detached aliases."""
+    """Counts in-place changes; shared by a tensor, its views and its detached aliases.
 
-    __slots__ = ("value",)
+    Mostly that is their storage itself: one object less for each tensor.
+    """
 
-    def __init__(self):
-        self.value = 0
+    version = 0
+
+    def apart(self) -> VersionCounter:
+        """A counter with this count for a tensor that leaves its storage: a storage would be kept alive by it."""
+        counter = VersionCounter()
+        counter.version = self.version
+        return counter if isinstance(self, Storage) else self
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -43,7 +49,7 @@ def _pointer(array) -> int:
     return array.__array_interface__["data"][0]
 
 
-class Storage:
+class Storage(VersionCounter):
     """What aliasing tensors share.
 
     `expr` is the value in the root tensor's shape; `writes` counts replacements, so that views know

@@ -74,7 +74,7 @@ def _accumulate(variable: Tensor, g, record: bool) -> None:
             variable._grad = _add(old, Tensor._wrap(g), True)
         else:
             old._write(cast_expr(_add(old._read(), g, False), old._aval.dtype))
-            old._vc.value += 1
+            old._vc.version += 1
     if variable._post_accumulate:
         for hook in list(variable._post_accumulate.values()):
             hook(variable)

@@ -13,6 +13,7 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._tensor import printing
+from torchish._tensor.chains import chain_spec
 from torchish._tensor.size import Size, device, device_of
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish.autograd.grad_mode import STATE
@@ -142,9 +143,8 @@ class Tensor(metaclass=TensorMeta):
     def _wrap(expr: Expr, strides: tuple[int, ...] | None = None) -> Tensor:
         """A new tensor with its own storage holding `expr`."""
         t = _new(Tensor)
-        t._storage = Storage(expr, strides)
+        t._storage = t._vc = Storage(expr, strides)
         t._aval = expr.aval
-        t._vc = VersionCounter()
         if strides is not None:
             t._strides = strides
         if STATE.inference:
@@ -190,8 +190,8 @@ class Tensor(metaclass=TensorMeta):
                 flat = np.asarray(e.value).reshape(-1)
                 e = leaf(as_strided(flat, self._aval.shape, self.stride(), self._offset), e.aval.device)
             else:
-                for step in self._chain:
-                    e = emit(step.spec, (e, *step.dynamic))
+                spec, dynamic = chain_spec(self._chain)
+                e = emit(spec, (e, *dynamic))
             self._cached, self._stamp = e, st.writes
         return self._cached  # type: ignore[return-value]
 
@@ -233,12 +233,8 @@ class Tensor(metaclass=TensorMeta):
             from torchish._tensor.geometry import root_steps
 
             chain = root_steps(self, self._aval.shape, self.stride(), self._offset)
-        bases = [root]
-        for step in chain[:-1]:
-            bases.append(emit(step.spec, (bases[-1], *step.dynamic)))
-        for base, step in zip(reversed(bases), reversed(chain), strict=True):
-            expr = emit(write_spec(step.spec), (base, expr, *step.dynamic))
-        return expr
+        spec, dynamic = chain_spec(chain)
+        return emit(write_spec(spec), (root, expr, *dynamic))
 
     def _host(self) -> np.ndarray:
         """The value as a host array (possibly read-only)."""
@@ -359,7 +355,7 @@ class Tensor(metaclass=TensorMeta):
     @readonly
     def grad_fn(self) -> Node | None:
         base = self._base
-        if base is not None and self._attr_version != self._vc.value and (self._grad_fn is not None or base._needs()):
+        if base is not None and self._attr_version != self._vc.version and (self._grad_fn is not None or base._needs()):
             from torchish._tensor.apply import regenerate_view
 
             regenerate_view(self)
@@ -377,7 +373,7 @@ class Tensor(metaclass=TensorMeta):
     def _version(self) -> int:
         if self._inference:
             raise RuntimeError("Inference tensors do not track version counter.")
-        return self._vc.value
+        return self._vc.version
 
     def _is_view(self) -> bool:
         return self._base is not None
@@ -468,9 +464,9 @@ class Tensor(metaclass=TensorMeta):
             raise RuntimeError(
                 "data set to a tensor that requires gradients must be floating point or complex dtype"
             )
-        version = self._vc
+        counter = self._vc.apart()
         self._become(other)
-        self._vc = version
+        self._vc = counter
         node = self._accumulator() if self._accumulator is not None else None
         if node is not None:
             node.avals = (self._aval,)

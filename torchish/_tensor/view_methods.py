@@ -88,9 +88,9 @@ def _inplace(name: str, f, grad_name):
         if grad_fn is not None:
             grad_fn.__class__ = named(grad_name if isinstance(grad_name, str) else grad_name(*args), GradFn)
             set_history(self, grad_fn, 0)
-        self._vc.value += 1
+        self._vc.version += 1
         if STATE.enabled:
-            self._attr_version = self._vc.value
+            self._attr_version = self._vc.version
         return self
 
     method.__name__ = method.__qualname__ = name

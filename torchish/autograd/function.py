@@ -38,7 +38,7 @@ class _Saved:
             self.packed = Packed(tensor, HOOKS.stack[-1])
             return
         self.tensor = tensor if number is None else tensor._alias()
-        self.version = tensor._vc.value
+        self.version = tensor._vc.version
         self.number = number
 
     def unpack(self, ctx):
@@ -51,7 +51,7 @@ class _Saved:
         if self.packed is not None:
             return self.packed.tensor()
         t = self.tensor
-        if t._vc.value != self.version:
+        if t._vc.version != self.version:
             raise modified_inplace(t, self.version) if self.number is None else changed(t, ctx.name(), self.number, self.version)
         if self.number is None:
             return t
@@ -337,7 +337,7 @@ def _outputs(ctx, outs: tuple, inputs: list, recording: bool) -> list:
         differentiable = recording and id(o) not in skip and o._aval.category >= 2
         count += differentiable
         if id(o) in dirty:
-            o._vc.value += 1
+            o._vc.version += 1
             if recording:
                 _check_dirty(o)
             if differentiable:
@@ -350,7 +350,7 @@ def _outputs(ctx, outs: tuple, inputs: list, recording: bool) -> list:
                 previous, STATE.enabled = STATE.enabled, False
                 o = alias(o)
                 STATE.enabled = previous
-            o._grad_fn, o._out_nr, o._attr_version = ctx, number, o._vc.value
+            o._grad_fn, o._out_nr, o._attr_version = ctx, number, o._vc.version
             if o._base is not None:
                 o._creation = "function"
                 views.append(o)

@@ -12,6 +12,7 @@ import itertools
 import re
 import threading
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 from torchish._dtypes import LEGACY_NAMES
@@ -126,11 +127,13 @@ def named(name: str, base: type) -> type:
 
 
 class Recipe:
-    """What recording an operation takes that depends on its spec and on which inputs need gradients only."""
+    """What recording an operation takes that depends on its spec, its inputs' avals and on which of them need gradients only."""
 
-    __slots__ = ("cls", "saved", "edges", "watched", "frees", "mask", "edge_needs", "saves_result")
+    __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "saves_result")
 
-    def __init__(self, spec, needs: tuple[bool, ...], name: str):
+    def __init__(self, spec, needs: tuple[bool, ...], given: tuple, name: str):
+        self.needs = needs
+        self.avals = given
         self.mask = saved_inputs(spec, needs)
         self.cls = named(name, GradFn)
         self.saved = tuple(i for i, s in enumerate(self.mask) if s)
@@ -143,12 +146,12 @@ class Recipe:
         self.frees = spec.op.saves_result or any(kinds[i][0] in spec.op.saves for i in self.saved)
 
 
-def recipe(spec, needs: tuple[bool, ...], name: str) -> Recipe:
-    """The recipe of this operation, made once."""
-    key = (needs, name)
+def recipe(spec, needs: tuple[bool, ...], given: tuple, name: str) -> Recipe:
+    """The recipe of this operation, made once; `given`: the inputs' avals, types for Python numbers."""
+    key = (needs, given, name)
     made = spec.memo.get(key)
     if made is None:
-        made = spec.memo[key] = Recipe(spec, needs, name)
+        made = spec.memo[key] = Recipe(spec, needs, given, name)
     return made
 
 
@@ -162,19 +165,16 @@ class GradFn(Node):
 
     where: str | None = None  # the traceback of the forward call, in anomaly mode
     packed: dict | None = None  # saved values that hooks hold, by place
-    versions: tuple | list = ()
+    versions: tuple = ()  # of each saved tensor: the tensor, its version, its storage, the storage's writes, its place in `saved`
     result_versions: tuple = ()
 
-    def __init__(
-        self, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, input_avals: tuple, avals: tuple, results: tuple, made: Recipe
-    ):  # fmt: skip
+    def __init__(self, spec, inputs: tuple, edges: list, avals: tuple, results: tuple, made: Recipe):
         self.seq = next(_sequence)
         self.spec = spec
-        self.needs = needs  # per flat input
         self.edges = edges  # per flat input that is a tensor argument, (None, 0) where no gradient goes
         self.avals = avals
-        self.input_avals = input_avals  # types of Python numbers among them
         self.recipe = made
+        # a tuple of its own, even of all inputs: reference counts tell what is needed after the operation has run
         self.saved: tuple | None = tuple([inputs[i] for i in made.saved])
         self.results = results if made.saves_result else ()
         if ANOMALY.enabled:
@@ -190,20 +190,24 @@ class GradFn(Node):
 
             return pack_result(self, t, number)
         st = t._storage
-        self.result_versions = (*self.result_versions, (t._vc, t._vc.value, st, st.writes, number, alias))
+        self.result_versions = (*self.result_versions, (t._vc, t._vc.version, st, st.writes, number, alias))
+
+    def watched(self) -> Iterator[tuple]:
+        """The entries of `versions`, which is one flat tuple: the garbage collector looks at every object of a graph."""
+        return zip(*[iter(self.versions)] * 5, strict=True)
 
     def check_versions(self) -> None:
         """Refuse saved tensors that were changed in place; take over changes that leave no trace (`.data`, NumPy)."""
         saved: Any = self.saved
-        for t, version, st, writes, k in self.versions:
-            if t._vc.value != version:
+        for t, version, st, writes, k in self.watched():
+            if t._vc.version != version:
                 raise modified_inplace(t, version)
             if (st.writes != writes or st is not t._storage or st.buffer is not None) and saved[k].aval is t._aval:
                 self.saved = saved = (*saved[:k], t._read(), *saved[k + 1 :])
         for counter, version, st, writes, k, alias in self.result_versions:
             a = self.results[k].aval
-            if counter.value != version:
-                raise _changed(a, self.name(), k, counter.value, version)
+            if counter.version != version:
+                raise _changed(a, self.name(), k, counter.version, version)
             if st.writes != writes or st.buffer is not None:
                 value = st.read() if alias is None else alias._read()
                 if value.aval is a:
@@ -212,7 +216,8 @@ class GradFn(Node):
     @classmethod
     def called(cls, name: str, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, aval) -> Any:
         """The function of this name behind one result, which it does not save."""
-        return named(name, cls)(spec, inputs, needs, edges, input_avals(inputs), (aval,), (), recipe(spec, needs, name))
+        made = recipe(spec, needs, input_avals(inputs), name)
+        return named(name, cls)(spec, inputs, edges, (aval,), (), made)
 
     def run(self, grads: list, record: bool) -> list:
         if self.saved is None:
@@ -227,7 +232,7 @@ class GradFn(Node):
         else:
             given = tuple([g is not None for g in grads])
             present = tuple([g for g in grads if g is not None])
-        spec = vjp_spec(self.spec, self.needs, given, self.input_avals, self.avals)
+        spec = vjp_spec(self.spec, self.recipe.needs, given, self.recipe.avals, self.avals)
         if record:
             made = TENSORS.apply_recorded(spec, (*TENSORS.unpack_saved(self), *present))
         else:
@@ -297,12 +302,12 @@ def _changed(a, function: str | None, number: int, now: int, version: int) -> Ru
 def modified_inplace(t, version: int) -> RuntimeError:
     """The error for a saved tensor that was changed after it was saved."""
     f = t.grad_fn
-    return _changed(t._aval, None if f is None else f.name(), t._out_nr, t._vc.value, version)
+    return _changed(t._aval, None if f is None else f.name(), t._out_nr, t._vc.version, version)
 
 
 def changed(t, function: str, number: int, version: int) -> RuntimeError:
     """The same for a saved result: output `number` of `function`."""
-    return _changed(t._aval, function, number, t._vc.value, version)
+    return _changed(t._aval, function, number, t._vc.version, version)
 
 
 def forward_name(function: str) -> str:

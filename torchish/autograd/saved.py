@@ -26,14 +26,14 @@ class Packed:
 
     def __init__(self, tensor: Any, hooks: tuple):
         pack, self.unpack = hooks
-        version = tensor._vc.value
+        version = tensor._vc.version
         previous = STATE.enabled
         STATE.enabled = False
         try:
             self.value = pack(tensor)
         finally:
             STATE.enabled = previous
-        if tensor._vc.value != version:
+        if tensor._vc.version != version:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be modified by "
                 "in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to perform in-place "
@@ -105,7 +105,7 @@ class SavedTensor:
         t = saved_value(fn, self._name)
         _set_packed(fn, self._place, Packed(t, (pack_hook, unpack_hook)))
         if self._place[0] == "saved":
-            fn.versions = tuple(v for v in fn.versions if v[4] != self._place[1])
+            fn.versions = tuple(x for entry in fn.watched() if entry[4] != self._place[1] for x in entry)
 
 
 _HOOKED = "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is allowed at a time."
@@ -153,7 +153,7 @@ def _value(fn: GradFn, place: tuple) -> Any:
     if fn.packed is not None and place in fn.packed:
         return fn.packed[place].tensor()
     if kind == "saved":
-        for t, _, _, _, j in fn.versions:
+        for t, _, _, _, j in fn.watched():
             if j == k:
                 return t
         x = fn.saved[k]  # type: ignore[index]
@@ -314,7 +314,7 @@ def increment_version(tensor: Any) -> None:
     """Say that a tensor (or several) was changed in place where nothing could notice."""
     for t in (tensor,) if hasattr(tensor, "_vc") else tensor:
         if not t._inference:
-            t._vc.value += 1
+            t._vc.version += 1
 
 
 class _MultiHandle:

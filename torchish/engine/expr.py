@@ -24,7 +24,7 @@ TRACED = "traced"  # the device of values that live inside a jax transform: they
 class Aval:
     """Shape, dtype and device of an array, interned: equal avals are one object, compared by identity."""
 
-    __slots__ = ("shape", "dtype", "device", "ndim", "size", "torch_dtype", "category", "uid", "struct", "__weakref__")
+    __slots__ = ("shape", "dtype", "device", "ndim", "size", "torch_dtype", "category", "uid", "struct", "single", "__weakref__")
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, device: str, uid: int):
         self.shape = shape
@@ -41,6 +41,7 @@ class Aval:
         self.category = self.torch_dtype.category
         self.uid = uid
         self.struct = jax.ShapeDtypeStruct(shape, dtype)
+        self.single = (self,)  # the avals of an operation with one result, at hand for its record
 
     def __repr__(self) -> str:
         return f"{self.dtype.name}{list(self.shape)}@{self.device}"

@@ -130,6 +130,8 @@ def _evaluate(pending: list[Expr], root: Expr | None) -> None:
                 _reset(nodes)
                 raise
         pending[:] = keep
+        if not keep and pending is LOCAL.pending:
+            LOCAL.writes = 0
 
 
 def _reset(nodes: list[Expr]) -> None:

@@ -61,3 +61,6 @@ def assign(input, value):
 @op("_zero_(Tensor input)", out=False, method=False, function=False, saves=(), flat=("input",), grad="ZeroBackward0", layout="pointwise")
 def zero_inplace(input):
     return jnp.zeros_like(input)
+
+
+fill_inplace.overwrites = assign.overwrites = zero_inplace.overwrites = True

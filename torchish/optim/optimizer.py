@@ -347,7 +347,7 @@ def store(t: Tensor, e: Expr) -> None:
     else:
         st.expr = e
         st.writes += 1
-    t._vc.value += 1
+    t._vc.version += 1
 
 
 _SPECS: dict[tuple, tuple[Spec, tuple]] = {}
