@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -31,9 +32,36 @@ def cumsum(input, dim, dtype):
     return _accumulate("sum", input, dim, dtype)
 
 
+def _from_the_end(x, d: int):
+    """The running sum that begins at the end of an axis."""
+    return jnp.flip(running("sum", jnp.flip(widened(x), d), d), d).astype(x.dtype)
+
+
+@cumsum.backward
+def _(grad, dim):
+    return _from_the_end(grad, wrap_dim(dim, grad.ndim)) if grad.ndim and grad.size else grad
+
+
 @op("cumprod(Tensor input, int dim, *, dtype? dtype=None)", inplace=True)
 def cumprod(input, dim, dtype):
     return _accumulate("prod", input, dim, dtype)
+
+
+@cumprod.backward
+def _(grad, result, input, dim, dtype):
+    if not grad.ndim or not grad.size:
+        return grad
+    d = wrap_dim(dim, grad.ndim)
+    x = input.astype(result.dtype)
+
+    def divided():
+        return _from_the_end(grad * jnp.conj(result), d) / jnp.conj(x)
+
+    def multiplied():  # where a zero is among the factors
+        _, pull = jax.vjp(lambda x: running("prod", widened(x), d).astype(x.dtype), x)
+        return jnp.conj(pull(jnp.conj(grad))[0])
+
+    return lax.cond(jnp.any(x == 0), multiplied, divided)
 
 
 def _extreme(input, dim, kind):
