@@ -92,6 +92,8 @@ def kth_position(x, rank, axis: int):
 
 def smallest(x, k: int, axis: int, descending: bool = False):
     """Positions of the `k` first elements in sorted order, in that order; int64."""
+    if x.dtype in _TOP_FLOATS and 0 < 8 * k <= x.shape[axis] and jax.default_backend() == "cpu":
+        return _smallest_floats(x, k, axis, descending)
     if k > 8 and x.shape[axis] >= max(32 * k, 4096):
         return _smallest_of_many(x, k, axis, descending)
     if k > 8 or k == 0:  # a pass over 1e6 elements takes 1 ms, a sort 30 to 70 ms
@@ -107,6 +109,18 @@ def smallest(x, k: int, axis: int, descending: bool = False):
         at = first_where(rest & (key == low), axis)
         found.append(at)
     return jnp.concatenate(found, axis)
+
+
+# XLA's kernel for the top of float32 rows: the first 1000 of 1e6 take 3.7 ms (PyTorch 3.4), by counting 23; 5 take 2.7, in 5 passes 10.
+_TOP_FLOATS = (np.dtype(np.float32), np.dtype(np.float16), np.dtype(jnp.bfloat16))
+
+
+def _smallest_floats(x, k: int, axis: int, descending: bool):
+    x = lax.stop_gradient(jnp.moveaxis(x, axis, -1).astype(np.float32))
+    # the kernel goes by the bits: one zero, and one nan, whose sign puts it above or below everything
+    x = jnp.where(x == 0, np.float32(0), jnp.where(jnp.isnan(x), np.float32(np.nan), x))
+    _, at = lax.top_k(x if descending else -x, k)
+    return jnp.moveaxis(at.astype(np.int64), -1, axis)
 
 
 def _smallest_of_many(x, k: int, axis: int, descending: bool):
