@@ -98,6 +98,7 @@ ERRORS = [
     lambda t: t.nn.MultiheadAttention(0, 2), lambda t: t.nn.Unflatten(1, 3), lambda t: t.nn.Unflatten(1, (2, "a")),
     lambda t: t.nn.Embedding(3, 2, padding_idx=5), lambda t: t.nn.HuberLoss(delta="a"), lambda t: t.nn.MultiMarginLoss(p=3),
     lambda t: t.nn.Linear(2, 3)(), lambda t: t.nn.Sequential(t.nn.ReLU())[3], lambda t: t.nn.ModuleList([t.nn.ReLU()])[2],
+    lambda t: t.nn.LinearCrossEntropyLoss(3, 2)(t.zeros(4, 5), t.zeros(4, dtype=t.int64)),
     lambda t: t.nn.ModuleList(3), lambda t: t.nn.ModuleDict({"a": 3}), lambda t: t.nn.Sequential(1), lambda t: t.nn.Module()(1),
     lambda t: t.nn.Linear(2, 2).nothing, lambda t: t.nn.AdaptiveLogSoftmaxWithLoss(4, 10, [5, 5]), lambda t: t.nn.ParameterList()(1),
     lambda t: t.nn.FractionalMaxPool2d(2), lambda t: t.nn.Module(3), lambda t: t.nn.Module(a=3),

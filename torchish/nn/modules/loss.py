@@ -241,16 +241,11 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         self.options = options
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        n = self.num_classes
-        logits = self.linear(input).unflatten(-1, (n, *self.out_features)) if self.out_features else self.linear(input)
-        if self.out_features and input.dim() > 1:
-            logits = logits.flatten(0, input.dim() - 2)
-        elif input.dim() > 2:
-            logits = logits.movedim(-1, 1)
-        ignore = self.ignore_index if self.ignore_index is not None else -100
-        return F.cross_entropy(
-            logits, target, weight=self.weight, ignore_index=ignore, reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
+        shape, bias = (self.num_classes, *self.out_features), self.linear.bias
+        return F.linear_cross_entropy(
+            input, self.linear.weight.reshape(*shape, self.linear.in_features), target,
+            linear_bias=None if bias is None else bias.reshape(shape), weight=self.weight, reduction=self.reduction,
+            ignore_index=self.ignore_index, label_smoothing=self.label_smoothing, options=self.options,
         )  # fmt: skip
 
     def extra_repr(self) -> str:
