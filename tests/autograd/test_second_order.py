@@ -64,7 +64,7 @@ def second_order(t, f, tree):
 def test_second_order(name):
     info = next(o for o in op_db if name in (f"{o.name}.{o.variant_test_name}", o.name + "."))
     pytorch.manual_seed(0)
-    for sample in list(info.sample_inputs("cpu", pytorch.float64, requires_grad=True))[1:3]:
+    for sample in list(info.sample_inputs("cpu", pytorch.float64, requires_grad=True))[1:2]:
         tree = (sample.input, tuple(sample.args), dict(sample.kwargs))
         ours = pytree.tree_map(moved, tree, is_leaf=lambda x: isinstance(x, (pytorch.Tensor, pytorch.Size)))
         want, got = second_order(pytorch, function(info, pytorch), tree), second_order(torchish, function(info, torchish), ours)
