@@ -111,18 +111,33 @@ def nanmean(input, dim, keepdim, dtype):
     return (total / jnp.sum(~nan, axes, keepdims=keepdim).astype(wide.dtype)).astype(x.dtype)
 
 
+# XLA multiplies a row one element after the other, but rows side by side: 1e6 float32 take 0.96 ms, in rows of 4000 0.11, (1000, 1000)
+# along its rows 0.29, in parts of 50 0.12 (PyTorch 0.09). Below LONG elements there is nothing to win.
+LONG, ROWS, PARTS = 1 << 15, range(4096, 63, -1), range(64, 15, -1)
+
+
+def _side_by_side(x, axes):
+    """`x` with the last of the axes that it is to be multiplied along shortened, and the axes that are left to multiply along."""
+    if x.size < LONG or jax.default_backend() != "cpu":
+        return x, axes
+    if axes is None:
+        row = next((r for r in ROWS if x.size % r == 0), ROWS[0])
+        rest = -x.size % row
+        x = jnp.concatenate([x.reshape(-1), jnp.ones(rest, x.dtype)]) if rest else x
+        return lax.optimization_barrier(jnp.prod(x.reshape(-1, row), 0)), None
+    n = x.shape[-1]
+    part = next((p for p in PARTS if n % p == 0), n)
+    if axes == (x.ndim - 1,) and part < n:
+        x = lax.optimization_barrier(jnp.prod(x.reshape(*x.shape[:-1], n // part, part), -2))
+    return x, axes
+
+
 def _prod(input, axes, keepdim, dtype):
     x = _accumulated(input, dtype)
     if x.dtype == np.bool_:
         return jnp.all(x, axes, keepdims=keepdim)
-    wide = widened(x)
-    if axes is None and x.size >= LONG and not keepdim:  # XLA multiplies rows side by side, but a whole array one after the other
-        padded = jnp.concatenate([wide.reshape(-1), jnp.ones(-x.size % ROW, wide.dtype)])
-        wide = jnp.prod(padded.reshape(-1, ROW), 1)
+    wide, axes = _side_by_side(widened(x), axes)
     return jnp.prod(wide, axes, keepdims=keepdim, dtype=wide.dtype).astype(x.dtype)
-
-
-LONG, ROW = 1 << 15, 512
 
 
 @op("prod(Tensor input, *, dtype? dtype=None)", grad="ProdBackward0", out=False)
