@@ -50,16 +50,24 @@ def embedding_renorm(weight, indices, max_norm, norm_type):
     return scaled.astype(weight.dtype)
 
 
+def _bag_sums(values, bags, count: int, each: int):
+    if each:
+        return values.reshape(count, each, *values.shape[1:]).sum(1)
+    return jnp.zeros((count, *values.shape[1:]), values.dtype).at[bags].add(values)
+
+
 @op(
-    "embedding_bag_op(Tensor weight, Tensor indices, Tensor bags, Tensor? per_sample_weights, int count, int mode, "
+    "embedding_bag_op(Tensor weight, Tensor indices, Tensor bags, Tensor? per_sample_weights, int count, int each, int mode, "
     "int padding_idx, bool scale_grad_by_freq)",
     method=False, function=False, out=False, grad="EmbeddingBagBackward0",
 )  # fmt: skip
-def embedding_bag(weight, indices, bags, per_sample_weights, count, mode, padding_idx, scale_grad_by_freq):
-    """The sum (mode 0), mean (1) or maximum (2) of the rows of each of `count` bags; `bags` names each index's bag."""
+def embedding_bag(weight, indices, bags, per_sample_weights, count, each, mode, padding_idx, scale_grad_by_freq):
+    """The sum (mode 0), mean (1) or maximum (2) of the rows of each of `count` bags; `bags` names each index's bag. `each`: how many
+    indices every bag has, one bag after the other; 0 where that varies.
+    """
     rows = widen(jnp.take(weight, indices, axis=0, mode="fill", fill_value=_missing(weight.dtype)))
     kept = jnp.ones(indices.shape, bool) if padding_idx < 0 else indices != padding_idx
-    sizes = jnp.zeros((count,), np.int64).at[bags].add(kept.astype(np.int64))
+    sizes = _bag_sums(kept.astype(np.int64), bags, count, each)
     if mode == 2:
         low = jnp.where(kept[:, None], rows, -jnp.inf)
         best = jnp.full((count, weight.shape[1]), -jnp.inf, rows.dtype).at[bags].max(low)
@@ -67,14 +75,14 @@ def embedding_bag(weight, indices, bags, per_sample_weights, count, mode, paddin
     if per_sample_weights is not None:
         rows = rows * widen(per_sample_weights)[:, None]
     rows = jnp.where(kept[:, None], rows, 0)
-    out = jnp.zeros((count, weight.shape[1]), rows.dtype).at[bags].add(rows)
+    out = _bag_sums(rows, bags, count, each)
     if mode == 1:
         out = out / jnp.maximum(sizes, 1)[:, None].astype(out.dtype)
     return out.astype(weight.dtype)
 
 
 @embedding_bag.backward
-def _(grad, weight, indices, bags, per_sample_weights, count, mode, padding_idx, scale_grad_by_freq, needs):
+def _(grad, weight, indices, bags, per_sample_weights, count, each, mode, padding_idx, scale_grad_by_freq, needs):
     g = widen(grad)[bags]
     rows = widen(weight)[indices]
     kept = jnp.ones(indices.shape, bool) if padding_idx < 0 else indices != padding_idx
@@ -83,7 +91,7 @@ def _(grad, weight, indices, bags, per_sample_weights, count, mode, padding_idx,
         gp = jnp.where(kept, (g * rows).sum(1), 0)
         g = g * widen(per_sample_weights)[:, None]
     if mode == 1:
-        sizes = jnp.zeros((count,), g.dtype).at[bags].add(kept.astype(g.dtype))
+        sizes = _bag_sums(kept.astype(g.dtype), bags, count, each)
         g = g / jnp.maximum(sizes, 1)[bags][:, None]
     if mode == 2:
         # the first of equal maxima in a bag

@@ -100,8 +100,8 @@ def embedding_bag(
                 "sequences. "
                 f"However, found offsets of type {type(offsets)}"
             )
-        count, width = input.shape
-        bags = torch.arange(count, device=input.device).repeat_interleave(width)
+        count, each = input.shape
+        bags = torch.arange(count, device=input.device).repeat_interleave(each)
         input = input.reshape(-1)
         if per_sample_weights is not None:
             per_sample_weights = per_sample_weights.reshape(-1)
@@ -111,6 +111,7 @@ def embedding_bag(
         if offsets.dim() != 1:
             raise ValueError("offsets has to be a 1D Tensor")
         count, bags = _bags(offsets, input._aval.shape[0], include_last_offset)
+        each = 0
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
     if mode not in ("sum", "mean", "max"):
@@ -130,7 +131,7 @@ def embedding_bag(
     rows = weight._aval.shape[0]
     padding = -1 if padding_idx is None else padding_idx % rows
     _check_indices(input, rows)
-    statics = (count, ("sum", "mean", "max").index(mode), padding, bool(scale_grad_by_freq))
+    statics = (count, each, ("sum", "mean", "max").index(mode), padding, bool(scale_grad_by_freq))
     return ap(E.embedding_bag, statics, weight, input, bags, per_sample_weights)
 
 
