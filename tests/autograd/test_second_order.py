@@ -93,3 +93,14 @@ def test_an_unused_source_of_scatter_may_change():
         s.add_(1)
         y.sum().backward()
         assert x.grad.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0, 1.5, 2.0, 3.0, float("inf")])
+def test_norms_of_complex_numbers(p):
+    values = np.random.RandomState(0).standard_normal((2, 3, 4))
+    got = []
+    for t in (pytorch, torchish):
+        x = t.tensor(values[0] + 1j * values[1]).requires_grad_()
+        (g,) = t.autograd.grad(t.linalg.vector_norm(x, p, 1).sum(), x, create_graph=True)
+        got.append(t.autograd.grad(g, x, t.tensor(values[1] - 2j * values[0]))[0].resolve_conj().numpy())
+    np.testing.assert_allclose(got[1], got[0], 1e-9, 1e-12)

@@ -147,6 +147,14 @@ def _norm_value(x, p: float, axes: tuple[int, ...], keepdim: bool):
     return jnp.sum(size**q, axes, keepdims=keepdim) ** (1 / q)
 
 
+def _sign(x):
+    """The sign; of complex numbers `x / abs(x)`, whose derivative JAX's own sign leaves out."""
+    if not is_complex(x):
+        return jnp.sign(x)
+    zero = x == 0
+    return jnp.where(zero, 0, x / jnp.abs(jnp.where(zero, 1, x)))
+
+
 def _norm_direction(x, norm, p: float, axes: tuple[int, ...]):
     """The derivative of a norm (its reduced axes kept) by `x`, in PyTorch's convention: 0 at 0, shared among maxima."""
     none = norm == 0
@@ -154,19 +162,19 @@ def _norm_direction(x, norm, p: float, axes: tuple[int, ...]):
     if p == 0:
         return jnp.zeros_like(x)
     if p == 1:
-        return jnp.sign(x)
+        return _sign(x)
     if p == 2:
         return jnp.where(none, 0, x / safe)
     size = jnp.where(x == 0, 1, jnp.abs(jnp.where(x == 0, 1, x)))
     if math.isinf(p):
         magnitude = jnp.abs(jax.lax.stop_gradient(x))
         at = (magnitude == norm) | jnp.isnan(magnitude)
-        return jnp.sign(x) * at / jnp.sum(at, axes, keepdims=True).astype(norm.dtype)
+        return _sign(x) * at / jnp.sum(at, axes, keepdims=True).astype(norm.dtype)
     q = np.asarray(p, norm.dtype)
     if p < 1:
-        return jnp.where(x == 0, 0, jnp.sign(x) * size ** (q - 1)) * norm ** (1 - q)
+        return jnp.where(x == 0, 0, _sign(x) * size ** (q - 1)) * norm ** (1 - q)
     if p < 2:
-        return jnp.where(none | (x == 0), 0, jnp.sign(x) * size ** (q - 1) / safe ** (q - 1))
+        return jnp.where(none | (x == 0), 0, _sign(x) * size ** (q - 1) / safe ** (q - 1))
     return jnp.where(none | (x == 0), 0, x * size ** (q - 2) / safe ** (q - 1))
 
 
