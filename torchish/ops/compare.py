@@ -21,7 +21,10 @@ def _comparison(name: str, alias: str, doc: str, f, ordered: bool):
         promote=COMPARE, inplace=True, differentiable=False, aliases=(alias,) if alias else (),
         check=refuse(f"{name}_cpu", COMPLEX) if ordered else None,
     )  # fmt: skip
-    return [op(f"{name}(Tensor input, {other} other)", **traits)(body) for other in ("Tensor", "Number")]
+    made = [op(f"{name}(Tensor input, {other} other)", **traits)(body) for other in ("Tensor", "Number")]
+    for o in made:
+        o.narrows = frozenset(("other",))
+    return made
 
 
 eq = _comparison("eq", "", "Whether elements are equal.", lambda x, y: x == y, False)

@@ -83,6 +83,8 @@ class Op:
         self.rule: Callable | None = None
         self.rule_params: tuple[str, ...] = ()
         self.specs: dict[tuple, Spec] = {}
+        # Arguments that PyTorch brings to 16 bits, where that is the common dtype, before it computes with them: matters for numbers.
+        self.narrows: frozenset[str] = frozenset()
         self.rounds = "half" in inspect.signature(body).parameters
         self.__doc__ = body.__doc__
         self.__name__ = self.name
@@ -190,6 +192,8 @@ def promote(op: Op, values: tuple, kinds: tuple, default: dt.dtype) -> tuple[lis
     args = _regroup(values, kinds)
     for i, (a, part) in enumerate(zip(args, op.part, strict=True)):
         if a is not None and part != "raw":
+            if compute != common.np and op.dynamic[i] in op.narrows:
+                a = to_dtype(a, common.np)
             args[i] = [to_dtype(v, compute) for v in a] if type(a) is list else to_dtype(a, compute)
     return args, dt.bool_ if op.promote == COMPARE else common
 

@@ -76,6 +76,9 @@ pow = op("pow(Tensor input, Tensor exponent)", inplace=True, grad="PowBackward1"
 pow_number = op("pow(Tensor input, Number exponent)", inplace=True, **_POW)(_pow)
 pow_of_number = op("pow(Number self, Tensor exponent)", method=False, grad="PowBackward2", **_POW)(_pow)
 
+for _op in (pow, pow_number, pow_of_number):
+    _op.narrows = frozenset(_op.dynamic)
+
 
 # The exponents that are worth a program of their own; any other number is an input of the program.
 SPECIAL_EXPONENTS = {

@@ -13,19 +13,18 @@ from torchish.ops.search import _search as insertion
 def histc(input, bins, min, max):
     """Counts of the elements in equal bins of [min, max]; of their own range when both are equal."""
     x = input.reshape(-1)
-    wide = (
-        x.astype(np.float64)
-        if x.dtype == np.float64 or not jnp.issubdtype(x.dtype, jnp.floating)
-        else x.astype(np.float32)
-    )
-    low, high = jnp.asarray(min, wide.dtype), jnp.asarray(max, wide.dtype)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        x = x.astype(np.float64)
+    low, high = jnp.asarray(min, x.dtype), jnp.asarray(max, x.dtype)
     if min == max and x.size:
-        low, high = jnp.min(wide), jnp.max(wide)
+        low, high = jnp.min(x), jnp.max(x)
     if min == max:
         low, high = jnp.where(low == high, low - 1, low), jnp.where(low == high, high + 1, high)
-    inside = (wide >= low) & (wide <= high)
-    at = jnp.minimum(((wide - low) * (bins / (high - low))).astype(np.int64), bins - 1)
-    return jnp.zeros((bins,), wide.dtype).at[jnp.where(inside, at, bins)].add(1, mode="drop").astype(input.dtype)
+    inside = (x >= low) & (x <= high)
+    # 16-bit floats are rounded at each step
+    at = jnp.minimum(((x - low) * jnp.asarray(bins, x.dtype) / (high - low)).astype(np.int64), bins - 1)
+    counts = jnp.zeros((bins,), np.float64 if x.dtype == np.float64 else np.float32)
+    return counts.at[jnp.where(inside, at, bins)].add(1, mode="drop").astype(input.dtype)
 
 
 def _linspace(low, high, steps: int):

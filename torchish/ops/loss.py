@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops.declare import broadcast_shapes, op
-from torchish.ops.precision import common, widen
+from torchish.ops.precision import common, stepwise, widen
 
 
 def _loss(signature, **traits):
@@ -145,12 +145,13 @@ def _(primals, tangents):
 def binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction):
     """Cross entropy of sigmoid(input)."""
     (x, t, w, p), out = common(input, target, weight, pos_weight)
-    if p is None:
-        loss = (1 - t) * x + jnp.logaddexp(-x, 0)
-    else:
-        loss = (1 - t) * x + ((p - 1) * t + 1) * jnp.logaddexp(-x, 0)
+    half = stepwise(out)
+    softplus = half(jnp.logaddexp(-x, 0))
+    if p is not None:
+        softplus = half(half(half(half(p - 1) * t) + 1) * softplus)
+    loss = half(half(half(1 - t) * x) + softplus)
     if w is not None:
-        loss = loss * w
+        loss = half(loss * w)
     return reduce(loss, reduction).astype(out)
 
 

@@ -567,3 +567,9 @@ def _(grad, result):
 @partials(lambda x, result: jnp.where(result <= 0, 0, 1))
 def _relu(x):
     return jnp.where(x < 0, 0, x)
+
+
+for _op in (add, sub, rsub, rsub_number, fmod, fmod_number, remainder, remainder_number, remainder_of_number):
+    _op.narrows = frozenset(_op.dynamic[:2])
+for _op in (mul, div):  # a number that comes second stays as precise as it is
+    _op.narrows = frozenset(("input",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,6 +18,19 @@ def is_half(d) -> bool:
 def widen(x):
     """A 16-bit float array as float32; others (and None) as they are."""
     return x.astype(np.float32) if x is not None and is_half(x.dtype) else x
+
+
+def stepwise(d):
+    """What rounds the steps of a computation to `d`, where that is a 16-bit float, as in PyTorch; its derivative is 1."""
+    if not is_half(d):
+        return lambda v: v
+
+    @jax.custom_jvp
+    def rounded(v):
+        return v.astype(d).astype(v.dtype)
+
+    rounded.defjvp(lambda primals, tangents: (rounded(*primals), *tangents))
+    return rounded
 
 
 def common(*xs) -> tuple[list, np.dtype]:
