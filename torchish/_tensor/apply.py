@@ -27,7 +27,21 @@ from torchish.autograd.graph import (
     input_avals,
     recipe,
 )
-from torchish.engine.expr import CPU, TRACED, Aval, AvalTuple, Expr, MixedDevices, Spec, aval, emit, emit_keyed, emit_multi, leaf, results_of
+from torchish.engine.expr import (
+    CPU,
+    TRACED,
+    Aval,
+    AvalTuple,
+    Expr,
+    MixedDevices,
+    Spec,
+    aval,
+    emit,
+    emit_keyed,
+    emit_multi,
+    leaf,
+    results_of,
+)
 from torchish.engine.program import force
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.views import write_spec
