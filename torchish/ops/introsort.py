@@ -26,7 +26,8 @@ from torchish.ops.order import argsort as stable_argsort
 from torchish.ops.order import sort_key
 from torchish.ops.running import running
 
-MOST = 1 << 15
+# Elements, by their size in bytes: 32000 int64 take 37 ms (PyTorch 1.2, a stable sort 2), 1000 take 5.
+MOST = {1: 1 << 15, 2: 1 << 15, 4: 1 << 12, 8: 1 << 12}
 
 
 def replayed(x, axis: int, stable_up_to: int, rare: bool = True) -> bool:
@@ -35,7 +36,7 @@ def replayed(x, axis: int, stable_up_to: int, rare: bool = True) -> bool:
     `rare`: they are rare among floats of 32 and 64 bits.
     """
     mostly = not rare or x.dtype not in (np.float32, np.float64)
-    return mostly and stable_up_to < x.shape[axis] and 0 < x.size <= MOST and jax.default_backend() == "cpu"
+    return mostly and stable_up_to < x.shape[axis] and 0 < x.size <= MOST[x.dtype.itemsize] and jax.default_backend() == "cpu"
 
 
 def _along(find: Callable, key, axis: int):
