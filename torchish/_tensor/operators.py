@@ -76,7 +76,7 @@ def _invert(self: Tensor) -> Tensor:
 
 
 def _reversed(self: Tensor) -> Tensor:
-    return FUNCTIONS["flip"](self, 0) if self._aval.ndim else self
+    return FUNCTIONS["flip"](self, (0,)) if self._aval.ndim else self
 
 
 def install(functions: dict) -> None:
