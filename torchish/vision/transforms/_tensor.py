@@ -158,6 +158,7 @@ def grayscale(image: Tensor, channels: int) -> Tensor:
 
 def blend(image: Tensor, other: Any, ratio: float) -> Tensor:
     """`ratio` of the image and the rest of `other`, within the range of the dtype."""
+    ratio = float(ratio)  # a whole number times bytes would be bytes, and wrap around
     return (ratio * image + (1.0 - ratio) * other).clamp(0, max_value(image.dtype)).to(image.dtype)
 
 
