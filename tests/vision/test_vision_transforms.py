@@ -59,6 +59,13 @@ def test_v2_leaves_labels_alone():
     assert repr(t).startswith("Compose(\n      ToImage()\n      ToDtype(scale=True)\n")
 
 
+@pytest.mark.parametrize("adjust", ["brightness", "contrast", "saturation", "sharpness"])
+def test_whole_factors_do_not_wrap_around_in_bytes(adjust):
+    adjust = getattr(T.functional, f"adjust_{adjust}")
+    x = T.PILToTensor()(IMAGE)
+    assert torch.equal(adjust(x, 2), adjust(x, 2.0)) and adjust(x, 2).max() == 255
+
+
 def test_mixing_a_batch():
     images, labels = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 3, 8, 8), torch.arange(4)
     torch.manual_seed(3)

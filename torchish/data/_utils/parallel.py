@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import multiprocessing
+import multiprocessing.connection  # Process.join imports it, which may be in the middle of somebody else's import of it
 import os
 import pickle
 import select
