@@ -23,20 +23,6 @@ CALLS = {
     "unbiased": lambda t, x: t.std(x, "a"),
     "sorted": lambda t, x: x.sort("a"),
     "decimals": lambda t, x: t.round(x, decimals="a"),
-}
-
-
-@pytest.mark.parametrize("name", CALLS)
-def test_text(name):
-    texts = []
-    for t in (pytorch, torchish):
-        with pytest.raises(TypeError) as caught:
-            CALLS[name](t, t.ones(2, 3))
-        texts.append(str(caught.value))
-    assert texts[1] == texts[0]
-
-
-REFUSED = {
     "no self": lambda t, x: t.Tensor.mul(),
     "too many of some": lambda t, x: t.amax(x, 1, 2, 3, 4),
     "two missing": lambda t, x: t.mul(),
@@ -52,12 +38,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_refusals(name):
+@pytest.mark.parametrize("name", CALLS)
+def test_text(name):
     texts = []
     for t in (pytorch, torchish):
         with pytest.raises(TypeError) as caught:
-            REFUSED[name](t, t.ones(2, 3))
+            CALLS[name](t, t.ones(2, 3))
         texts.append(str(caught.value))
     assert texts[1] == texts[0]
 

@@ -413,17 +413,12 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
 def _blank(spec: Spec, t: Tensor, flat: tuple) -> Expr | None:
     """What an operation that overwrites its target with one real number leaves there, made without reading the target."""
     a = t._aval
-    kind = type(flat[1]) if len(flat) > 1 else float
-    if kind not in _REAL or type(t._storage.expr) is not Expr or a.device is TRACED:
+    value = flat[1] if len(flat) > 1 else 0.0
+    if type(value) not in (float, int, bool) or type(t._storage.expr) is not Expr or a.device is TRACED:
         return None
-    from torchish._tensor.creation import full_op  # it is built on this module
+    from torchish._tensor.creation import repeated  # it is built on this module
 
-    made = full_op.spec((_REAL[kind],), (a.shape, a.dtype, a.device))
-    made.infer_cache[(kind,)] = a
-    return emit(made, flat[1:] or (0.0,))
-
-
-_REAL: dict[type, str] = {float: "f", int: "i", bool: "b"}
+    return repeated(value, a)
 
 
 def checked_result(e: Expr, t: Tensor) -> Expr:

@@ -11,13 +11,13 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._tensor.data import checked_ndarray, is_sequence, to_array, warn_once
-from torchish._tensor.dispatch import plain
+from torchish._tensor.dispatch import _KIND, plain
 from torchish._tensor.errors import counts_arguments, type_name
 from torchish._tensor.size import device_of, resolve
 from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
 from torchish._tensor.tensor import Tensor, TensorMeta
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import CPU, TRACED, Expr, aval, emit, leaf
+from torchish.engine.expr import CPU, TRACED, Aval, Expr, aval, emit, leaf
 from torchish.engine.program import to_device
 from torchish.ops.declare import op, to_dtype
 
@@ -302,6 +302,13 @@ def full_op(fill_value, size, dtype, device):
     return jnp.broadcast_to(to_dtype(fill_value, dtype), size)
 
 
+def repeated(value, a: Aval) -> Expr:
+    """One number everywhere, made on the device."""
+    spec = full_op.spec((_KIND[type(value)],), (a.shape, a.dtype, a.device))
+    spec.infer_cache[(type(value),)] = a
+    return emit(spec, (value,))
+
+
 def filled(size, value, d: dt.dtype, where: str, requires_grad: bool = False, strides=None) -> Tensor:
     """A tensor of one repeated value."""
     n = 1
@@ -309,9 +316,7 @@ def filled(size, value, d: dt.dtype, where: str, requires_grad: bool = False, st
         n *= s
     if n > 1 << 16 and where != "meta" or where not in (CPU, "meta"):
         # large constants are computed on the device rather than carried there
-        spec = full_op.spec(({float: "f", int: "i", bool: "b", complex: "c"}[type(value)],), (tuple(size), d.np, where))
-        spec.infer_cache[(type(value),)] = aval(tuple(size), d.np, where)
-        t = Tensor._wrap(emit(spec, (value,)), strides)
+        t = Tensor._wrap(repeated(value, aval(tuple(size), d.np, where)), strides)
     else:
         with np.errstate(all="ignore"):
             plain = value == 0 and not np.signbit([value.real, value.imag]).any()  # and no -0.0

@@ -26,10 +26,8 @@ class VersionCounter:
     version = 0
 
     def apart(self) -> VersionCounter:
-        """A counter with this count for a tensor that leaves its storage: a storage would be kept alive by it."""
-        counter = VersionCounter()
-        counter.version = self.version
-        return counter if isinstance(self, Storage) else self
+        """The counter that a tensor takes along when it leaves its storage."""
+        return self
 
 
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -71,6 +69,12 @@ class Storage(VersionCounter):
         self.device = expr.aval.device
         if strides is not None:
             self.strides = strides
+
+    def apart(self) -> VersionCounter:
+        """Another counter with this count: the tensor would keep the storage alive."""
+        counter = VersionCounter()
+        counter.version = self.version
+        return counter
 
     @property
     def shape(self) -> tuple[int, ...]:

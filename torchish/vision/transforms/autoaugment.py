@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,15 @@ class _Augment(nn.Module):
             return [float(self.fill)] * channels if isinstance(self.fill, int | float) else [float(f) for f in self.fill]
         return self.fill
 
+    def _one(self, img: Any, space: dict[str, tuple[Any, bool]], level: Callable[[int], int], fill: Any) -> Any:
+        """An operation drawn from the space, of the magnitude at `level` of as many as it has."""
+        name = list(space)[_draw.integer(0, len(space))]
+        magnitudes, signed = space[name]
+        magnitude = 0.0 if magnitudes is None else float(magnitudes[level(len(magnitudes))])
+        if signed and _draw.integer(0, 2):
+            magnitude = -magnitude
+        return _applied(img, name, magnitude, self.interpolation, fill)
+
     def _described(self, *names: str) -> str:
         parts = [f"{n}={getattr(self, n)}" for n in names]
         return f"{type(self).__name__}({', '.join([*parts, f'interpolation={self.interpolation}', f'fill={self.fill}'])})"
@@ -170,12 +180,7 @@ class RandAugment(_Augment):
         moves = (150.0 / 331.0 * width, 150.0 / 331.0 * height)
         space = {"Identity": (None, False)} | _space(self.num_magnitude_bins, 0.3, moves, 30.0, 0.9, 4)
         for _ in range(self.num_ops):
-            name = list(space)[_draw.integer(0, len(space))]
-            magnitudes, signed = space[name]
-            magnitude = 0.0 if magnitudes is None else float(magnitudes[self.magnitude])
-            if signed and _draw.integer(0, 2):
-                magnitude = -magnitude
-            img = _applied(img, name, magnitude, self.interpolation, fill)
+            img = self._one(img, space, lambda n: self.magnitude, fill)
         return img
 
     def __repr__(self) -> str:
@@ -192,12 +197,7 @@ class TrivialAugmentWide(_Augment):
     def forward(self, img: Any) -> Any:
         fill = self._fill(img)
         space = {"Identity": (None, False)} | _space(self.num_magnitude_bins, 0.99, (32.0, 32.0), 135.0, 0.99, 6)
-        name = list(space)[_draw.integer(0, len(space))]
-        magnitudes, signed = space[name]
-        magnitude = 0.0 if magnitudes is None else float(magnitudes[_draw.integer(0, len(magnitudes))])
-        if signed and _draw.integer(0, 2):
-            magnitude = -magnitude
-        return _applied(img, name, magnitude, self.interpolation, fill)
+        return self._one(img, space, lambda n: _draw.integer(0, n), fill)
 
     def __repr__(self) -> str:
         return self._described("num_magnitude_bins")
@@ -232,12 +232,7 @@ class AugMix(_Augment):
     def _chain(self, images: Any, space: dict[str, tuple[Any, bool]], fill: Any) -> Any:
         depth = self.chain_depth if self.chain_depth > 0 else _draw.integer(1, 4)
         for _ in range(depth):
-            name = list(space)[_draw.integer(0, len(space))]
-            magnitudes, signed = space[name]
-            magnitude = 0.0 if magnitudes is None else float(magnitudes[_draw.integer(0, self.severity)])
-            if signed and _draw.integer(0, 2):
-                magnitude = -magnitude
-            images = _applied(images, name, magnitude, self.interpolation, fill)
+            images = self._one(images, space, lambda n: _draw.integer(0, self.severity), fill)
         return images
 
     def forward(self, orig_img: Any) -> Any:
