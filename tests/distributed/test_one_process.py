@@ -107,16 +107,16 @@ EIGHT = textwrap.dedent("""
         used = []
         if hasattr(model, "_mesh_devices"):
             from torchish.nn import parallel
-            place = parallel._ShardedCall.place
+            place = parallel._mesh._ShardedCall.place
             def spied(self, tensors):
                 arrays = place(self, tensors)
                 used.append(max(len({s.device for s in a.addressable_shards if s.data.size < a.size}) for a in arrays))
                 return arrays
-            parallel._ShardedCall.place = spied
+            parallel._mesh._ShardedCall.place = spied
         torch.manual_seed(1)
         losses = train(model, batches)
         if used:
-            parallel._ShardedCall.place = place
+            parallel._mesh._ShardedCall.place = place
         state = {k.removeprefix("module."): v.detach().numpy() for k, v in model.state_dict().items()}
         results.append((losses, state, used))
     (losses, state, _), *others = results

@@ -32,7 +32,7 @@ def clone_op(input):
     return input
 
 
-@op("copy_(Tensor input, Tensor src)", out=False, method=False, function=False, saves=(), grad="CopyBackwards")
+@op("copy_(Tensor input, Tensor src)", out=False, method=False, function=False, saves=(), flat=("input",), grad="CopyBackwards")
 def copy_op(input, src):
     import jax.numpy as jnp
 
@@ -255,9 +255,19 @@ def cpu(self: Tensor, memory_format=None) -> Tensor:
     return convert(self, where=CPU, memory_format=memory_format)
 
 
-def cuda(self: Tensor, device=None, non_blocking: bool = False, memory_format=None) -> Tensor:
-    """The tensor on a GPU."""
-    return convert(self, where=resolve("cuda" if device is None else device if not isinstance(device, int) else f"cuda:{device}"))
+def _mover(kind: str):
+    def move(self: Tensor, device=None, non_blocking: bool = False, memory_format=None) -> Tensor:
+        where = size_module.device(kind if device is None else device)
+        if where.type != kind:
+            raise RuntimeError(f"Invalid device, must be {kind.upper() if kind == 'mtia' else kind} device")
+        return convert(self, where=resolve(where), memory_format=memory_format)
+
+    move.__name__ = kind
+    move.__doc__ = f"The tensor on a device of kind {kind}; its error where there is none."
+    return move
+
+
+cuda, xpu, ipu, mtia = _mover("cuda"), _mover("xpu"), _mover("ipu"), _mover("mtia")
 
 
 def type_(self: Tensor, dtype=None, non_blocking: bool = False):
@@ -282,6 +292,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 Tensor.cpu, Tensor.cuda, Tensor.type, Tensor.type_as = cpu, cuda, type_, type_as  # type: ignore[attr-defined]
+Tensor.xpu, Tensor.ipu, Tensor.mtia = xpu, ipu, mtia  # type: ignore[attr-defined]
 
 
 def _is_on(kind: str):

@@ -58,6 +58,14 @@ _TYPES = (
     "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone",
 )  # fmt: skip
 
+# Kinds of which PyTorch says that it was built without them, and what it adds.
+_NOT_COMPILED = {
+    "cuda": "",
+    "xpu": "",
+    "mtia": ". Ensure you have `import mtia.host_runtime.torch_mtia.dynamic_library` in your python src file and include "
+    "`//mtia/host_runtime/torch_mtia:torch_mtia` as your target dependency!",
+}
+
 
 class device:
     """Where a tensor lives: ``cpu``, ``cuda:0`` (JAX's GPU), ``xla:0`` (JAX's TPU; ``tpu`` is its second name)."""
@@ -74,6 +82,8 @@ class device:
         if isinstance(type, int):
             if type < 0:
                 raise RuntimeError("Device index must not be negative")
+            if not devices_of("cuda"):
+                raise RuntimeError("Cannot access accelerator device when none is available.")
             type, index = "cuda", type
         if not isinstance(type, str):
             raise TypeError(
@@ -149,9 +159,9 @@ def resolve(d) -> str:
         return d._name
     count = len(devices_of(d.type))
     if not count:
-        if d.type == "cuda":
-            raise AssertionError("Torch not compiled with CUDA enabled")
-        raise RuntimeError(f"torchish has no {d.type} devices on this machine")
+        if d.type in _NOT_COMPILED:
+            raise AssertionError(f"Torch not compiled with {d.type.upper()} enabled{_NOT_COMPILED[d.type]}")
+        raise RuntimeError(f"PyTorch is not linked with support for {d.type} devices")
     if (d.index or 0) >= count:
         raise RuntimeError("CUDA error: invalid device ordinal" if d.type == "cuda" else f"invalid device ordinal: {d}")
     return d._name

@@ -67,6 +67,15 @@ class Conversion:
     def cuda(self, device=None) -> Self:
         return self._apply(lambda t: t.cuda(device))
 
+    def xpu(self, device=None) -> Self:
+        return self._apply(lambda t: t.xpu(device))
+
+    def ipu(self, device=None) -> Self:
+        return self._apply(lambda t: t.ipu(device))
+
+    def mtia(self, device=None) -> Self:
+        return self._apply(lambda t: t.mtia(device))
+
     def cpu(self) -> Self:
         return self._apply(lambda t: t.cpu())
 

@@ -438,6 +438,8 @@ class Module(Hooks, Conversion, StateDict):
         replica.__dict__ = self.__dict__.copy()
         for kind in _DICTS:
             replica.__dict__[kind] = replica.__dict__[kind].copy()
+        replica._parameters.clear()  # its copies of them are plain attributes
+        replica.__dict__["_is_replica"] = True
         return replica
 
 

@@ -6,8 +6,7 @@ to be exchanged, so results are those of one device, those of batch normalizatio
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -141,7 +140,7 @@ def _settings(module: Module) -> tuple:
     return tuple((name, k, v) for name, m in module.named_modules() for k, v in m.__dict__.items() if isinstance(v, plain))
 
 
-class _Parallel(Module):
+class Parallel(Module):
     """What both kinds have in common."""
 
     module: Module
@@ -189,65 +188,3 @@ class _Parallel(Module):
         super().__setstate__(state)
         object.__setattr__(self, "_mesh_devices", _devices(self.module, None))
         object.__setattr__(self, "_programs", {})
-
-
-class DataParallel(_Parallel):
-    """Runs `module` on all devices of its kind that JAX has, or on those of `device_ids`; inputs are divided along `dim`.
-
-    Where the batch is no multiple of their number, as many devices are used as divide it. Random numbers are drawn by `jax.random`,
-    from torch's seed and the number of the call.
-    """
-
-    __module__ = "torch.nn.parallel.data_parallel"
-
-    def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0) -> None:
-        super().__init__()
-        self.dim = dim
-        self._start(module, device_ids)
-        self.output_device = output_device
-
-
-class DistributedDataParallel(_Parallel):
-    """As `DataParallel`, for scripts of one process: `torch.distributed.init_process_group` comes before it."""
-
-    __module__ = "torch.nn.parallel.distributed"
-
-    def __init__(self, module: Module, device_ids: Any = None, output_device: Any = None, dim: int = 0, broadcast_buffers: bool = True,
-                 init_sync: bool = True, process_group: Any = None, bucket_cap_mb: Any = None, find_unused_parameters: bool = False,
-                 check_reduction: bool = False, gradient_as_bucket_view: bool = False, static_graph: bool = False,
-                 **kwargs: Any) -> None:  # fmt: skip
-        from torchish import distributed
-
-        super().__init__()
-        if not any(p.requires_grad for p in module.parameters()):
-            raise RuntimeError(
-                "DistributedDataParallel is not needed when a module doesn't have any parameter that requires a gradient."
-            )
-        self.process_group = None if process_group is None else process_group
-        distributed._need_group()
-        self.dim = dim
-        self._start(module, device_ids)
-        self.find_unused_parameters, self.broadcast_buffers = find_unused_parameters, broadcast_buffers
-        self.require_backward_grad_sync = True
-
-    @contextlib.contextmanager
-    def no_sync(self) -> Iterator[None]:
-        """Within the block gradients are accumulated without an exchange between processes, of which there is one."""
-        old, self.require_backward_grad_sync = self.require_backward_grad_sync, False
-        try:
-            yield
-        finally:
-            self.require_backward_grad_sync = old
-
-    @contextlib.contextmanager
-    def join(self, *args: Any, **kwargs: Any) -> Iterator[None]:
-        """Within the block processes may have unequally many batches; there is one."""
-        yield
-
-
-def data_parallel(module: Module, inputs: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0,
-                  module_kwargs: dict | None = None) -> Any:  # fmt: skip
-    """Call `module` on `inputs` (a tensor or a tuple), divided among devices."""
-    if not isinstance(inputs, tuple):
-        inputs = () if inputs is None else (inputs,)
-    return DataParallel(module, device_ids, output_device, dim)(*inputs, **(module_kwargs or {}))
