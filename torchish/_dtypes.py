@@ -183,6 +183,10 @@ def combine_categories(higher: dtype | None, lower: dtype | None) -> dtype | Non
     return higher
 
 
+#: The kind of a Python number by its type, as specifications of operations write it.
+NUMBER_KINDS = {float: "f", int: "i", bool: "b", complex: "c"}
+
+
 def number_dtype(kind: str, default: dtype | None = None) -> dtype:
     """The dtype of a Python number of kind b, i, f or c as a wrapped operand."""
     if kind == "i":

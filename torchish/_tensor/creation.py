@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.data import checked_ndarray, is_sequence, to_array, warn_once
-from torchish._tensor.dispatch import _KIND, plain
+from torchish._tensor.dispatch import plain
 from torchish._tensor.errors import counts_arguments, type_name
 from torchish._tensor.size import device_of, resolve
 from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
@@ -304,7 +305,7 @@ def full_op(fill_value, size, dtype, device):
 
 def repeated(value, a: Aval) -> Expr:
     """One number everywhere, made on the device."""
-    spec = full_op.spec((_KIND[type(value)],), (a.shape, a.dtype, a.device))
+    spec = full_op.spec((NUMBER_KINDS[type(value)],), (a.shape, a.dtype, a.device))
     spec.infer_cache[(type(value),)] = a
     return emit(spec, (value,))
 

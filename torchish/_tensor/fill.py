@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torchish import _dtypes as dt
+from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.dispatch import composite
 from torchish._tensor.indexing import fitting
@@ -14,13 +15,11 @@ from torchish.ops import fill as ops
 from torchish.ops import index as ix
 from torchish.ops.declare import broadcast_shapes
 
-_KIND = {float: "f", int: "i", bool: "b", complex: "c"}
-
 
 def value_kind(input: Tensor, value: Any, name: str) -> tuple[str, Any]:
     """A fill value as (kind, value): a number that the dtype holds, or a 0-d tensor on the tensor's device."""
     if not isinstance(value, Tensor):
-        return _KIND[type(value)], fitting(value, input._aval.torch_dtype)
+        return NUMBER_KINDS[type(value)], fitting(value, input._aval.torch_dtype)
     if value._aval.ndim:
         what = "dimensions" if name == "fill_" else "dimension(s)"
         raise RuntimeError(

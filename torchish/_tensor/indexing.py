@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.creation import from_host, tensor
 from torchish._tensor.dispatch import composite
@@ -443,7 +444,7 @@ def fitting(x, d: dt.dtype):
 def assign(t: Tensor, value: Any) -> None:
     """Write a value into the whole of `t` (a view, usually)."""
     if not isinstance(value, Tensor):
-        apply_inplace(ops.assign.spec(("T", _KIND[type(value)]), ()), (t, value))
+        apply_inplace(ops.assign.spec(("T", NUMBER_KINDS[type(value)]), ()), (t, value))
         return
     if value._aval.shape == t._aval.shape:
         t.copy_(value)
@@ -494,7 +495,7 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
                         value = value.to(t._aval.device)
                 else:
                     _check_dtypes(t, value)
-            spec = ix.mask_put.spec(("T", "T", "T" if not plain else _KIND[type(value)]), (dim,))
+            spec = ix.mask_put.spec(("T", "T", "T" if not plain else NUMBER_KINDS[type(value)]), (dim,))
             return finish(spec, (t, mask, value))
     listed = as_positions(t, indices)
     shape = _result_shape(t, listed)
@@ -513,11 +514,8 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
         _check_dtypes(t, value)
     check_in_range(t, listed)
     given = tuple([x for x in listed if x is not None])
-    kinds = ("T", tuple([x is not None for x in listed]), "T" if not plain else _KIND[type(value)])
+    kinds = ("T", tuple([x is not None for x in listed]), "T" if not plain else NUMBER_KINDS[type(value)])
     return finish(ix.index_put.spec(kinds, (accumulate,)), (t, *given, value))
-
-
-_KIND = {float: "f", int: "i", bool: "b", complex: "c"}
 
 
 def _independent(t: Tensor, mask: Tensor, value: Tensor, dim: int) -> bool:

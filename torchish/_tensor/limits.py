@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from torchish import _dtypes as dt
+from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import Spec
 from torchish.ops.declare import FLOAT
 
-_KIND = {float: "f", int: "i", bool: "b", complex: "c"}
 # Promoting operations that convert a number among their operands to the common dtype with a check.
 _CHECKED = frozenset(("pow", "clamp", "clamp_min", "clamp_max", "where"))
 
@@ -57,7 +57,7 @@ def within_range(spec: Spec, flat: tuple) -> tuple[Spec, tuple] | None:
         if type(x) is int and x >= 2**63:
             x -= 2**64  # the same bits
         if type(x) is not type(flat[i]):
-            kinds[_place(spec, i)] = _KIND[type(x)]
+            kinds[_place(spec, i)] = NUMBER_KINDS[type(x)]
         values[i] = x
     if not any(wide):
         return None
@@ -103,7 +103,7 @@ def _common(op: Any, flat: tuple, names: list) -> dt.dtype | None:
             if part == "join":
                 operands.append((x._aval.torch_dtype, 2 if x._aval.ndim else 1))
         elif part == "join" and op.promote is not None and type(x) in (float, complex):
-            operands.append((dt.number_dtype(_KIND[type(x)]), 0))
+            operands.append((dt.number_dtype(NUMBER_KINDS[type(x)]), 0))
     return dt.result_type(operands) if operands else None
 
 
@@ -116,5 +116,5 @@ def promoted(spec: Spec, flat: tuple) -> dt.dtype | None:
         if part == "join" and isinstance(x, Tensor):
             operands.append((x._aval.torch_dtype, 2 if x._aval.ndim else 1))
         elif part == "join":
-            operands.append((dt.number_dtype(_KIND[type(x)]), 0))
+            operands.append((dt.number_dtype(NUMBER_KINDS[type(x)]), 0))
     return dt.result_type(operands)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor import split
 from torchish._tensor import views as v
 from torchish._tensor.apply import apply, scatter_spec
@@ -261,8 +262,7 @@ def rot90(input: Tensor, k: int = 1, dims: tuple[int, ...] = (0, 1)) -> Tensor:
 def constant_pad_nd(input: Tensor, pad: tuple[int, ...], value: Any = 0) -> Tensor:
     """Padding with one value, last dimension first; negative widths crop."""
     fitting(value, input._aval.torch_dtype)
-    kind = {float: "f", int: "i", bool: "b", complex: "c"}[type(value)]
-    return apply(ops.constant_pad_nd.spec(("T", kind), (tuple(pad),)), (input, value))
+    return apply(ops.constant_pad_nd.spec(("T", NUMBER_KINDS[type(value)]), (tuple(pad),)), (input, value))
 
 
 @composite("nn.functional.pad(Tensor input, int[] pad, str mode='constant', float? value=None)")

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply_inplace
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.tensor import Tensor
@@ -18,9 +19,6 @@ from torchish.ops import special
 from torchish.ops import trigonometric as trig
 from torchish.ops.compare import isclose as isclose_op
 from torchish.ops.rules import name_of
-
-_KINDS = {float: "f", int: "i", bool: "b", complex: "c"}
-
 
 # --- what a call is refused or redirected for --------------------------------------------------------------
 
@@ -73,12 +71,12 @@ for _op in p.DEPRECATED:
 def _choose_rounding(values: list):
     x, y, mode = values
     if mode is None:
-        kinds = tuple([_KINDS.get(type(v), "T") for v in (x, y)])
+        kinds = tuple([NUMBER_KINDS.get(type(v), "T") for v in (x, y)])
         return p.div.spec(kinds, ()), (x, y)
     if mode not in ("floor", "trunc"):
         raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{mode}'")
     common = dt.result_type([(v._aval.torch_dtype, 2 if v._aval.ndim else 1) if isinstance(v, Tensor)
-                             else (dt.number_dtype(_KINDS[type(v)]), 0) for v in (x, y)])  # fmt: skip
+                             else (dt.number_dtype(NUMBER_KINDS[type(v)]), 0) for v in (x, y)])  # fmt: skip
     if common.category in (0, 3):
         raise NotImplementedError(f"\"div_{mode}_cpu\" not implemented for '{name_of(common)}'")
     _refuse_zero_divisor(values)
@@ -285,7 +283,7 @@ def result_type(tensor1, tensor2) -> dt.dtype:
         [
             (x._aval.torch_dtype, 2 if x._aval.ndim else 1)
             if isinstance(x, Tensor)
-            else (dt.number_dtype(_KINDS[type(x)]), 0)
+            else (dt.number_dtype(NUMBER_KINDS[type(x)]), 0)
             for x in (tensor1, tensor2)
         ]
     )

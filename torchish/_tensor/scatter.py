@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply, apply_inplace, refuse_dynamic
 from torchish._tensor.creation import from_host
 from torchish._tensor.data import warn_once
@@ -23,7 +24,6 @@ from torchish.ops import scatter as sc
 from torchish.ops.declare import broadcast_shapes
 from torchish.ops.dims import wrap_dim
 
-_KIND = {float: "f", int: "i", bool: "b", complex: "c"}
 INTEGERS = (dt.int64, dt.int32)
 
 
@@ -232,7 +232,7 @@ def _scatter_value(input: Tensor, dim: int, index: Tensor, value: Any, *, reduce
     _check_reduce(reduce)
     value = fitting(value, input._aval.torch_dtype)
     dim = _check_scatter(input, dim, index, value)
-    return sc.scatter.spec(("T", "T", _KIND[type(value)]), (dim, reduce)), (input, index, value)
+    return sc.scatter.spec(("T", "T", NUMBER_KINDS[type(value)]), (dim, reduce)), (input, index, value)
 
 
 @_forms("scatter_add(Tensor input, int dim, Tensor index, Tensor src)")
@@ -297,7 +297,7 @@ def _check_rows(input: Tensor, dim: int, index: Tensor, source: Tensor, name: st
 def _index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1):
     """`alpha * source` added to the slices at `index` of a dimension."""
     dim = _check_rows(input, dim, index, source, "index_add_")
-    return ix.index_add.spec(("T", "T", "T", _KIND[type(alpha)]), (dim,)), (input, index, source, alpha)
+    return ix.index_add.spec(("T", "T", "T", NUMBER_KINDS[type(alpha)]), (dim,)), (input, index, source, alpha)
 
 
 _REDUCE_BETA = "index_reduce() is in beta and the API may change at any time."
@@ -373,7 +373,7 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any):
         if isinstance(value, complex) and input._aval.category != 3:
             raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
         value = fitting(value, input._aval.torch_dtype)
-        kind = _KIND[type(value)]
+        kind = NUMBER_KINDS[type(value)]
     if index._aval.torch_dtype is not dt.int64:
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
     dim = wrap_dim(dim, input._aval.ndim)

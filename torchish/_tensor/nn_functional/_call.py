@@ -12,7 +12,7 @@ from torchish._tensor.out import apply_out
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import Op
 
-_KINDS = {float: "f", int: "i", bool: "b", complex: "c", type(None): "N"}
+_KINDS = {**dt.NUMBER_KINDS, type(None): "N"}
 
 
 def ap(op: Op, statics: tuple, *inputs: Tensor | float | None) -> Any:
