@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.errors import invalid_arguments
@@ -22,7 +23,6 @@ from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import REGISTRY, Op, native_name
 from torchish.ops.schema import REQUIRED, Param, Schema, parse
 
-_KIND = {float: "f", int: "i", bool: "b", complex: "c"}
 _ALIAS_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 
 
@@ -33,11 +33,11 @@ class NoMatch(TypeError):
 def number(x: Any):
     """A Python number from a Python or NumPy scalar; NoMatch otherwise."""
     t = type(x)
-    if t in _KIND:
+    if t in NUMBER_KINDS:
         return x
     if isinstance(x, np.generic):
         v = x.item()
-        return v if type(v) in _KIND else float(v)
+        return v if type(v) in NUMBER_KINDS else float(v)
     if isinstance(x, (bool, int, float, complex)):
         for k in (bool, int, float, complex):
             if isinstance(x, k):
@@ -274,7 +274,7 @@ class Overload:
                     kinds.append(len(x))
                     flat.extend(x)
             else:
-                kinds.append(_KIND[type(x)])
+                kinds.append(NUMBER_KINDS[type(x)])
                 flat.append(x)
         return op_.spec(tuple(kinds), tuple([values[i] for i in self.static])), tuple(flat)
 
@@ -439,8 +439,8 @@ def _ask(function: Callable, args: tuple, kwargs: dict) -> tuple[bool, Any]:
 # For each parameter type, the argument types that fit it whatever their value.
 _FITS: dict[str, Callable[[type], bool]] = {
     "Tensor": lambda t: issubclass(t, Tensor),
-    "Tensor|Number": lambda t: t in _KIND or issubclass(t, Tensor),
-    "Number": lambda t: t in _KIND,
+    "Tensor|Number": lambda t: t in NUMBER_KINDS or issubclass(t, Tensor),
+    "Number": lambda t: t in NUMBER_KINDS,
     "Index": lambda t: t is int,
     "int": lambda t: t is int,
     "int[]": lambda t: t is int,  # one integer stands for a list of one
@@ -451,8 +451,18 @@ _FITS: dict[str, Callable[[type], bool]] = {
 }
 
 
+_CACHES: dict[int, dict] = {}  # those with plans
+
+
+def forget_plans() -> None:
+    """Have all calls matched anew: a class whose instances had plans answers calls from now on."""
+    for cache in _CACHES.values():
+        cache.clear()
+
+
 def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, run: Callable, general: Callable) -> None:
     """Keep a fast plan for calls with arguments of these exact types, where the types alone decide what they mean."""
+    _CACHES[id(cache)] = cache
     params = o.schema.params
     n = len(args)
     if len(cache) > 64 or (o.op is not None and (o.op.refine is not None or not o.simple)):
@@ -517,7 +527,7 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
     op_ = o.op
     absent = {i for i in o.dynamic if given.get(i, type(params[i].default)) is type(None) or (i not in given and i in op_.omit)}
     present = [i for i in o.dynamic if i not in absent]
-    kinds = tuple(["N" if i in absent else _KIND.get(given.get(i, type(params[i].default)), "T") for i in o.dynamic])
+    kinds = tuple(["N" if i in absent else NUMBER_KINDS.get(given.get(i, type(params[i].default)), "T") for i in o.dynamic])
     static = o.static
     specs = op_.specs
     if not places and present == list(range(n)) and not any(i < n for i in static):

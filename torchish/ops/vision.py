@@ -40,15 +40,42 @@ _MODE_NAMES = {
 def upsample(input, size, mode, align_corners, scales, antialias):
     """(N, C, *spatial) resampled to `size`, one dimension after the other; `scales` (or None) as the user gave them."""
     x = widen(input)
-    integer = jnp.issubdtype(x.dtype, jnp.integer)
-    if integer and not mode.startswith("nearest"):
-        x = x.astype(np.float32)
+    one = _resample_bytes if jnp.issubdtype(x.dtype, jnp.integer) and not mode.startswith("nearest") else _resample
     for i in reversed(range(len(size))):
-        x = _resample(x, 2 + i, size[i], mode, align_corners, None if scales is None else scales[i], antialias)
-    if integer and not mode.startswith("nearest"):
-        info = np.iinfo(np.dtype(input.dtype))
-        x = jnp.clip(jnp.round(x), info.min, info.max)
+        x = one(x, 2 + i, size[i], mode, align_corners, None if scales is None else scales[i], antialias)
     return x.astype(input.dtype)
+
+
+def _resample_bytes(x, axis, out, mode, align_corners, scale, antialias):
+    """Of bytes, in whole numbers, rounded after each dimension."""
+    n = x.shape[axis]
+    if n == out:
+        return x
+    matrix, bits = byte_weights(n, out, mode, align_corners, scale, antialias)
+    total = jnp.moveaxis(jnp.moveaxis(x, axis, -1).astype(np.int32) @ matrix.T, -1, axis)
+    return jnp.clip((total + (1 << (bits - 1))) >> bits, 0, 255).astype(np.uint8)
+
+
+def byte_weights(n, out, mode, align_corners, scale, antialias):
+    """The weights (out, n) of bytes as whole numbers, int32, and how many bits of them are the fraction."""
+    matrix = resampling_matrix(n, out, mode, align_corners, scale, antialias, np.dtype(np.float64))
+    bits = 0
+    while bits < 22 and int(0.5 + matrix.max() * (1 << (bits + 1))) < 1 << 15:
+        bits += 1
+    return np.trunc(matrix * (1 << bits) + np.copysign(0.5, matrix)).astype(np.int32), bits
+
+
+def resampling_matrix(n, out, mode, align_corners, scale, antialias, dtype):
+    """The weights (out, n) with which a smooth mode makes `out` values of `n`."""
+    if antialias:
+        index, weight = _antialias_taps(n, out, mode, align_corners, scale, dtype)
+    elif mode == "bicubic":
+        index, weight = _cubic_taps(n, out, align_corners, scale, dtype)
+    else:
+        index, weight = _linear_taps(n, out, align_corners, scale, dtype)
+    matrix = np.zeros((out, n), dtype)
+    np.add.at(matrix, (np.arange(out)[:, None], index), weight.astype(dtype))
+    return matrix
 
 
 def _resample(x, axis, out, mode, align_corners, scale, antialias):
@@ -138,39 +165,36 @@ def _antialias_taps(n, out, mode, align_corners, scale, dtype):
     inverse = 1 / ratio if ratio >= 1 else 1.0
     filter_ = {"bilinear": _triangle, "bicubic": _keys, "lanczos": _lanczos}[mode]
     width = math.ceil(support) * 2 + 1
-    index = np.zeros((out, width), np.int64)
-    weight = np.zeros((out, width), np.float64)
-    for i in range(out):
-        center = ratio * (i + 0.5)
-        start = max(int(center - support + 0.5), 0)
-        count = min(max(min(int(center + support + 0.5), n) - start, 0), width)
-        w = np.array([filter_((j + start - center + 0.5) * inverse) for j in range(count)])
-        if w.sum() != 0:
-            w = w / w.sum()
-        weight[i, :count] = w
-        index[i] = np.clip(start + np.arange(width), 0, n - 1)
-    return index, weight
+    center = ratio * (np.arange(out) + 0.5)
+    start = np.maximum((center - support + 0.5).astype(np.int64), 0)
+    count = np.clip(np.minimum((center + support + 0.5).astype(np.int64), n) - start, 0, width)
+    tap = np.arange(width)
+    place = start[:, None] + tap
+    weight = np.where(tap < count[:, None], filter_((place - center[:, None] + 0.5) * inverse), 0.0)
+    total = weight.sum(1, keepdims=True)
+    return np.clip(place, 0, n - 1), weight / np.where(total == 0, 1, total)
 
 
 def _triangle(x):
-    return max(1 - abs(x), 0.0)
+    return np.maximum(1 - np.abs(x), 0.0)
 
 
 def _keys(x, a=-0.5):
-    x = abs(x)
-    if x < 1:
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-    return (((x - 5) * x + 8) * x - 4) * a if x < 2 else 0.0
+    x = np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = (((x - 5) * x + 8) * x - 4) * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
 
 
 def _lanczos(x):
-    return float(np.sinc(x) * np.sinc(x / 3)) if abs(x) < 3 else 0.0
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0.0)
 
 
 # --- sampling at given places ------------------------------------------------------------------------------
 
 
 @_op("grid_sampler(Tensor input, Tensor grid, str mode, str padding_mode, bool align_corners)",
+     selects=lambda statics, avals: ("input",) if statics[0] == "nearest" else (),
      grad=lambda spec, flat: f"GridSampler{flat[0]._aval.ndim - 2}DBackward0")  # fmt: skip
 def grid_sampler(input, grid, mode, padding_mode, align_corners):
     """Values of (N, C, *spatial) at grid places (N, *out, dimensions) in [-1, 1], x first."""

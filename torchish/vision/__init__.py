@@ -5,6 +5,7 @@
     models      networks, with the parameter names of the published weights
     ops         boxes, regions of interest, losses and layers
     io          images from and to files, as tensors
+    tv_tensors  tensors that say what they hold
     utils       images for people to look at
 
 Images are read and written with Pillow, which is needed only when that is asked for.
@@ -15,7 +16,7 @@ import importlib
 from torchish._runner import missing_attribute
 from torchish.vision.version import __version__
 
-_SUBMODULES = ("datasets", "io", "models", "ops", "transforms", "utils")
+_SUBMODULES = ("datasets", "io", "models", "ops", "transforms", "tv_tensors", "utils")
 
 
 def get_image_backend() -> str:

@@ -219,7 +219,11 @@ class RandomErasing(nn.Module):
     @staticmethod
     def get_params(img: Tensor, scale: Any, ratio: Any, value: list[float] | None = None) -> tuple:
         """Top, left, height, width and values; the whole image when ten draws did not fit."""
-        channels, height, width = img.shape[-3:]
+        return RandomErasing._place(img.shape[-3:], scale, ratio, value) or (0, 0, *img.shape[-2:], img)
+
+    @staticmethod
+    def _place(shape: Sequence[int], scale: Any, ratio: Any, value: list[float] | None) -> tuple | None:
+        channels, height, width = shape
         for _ in range(10):
             area = height * width * _draw.uniform(scale[0], scale[1])
             aspect = _draw.ratio(ratio)
@@ -229,7 +233,7 @@ class RandomErasing(nn.Module):
             v = torch.empty([channels, h, w]).normal_() if value is None else torch.tensor(value)[:, None, None]
             top = _draw.integer(0, height - h + 1)
             return top, _draw.integer(0, width - w + 1), h, w, v
-        return 0, 0, height, width, img
+        return None
 
     def forward(self, img: Any) -> Any:
         if not _draw.chance(self.p):

@@ -149,6 +149,37 @@ class ConvertImageDtype(nn.Module):
         return F.convert_image_dtype(image, self.dtype)
 
 
+class LinearTransformation(nn.Module):
+    """A tensor (C, H, W), flattened, minus `mean_vector` (D,), times `transformation_matrix` (D, D): whitening, for example."""
+
+    def __init__(self, transformation_matrix: Any, mean_vector: Any):
+        super().__init__()
+        size = tuple(transformation_matrix.size())
+        if size[0] != size[1]:
+            raise ValueError(f"transformation_matrix should be square. Got {size} rectangular matrix.")
+        if mean_vector.size(0) != size[0]:
+            raise ValueError(
+                f"mean_vector should have the same length {mean_vector.size(0)} as any one of the dimensions of the "
+                f"transformation_matrix [{size}]"
+            )
+        self.transformation_matrix, self.mean_vector = transformation_matrix, mean_vector
+
+    def forward(self, tensor: Any) -> Any:
+        shape = tensor.shape
+        n = shape[-3] * shape[-2] * shape[-1]
+        if n != self.transformation_matrix.shape[0]:
+            raise ValueError(
+                f"Input tensor and transformation matrix have incompatible shape.[{shape[-3]} x {shape[-2]} x {shape[-1]}] != "
+                f"{self.transformation_matrix.shape[0]}"
+            )
+        flat = tensor.reshape(-1, n) - self.mean_vector
+        return torch.mm(flat, self.transformation_matrix.to(flat.dtype)).reshape(shape)
+
+    def __repr__(self) -> str:
+        parts = (f"transformation_matrix={self.transformation_matrix.tolist()}", f"mean_vector={self.mean_vector.tolist()}")
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
 class Normalize(nn.Module):
     """(tensor - mean) / std for each channel."""
 

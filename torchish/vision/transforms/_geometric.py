@@ -7,6 +7,7 @@ import numbers
 from collections.abc import Sequence
 from typing import Any
 
+import torchish as torch
 from torchish import nn
 from torchish.vision.transforms import _draw
 from torchish.vision.transforms import functional as F
@@ -131,7 +132,10 @@ class RandomResizedCrop(nn.Module):
     @staticmethod
     def get_params(img: Any, scale: Any, ratio: Any) -> tuple[int, int, int, int]:
         """Top, left, height and width; the middle of the image when ten draws did not fit."""
-        _, height, width = F.get_dimensions(img)
+        return RandomResizedCrop._place(*F.get_dimensions(img)[1:], scale, ratio)
+
+    @staticmethod
+    def _place(height: int, width: int, scale: Any, ratio: Any) -> tuple[int, int, int, int]:
         for _ in range(10):
             area = height * width * _draw.uniform(scale[0], scale[1])
             aspect = _draw.ratio(ratio)
@@ -306,6 +310,51 @@ class RandomPerspective(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(p={self.p})"
+
+
+def _pair_of_floats(value: Any, name: str) -> Any:
+    if not isinstance(value, float | Sequence):
+        raise TypeError(f"{name} should be float or a sequence of floats. Got {type(value)}")
+    if isinstance(value, float):
+        return [value, value]
+    if len(value) != 2:
+        raise ValueError(f"If {name} is a sequence its length should be 2. Got {len(value)}")
+    for v in value:
+        if not isinstance(v, float):
+            raise TypeError(f"{name} should be a sequence of floats. Got {type(v)}")
+    return value
+
+
+class ElasticTransform(nn.Module):
+    """The image seen through moving water: displaced at random, `alpha` strongly and over distances of about `sigma`, in pixels."""
+
+    def __init__(self, alpha: Any = 50.0, sigma: Any = 5.0, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = 0):
+        super().__init__()
+        self.alpha, self.sigma = _pair_of_floats(alpha, "alpha"), _pair_of_floats(sigma, "sigma")
+        self.interpolation = F._mode(interpolation)
+        if not isinstance(fill, int | float | list | tuple):
+            raise TypeError(f"fill should be int or float or a list or tuple of them. Got {type(fill)}")
+        self.fill = [float(fill)] if isinstance(fill, int | float) else [float(f) for f in fill]
+
+    @staticmethod
+    def get_params(alpha: Sequence[float], sigma: Sequence[float], size: Sequence[int]) -> Any:
+        """A random smooth displacement (1, H, W, 2) for images of `size` (height, width)."""
+        parts = []
+        for i, n in ((0, size[1]), (1, size[0])):
+            d = torch.rand(1, 1, *size) * 2 - 1
+            if sigma[i] > 0.0:
+                k = int(8 * sigma[i] + 1)
+                d = F.gaussian_blur(d, [k + (k % 2 == 0)] * 2, list(sigma))
+            parts.append(d * alpha[i] / n)
+        return torch.cat(parts, 1).permute(0, 2, 3, 1)
+
+    def forward(self, tensor: Any) -> Any:
+        _, height, width = F.get_dimensions(tensor)
+        return F.elastic_transform(tensor, self.get_params(self.alpha, self.sigma, [height, width]), self.interpolation, self.fill)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{n}={getattr(self, n)}" for n in ("alpha", "sigma", "interpolation", "fill"))
+        return f"{type(self).__name__}({parts})"
 
 
 class FiveCrop(nn.Module):

@@ -13,6 +13,7 @@ from torchish._tensor.creation import from_host
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.data._utils.host import host_view
+from torchish.ops import vision as sampling
 
 
 def on_host(image: Tensor) -> np.ndarray | None:
@@ -98,8 +99,8 @@ def max_value(dtype: Any) -> int:
     return 1 if dtype.is_floating_point or dtype is torch.bool else int(torch.iinfo(dtype).max)
 
 
-def convert_dtype(image: Tensor, dtype: Any) -> Tensor:
-    """The image in another dtype, its values scaled to that dtype's range."""
+def convert_dtype(image: Tensor, dtype: Any, multiplied: bool = False) -> Tensor:
+    """The image in another dtype, its values scaled to that dtype's range: of integers divided, or `multiplied` by the inverse."""
     if image.dtype == dtype:
         return image
     if image.is_floating_point():
@@ -115,8 +116,9 @@ def convert_dtype(image: Tensor, dtype: Any) -> Tensor:
     if dtype.is_floating_point:
         a = on_host(image)
         if a is not None and dtype in (torch.float32, torch.float64):
-            return from_host(a.astype(dtype.np) / dtype.np.type(whites[0]))
-        return image.to(dtype) / whites[0]
+            x, white = a.astype(dtype.np), dtype.np.type(whites[0])
+            return from_host(x * dtype.np.type(1.0 / whites[0]) if multiplied else x / white)
+        return image.to(dtype) * (1.0 / whites[0]) if multiplied else image.to(dtype) / whites[0]
     if whites[0] > whites[1]:
         return torch.div(image, (whites[0] + 1) // (whites[1] + 1), rounding_mode="floor").to(dtype)
     return image.to(dtype) * ((whites[1] + 1) // (whites[0] + 1))
@@ -139,14 +141,51 @@ def _batched(image: Tensor) -> Tensor:
     return image.reshape(-1, *image.shape[-3:]) if image.dim() != 3 else image.unsqueeze(0)
 
 
-def resize(image: Tensor, size: Sequence[int], mode: str, antialias: bool) -> Tensor:
+def resize(image: Tensor, size: Sequence[int], mode: str, antialias: bool, whole: bool = False) -> Tensor:
+    """The image of this height and width; with `whole`, bytes are resized in whole numbers."""
     check(image)
     if tuple(image.shape[-2:]) == tuple(size):
         return image
-    smooth = mode in ("bilinear", "bicubic")
-    x = _batched(_as_float(image))
+    smooth = mode in ("bilinear", "bicubic", "lanczos")
+    if not smooth and mode not in ("nearest", "nearest-exact"):
+        raise NotImplementedError(f"Got interpolation mode '{mode}', which tensors do not have")
+    a = on_host(image)
+    if a is not None and (a.dtype in (np.float32, np.uint8) or not smooth):
+        # images come in all sizes: one compiled program for each would take longer than all their pixels
+        return from_host(_host_resize(a, size, mode, antialias and smooth, whole))
+    x = _batched(image if whole and image.dtype == torch.uint8 else _as_float(image))
     x = nnf.interpolate(x, size=list(size), mode=mode, align_corners=False if smooth else None, antialias=antialias and smooth)
     return _back(x.reshape(*image.shape[:-2], *size), image.dtype)
+
+
+def _banded(a: np.ndarray, matrix: np.ndarray, axis: int) -> np.ndarray:
+    """`matrix` (out, n) times the values along `axis` (-1 or -2), by blocks of rows: each row is zero but for a few neighbours."""
+    parts = []
+    for block in (matrix[i : i + 16] for i in range(0, len(matrix), 16)):
+        used = np.flatnonzero(block.any(0))
+        span = slice(used[0], used[-1] + 1) if len(used) else slice(0, 1)
+        parts.append(np.matmul(a[..., span], block[:, span].T) if axis == -1 else np.matmul(block[:, span], a[..., span, :]))
+    return np.concatenate(parts, axis)
+
+
+def _host_resize(a: np.ndarray, size: Sequence[int], mode: str, antialias: bool, whole: bool) -> np.ndarray:
+    if mode.startswith("nearest"):
+        rows, columns = (sampling._nearest_index(n, out, None, mode == "nearest-exact") for n, out in zip(a.shape[-2:], size, strict=True))
+        return np.ascontiguousarray(a[..., rows[:, None], columns])
+    if whole and a.dtype == np.uint8:
+        for axis, out in ((-1, size[1]), (-2, size[0])):
+            if out != a.shape[axis]:
+                matrix, bits = sampling.byte_weights(a.shape[axis], out, mode, False, None, antialias)
+                # exact: sums of 24 bits at most, in float64 for the sake of a matrix product
+                total = _banded(a, matrix.astype(np.float64), axis)
+                a = np.clip(np.floor((total + (1 << (bits - 1))) / (1 << bits)), 0, 255).astype(np.uint8)
+        return a
+    x = a.astype(np.float32, copy=False)
+    for axis, out in ((-1, size[1]), (-2, size[0])):
+        if out != x.shape[axis]:
+            matrix = sampling.resampling_matrix(x.shape[axis], out, mode, False, None, antialias, np.dtype(np.float32))
+            x = _banded(x, matrix, axis)
+    return x if a.dtype == np.float32 else np.clip(np.round(x), 0, 255).astype(np.uint8)
 
 
 def grayscale(image: Tensor, channels: int) -> Tensor:
@@ -213,6 +252,13 @@ def gamma(image: Tensor, exponent: float, gain: float) -> Tensor:
 
 def invert(image: Tensor) -> Tensor:
     return max_value(image.dtype) - image
+
+
+def elastic(image: Tensor, displacement: Tensor, mode: str, fill: Any) -> Tensor:
+    """The image with each place showing what lies `displacement` (1, H, W, 2) from it."""
+    h, w = image.shape[-2:]
+    x, y = (np.linspace((-n + 1) / n, (n - 1) / n, n, dtype=np.float32) for n in (w, h))
+    return sample(image, np.stack(np.meshgrid(x, y), -1) + displacement[0].detach().cpu().numpy(), mode, fill)
 
 
 def posterize(image: Tensor, bits: int) -> Tensor:

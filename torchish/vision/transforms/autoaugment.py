@@ -63,14 +63,15 @@ def _parsed(text: str) -> list[list[tuple[str, float, int | None]]]:
 
 
 _COLORS = {"Brightness": "adjust_brightness", "Color": "adjust_saturation", "Contrast": "adjust_contrast", "Sharpness": "adjust_sharpness"}
-_PLAIN = {"AutoContrast": F.autocontrast, "Equalize": F.equalize, "Invert": F.invert}
+_PLAIN = {"AutoContrast": "autocontrast", "Equalize": "equalize", "Invert": "invert"}
 
 
-def _applied(img: Any, name: str, magnitude: float, interpolation: InterpolationMode, fill: Any) -> Any:
+def _applied(img: Any, name: str, magnitude: float, interpolation: Any, fill: Any, F: Any = F) -> Any:
+    """The operation of that name, by the functions of the module `F`."""
     if name == "Identity":
         return img
     if name in _PLAIN:
-        return _PLAIN[name](img)
+        return getattr(F, _PLAIN[name])(img)
     if name in _COLORS:
         return getattr(F, _COLORS[name])(img, 1.0 + magnitude)
     if name == "Rotate":

@@ -395,12 +395,29 @@ def perspective(
     fill: Any = None,
 ) -> Any:
     """The image with its places `startpoints` (four, (x, y)) moved to `endpoints`."""
-    mode = _mode(interpolation)
-    coefficients = _geometry.perspective_coefficients(startpoints, endpoints)
+    return _perspective_image(img, _geometry.perspective_coefficients(startpoints, endpoints), _mode(interpolation), fill)
+
+
+def _perspective_image(img: Any, coefficients: Sequence[float], mode: InterpolationMode, fill: Any) -> Any:
     _, h, w = get_dimensions(img)
     if not _is_tensor(img):
         return img.transform((w, h), 2, coefficients, _PILLOW_FILTERS[mode.value], fillcolor=_pillow_fill(img, fill))
     return _tensor.sample(img, _geometry.perspective_grid(coefficients, w, h), mode.value, _fill_of(img, fill))
+
+
+def elastic_transform(img: Any, displacement: Tensor, interpolation: Any = InterpolationMode.BILINEAR, fill: Any = None) -> Any:
+    """The image with each place showing what lies `displacement` (1, H, W, 2) from it, in halves of the image's size."""
+    mode = _mode(interpolation)
+    if not isinstance(displacement, Tensor):
+        raise TypeError("Argument displacement should be a Tensor")
+    if not isinstance(img, Tensor) and not is_pil(img):
+        raise TypeError(f"img should be PIL Image or Tensor. Got {type(img)}")
+    image = img if isinstance(img, Tensor) else pil_to_tensor(img)
+    shape = (1, *image.shape[-2:], 2)
+    if displacement.shape != shape:
+        raise ValueError(f"Argument displacement shape should be {torch.Size(shape)}, but given {displacement.shape}")
+    out = _tensor.elastic(image, displacement, mode.value, _fill_of(image, fill))
+    return out if isinstance(img, Tensor) else to_pil_image(out, mode=img.mode)
 
 
 from torchish.vision.transforms._color import (  # noqa: E402
@@ -434,6 +451,7 @@ __all__ = [
     "center_crop",
     "convert_image_dtype",
     "crop",
+    "elastic_transform",
     "equalize",
     "erase",
     "five_crop",

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torchish as torch
+from torchish.vision import tv_tensors
 from torchish.vision._optional import is_pil
-from torchish.vision.transforms.v2._samples import Transform, leaves_of, rebuilt
-
-
-def _labels(sample: Any) -> Any:
-    """The labels of a sample: its second part, or a dictionary's entry named after labels (`label`, `labels`, …)."""
-    if isinstance(sample, tuple | list) and len(sample) > 1 and isinstance(sample[1], torch.Tensor):
-        return sample[1]
-    named = sample[1] if isinstance(sample, tuple | list) and len(sample) > 1 else sample
-    if isinstance(named, dict):
-        for exactly in (True, False):
-            for key, value in named.items():
-                if isinstance(key, str) and (key.lower() in ("label", "labels") if exactly else "label" in key.lower()):
-                    return value
-    raise ValueError(
-        "Could not infer where the labels are in the sample. Try passing a callable as the labels_getter parameter? "
-        "If there are no labels in the sample by design, pass labels_getter=None."
-    )
+from torchish.vision.transforms.v2._kernels import is_pure_tensor
+from torchish.vision.transforms.v2._samples import Transform, has_any, labels_getter_of, leaves_of, query_size, rebuilt
 
 
 class _Mix(Transform):
@@ -34,23 +19,28 @@ class _Mix(Transform):
         super().__init__()
         self.alpha, self.num_classes = float(alpha), num_classes
         self._dist = torch.distributions.Beta(torch.tensor([alpha]), torch.tensor([alpha]))
-        getters: dict[Any, Callable] = {"default": _labels, None: lambda sample: None}
-        if labels_getter not in getters and not callable(labels_getter):
-            raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {labels_getter}.")
-        self._labels_getter: Callable = getters.get(labels_getter, labels_getter)
+        self._labels_getter = labels_getter_of(labels_getter)
 
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
         leaves = leaves_of(sample)
-        if any(is_pil(x) for x in leaves):
+        if has_any(leaves, is_pil, tv_tensors.BoundingBoxes, tv_tensors.Mask, tv_tensors.KeyPoints):
             raise ValueError(f"{type(self).__name__}() does not support PIL images, bounding boxes, keypoints and masks.")
         labels = self._labels_getter(sample)
         self._check_labels(labels)
-        first = next(i for i, x in enumerate(leaves) if isinstance(x, torch.Tensor) and x is not labels)
-        self._check_images(leaves[first], len(labels))
-        params = self.make_params([leaves[first]])
-        leaves[first] = self.transform(leaves[first], params)
-        return rebuilt(sample, iter([self._mixed_labels(x, params) if x is labels else x for x in leaves]))
+        needed = self._needs_transform_list(leaves)
+        params = self.make_params([x for x, needs in zip(leaves, needed, strict=True) if needs])
+
+        def mixed(x: Any, needs: bool) -> Any:
+            if x is labels:
+                return self._mixed_labels(x, params)
+            if not needs or not (is_pure_tensor(x) or isinstance(x, tv_tensors.Image | tv_tensors.Video)):
+                return x
+            self._check_images(x, len(labels))
+            out = self.transform(x, params)
+            return out if is_pure_tensor(x) else tv_tensors.wrap(out, like=x)
+
+        return rebuilt(sample, iter([mixed(x, needs) for x, needs in zip(leaves, needed, strict=True)]))
 
     def _check_labels(self, labels: Any) -> None:
         if not isinstance(labels, torch.Tensor):
@@ -69,8 +59,9 @@ class _Mix(Transform):
             raise ValueError("num_classes must be passed if the labels are index-based (1D)")
 
     def _check_images(self, images: Any, n: int) -> None:
-        if images.ndim != 4:
-            raise ValueError(f"Expected a batched input with 4 dims, but got {images.ndim} dimensions instead.")
+        dims = 5 if isinstance(images, tv_tensors.Video) else 4
+        if images.ndim != dims:
+            raise ValueError(f"Expected a batched input with {dims} dims, but got {images.ndim} dimensions instead.")
         if images.shape[0] != n:
             raise ValueError(
                 "The batch size of the image or video does not match the batch size of the labels: "
@@ -102,7 +93,7 @@ class CutMix(_Mix):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         lam = float(self._dist.sample(()))
-        height, width = flat_inputs[0].shape[-2:]
+        height, width = query_size(flat_inputs)
         x, y = int(torch.randint(width, size=(1,))), int(torch.randint(height, size=(1,)))
         half = 0.5 * math.sqrt(1.0 - lam)
         across, down = int(half * width), int(half * height)
