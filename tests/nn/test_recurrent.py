@@ -46,6 +46,35 @@ def test_layers(name, kwargs, packed):
     assert got[3] == want[3]
 
 
+@pytest.mark.parametrize(("name", "kwargs"), [CASES[0], CASES[3], CASES[6]], ids=lambda v: v if isinstance(v, str) else "")
+def test_second_order(name, kwargs):
+    def gradients(t):
+        t.manual_seed(0)
+        net = getattr(t.nn, name)(3, 4, dtype=t.float64, **kwargs)
+        inputs = [t.randn(5, 2, 3, dtype=t.float64).requires_grad_(), *net.parameters()]
+        first = t.autograd.grad(net(inputs[0])[0].square().sum(), inputs, create_graph=True)
+        return first + t.autograd.grad(sum((g**3).sum() for g in first), inputs)
+
+    for theirs, ours in zip(gradients(torch), gradients(torchish), strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_gradients_per_sample_and_forward():
+    net = torchish.nn.GRU(3, 4, batch_first=True)
+    weights, x = dict(net.named_parameters()), torchish.randn(3, 5, 3)
+    func = torchish.func
+
+    def loss(weights, x):
+        return func.functional_call(net, weights, (x,))[0].square().sum()
+
+    each = func.vmap(lambda x: func.grad(loss)(weights, x[None]))(x)
+    whole = func.grad(loss)(weights, x)
+    _, along = func.jvp(lambda w: loss(weights | {"weight_hh_l0": w}, x), (weights["weight_hh_l0"],), (torchish.ones(12, 4),))
+    for name in weights:
+        torchish.testing.assert_close(each[name].sum(0), whole[name], rtol=1e-4, atol=1e-5)
+    torchish.testing.assert_close(along, whole["weight_hh_l0"].sum(), rtol=1e-4, atol=1e-5)
+
+
 def test_unbatched_and_given_state():
     def run(t):
         t.manual_seed(0)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from torchish.ops.declare import op
@@ -15,11 +16,12 @@ from torchish.ops.precision import is_half, widen
 GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
 
-def _step(mode: str, x, h, c, w_hh, b_hh, w_hr):
-    """One step from the projected input `x` (batch, gates * hidden): the new output and cell state."""
+def _step(mode: str, x, e, h, c, w_hh, w_hr):
+    """One step from the projected input `x` (batch, gates * hidden) and what the projected state gets added, if anything:
+    the new output and cell state."""
     g = h @ w_hh.T
-    if b_hh is not None:
-        g = g + b_hh
+    if e is not None:
+        g = g + e
     if mode == "LSTM":
         i, f, n, o = jnp.split(x + g, 4, axis=-1)
         c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * tanh(n)
@@ -34,28 +36,50 @@ def _step(mode: str, x, h, c, w_hh, b_hh, w_hr):
     return (tanh(x + g) if mode == "RNN_TANH" else jnp.maximum(x + g, 0)), c
 
 
-def _direction(mode: str, x, h0, c0, weights: dict[str, Any], mask, reverse: bool):
-    """One layer in one direction over x (time, batch, features): outputs, last h, last c."""
-    projected = x @ weights["ih"].T
-    if "b_ih" in weights:
-        projected = projected + weights["b_ih"]
-    # GRU's reset gate multiplies the recurrent bias too; otherwise both biases are added once, outside of the loop
-    inner = weights.get("b_hh") if mode == "GRU" else None
-    if "b_hh" in weights and inner is None:
-        projected = projected + weights["b_hh"]
-    c0 = h0[:, :0] if c0 is None else c0
+def _steps(mode: str, reverse: bool, x, e, h0, c0, w_hh, w_hr, mask):
+    """All steps of one direction: outputs (time, batch, hidden), last h, last c."""
 
     def step(carry, inputs):
         h, c = carry
-        xt, keep = inputs
-        h2, c2 = _step(mode, xt, h, c, weights["hh"], inner, weights.get("hr"))
+        xt, et, keep = inputs
+        h2, c2 = _step(mode, xt, et, h, c, w_hh, w_hr)
         if keep is not None:  # past the end of its sequence a row keeps its state
             keep = keep[:, None]
             h2, c2 = jnp.where(keep, h2, h), jnp.where(keep, c2, c)
         return (h2, c2), h2
 
-    (h, c), outputs = lax.scan(step, (h0, c0), (projected, mask), reverse=reverse)
+    (h, c), outputs = lax.scan(step, (h0, c0), (x, e, mask), reverse=reverse)
     return outputs, h, c
+
+
+_loop = jax.custom_jvp(_steps, nondiff_argnums=(0, 1))
+
+
+@_loop.defjvp
+def _(mode, reverse, primals, tangents):
+    # A change of w_hh acts on every step like a change of that step's input, which one product gives for all steps. So its
+    # gradient is one product after the loop; JAX's own would add up an outer product per step: 1.1 to 1.3 times slower.
+    x, e, h0, c0, w_hh, w_hr, mask = primals
+    dx, de, dh, dc, dw, dr, _ = tangents
+    results, push = jax.linearize(lambda x, e, h0, c0, w_hr: _steps(mode, reverse, x, e, h0, c0, w_hh, w_hr, mask), x, e, h0, c0, w_hr)
+    outputs = results[0]
+    before = jnp.concatenate([outputs[1:], h0[None]] if reverse else [h0[None], outputs[:-1]])
+    through = before @ dw.T
+    dx, de = (dx + through, None) if e is None else (dx, de + through)
+    return results, push(dx, de, dh, dc, dr)
+
+
+def _direction(mode: str, x, h0, c0, weights: dict[str, Any], mask, reverse: bool):
+    """One layer in one direction over x (time, batch, features): outputs, last h, last c."""
+    projected = x @ weights["ih"].T
+    if "b_ih" in weights:
+        projected = projected + weights["b_ih"]
+    inner = None
+    if mode == "GRU":  # whose reset gate multiplies the recurrent bias too
+        inner = jnp.broadcast_to(weights.get("b_hh", np.zeros((), x.dtype)), projected.shape)
+    elif "b_hh" in weights:
+        projected = projected + weights["b_hh"]
+    return _loop(mode, reverse, projected, inner, h0, h0[:, :0] if c0 is None else c0, weights["hh"], weights.get("hr"), mask)
 
 
 def _weights(params: list, has_biases: bool, has_projections: bool) -> list[dict[str, Any]]:
