@@ -41,7 +41,7 @@ def rotated_size(matrix: Sequence[float], w: int, h: int) -> tuple[int, int]:
     """The width and height that hold all of a turned image."""
     corners = np.array([[-0.5 * w, -0.5 * h, 1], [-0.5 * w, 0.5 * h, 1], [0.5 * w, 0.5 * h, 1], [0.5 * w, -0.5 * h, 1]], np.float32)
     places = corners @ np.array(matrix, np.float32).reshape(2, 3).T + np.array([w * 0.5, h * 0.5], np.float32)
-    low, top = (np.trunc(v / 1e-3) * 1e-3 for v in (places.min(0), places.max(0)))
+    low, top = (np.trunc(v / 1e-4) * 1e-4 for v in (places.min(0), places.max(0)))
     width, height = np.ceil(top) - np.floor(low)
     return int(width), int(height)
 

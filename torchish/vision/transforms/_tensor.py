@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -129,11 +130,7 @@ def _as_float(image: Tensor) -> Tensor:
 
 
 def _back(image: Tensor, dtype: Any) -> Tensor:
-    """Rounded and in the range of `dtype` when that is one of integers."""
-    if dtype.is_floating_point:
-        return image.to(dtype)
-    info = torch.iinfo(dtype)
-    return image.round().clamp(info.min, info.max).to(dtype)
+    return _rounded(_Tensors, image, dtype)
 
 
 def _batched(image: Tensor) -> Tensor:
@@ -188,116 +185,225 @@ def _host_resize(a: np.ndarray, size: Sequence[int], mode: str, antialias: bool,
     return x if a.dtype == np.float32 else np.clip(np.round(x), 0, 255).astype(np.uint8)
 
 
-def grayscale(image: Tensor, channels: int) -> Tensor:
-    if image.shape[-3] == 3:
-        r, g, b = image.unbind(-3)
-        image = (0.2989 * r + 0.587 * g + 0.114 * b).to(image.dtype).unsqueeze(-3)
-    return image.expand(*image.shape[:-3], 3, *image.shape[-2:]).clone() if channels == 3 else image.clone()
+# Values: written once, of host arrays and of tensors -----------------------------------------------------------------------
 
 
-def blend(image: Tensor, other: Any, ratio: float) -> Tensor:
+class _Arrays:
+    """What the functions below need of NumPy."""
+
+    where, maximum, minimum, floor, fmod = np.where, np.maximum, np.minimum, np.floor, np.fmod
+    clip, round = np.clip, np.round
+
+    @staticmethod
+    def stack(parts: Any) -> Any:
+        return np.stack(parts, -3)
+
+    @staticmethod
+    def cast(x: Any, dtype: Any) -> Any:
+        return x.astype(dtype.np, copy=False)
+
+    @staticmethod
+    def dtype(x: Any) -> Any:
+        return torch.from_numpy(np.empty(0, x.dtype)).dtype
+
+    @staticmethod
+    def over(x: Any, what: str, dims: tuple[int, ...]) -> Any:
+        return getattr(np, what)(x, dims, keepdims=True)
+
+    @staticmethod
+    def scaled(x: Any, dtype: Any) -> Any:
+        return np.asarray(convert_dtype(from_host(np.ascontiguousarray(x)), dtype).numpy())
+
+
+class _Tensors:
+    """What the functions below need of tensors."""
+
+    where, maximum, minimum, floor, fmod = torch.where, torch.maximum, torch.minimum, torch.floor, torch.fmod
+    clip, round = torch.clamp, torch.round
+
+    @staticmethod
+    def stack(parts: Any) -> Any:
+        return torch.stack(parts, -3)
+
+    @staticmethod
+    def cast(x: Any, dtype: Any) -> Any:
+        return x.to(dtype)
+
+    @staticmethod
+    def dtype(x: Any) -> Any:
+        return x.dtype
+
+    @staticmethod
+    def over(x: Any, what: str, dims: tuple[int, ...]) -> Any:
+        return getattr(torch, what)(x, dims, keepdim=True)
+
+    @staticmethod
+    def scaled(x: Any, dtype: Any) -> Any:
+        return convert_dtype(x, dtype)
+
+
+def _of_values(body: Any) -> Any:
+    """A function of the image's values, with NumPy where those are on the host: images come in all sizes, and one compiled
+    program for each size takes longer than all their pixels."""
+
+    @functools.wraps(body)
+    def call(image: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        a = on_host(image)
+        if a is None:
+            return body(_Tensors, image, *args, **kwargs)
+        out = body(_Arrays, a, *args, **kwargs)
+        return image.clone() if out is a else from_host(np.ascontiguousarray(out))
+
+    return call
+
+
+def _floating(xp: Any, image: Any) -> Any:
+    return image if xp.dtype(image).is_floating_point else xp.cast(image, torch.float32)
+
+
+def _gray(xp: Any, image: Any) -> Any:
+    """One channel of three, of whole values where those of the image are."""
+    r, g, b = (image[..., i : i + 1, :, :] for i in range(3))
+    if not xp.dtype(image).is_floating_point:
+        r, g, b = (xp.cast(c, torch.float32) for c in (r, g, b))
+    return xp.cast(0.2989 * r + 0.587 * g + 0.114 * b, xp.dtype(image))
+
+
+@_of_values
+def grayscale(xp: Any, image: Any, channels: int) -> Any:
+    """The image in shades of grey, in one channel or three."""
+    gray = _gray(xp, image) if image.shape[-3] == 3 else image
+    return xp.stack([gray[..., 0, :, :]] * channels)
+
+
+def _blend(xp: Any, image: Any, other: Any, ratio: float) -> Any:
     """`ratio` of the image and the rest of `other`, within the range of the dtype."""
-    ratio = float(ratio)  # a whole number times bytes would be bytes, and wrap around
-    return (ratio * image + (1.0 - ratio) * other).clamp(0, max_value(image.dtype)).to(image.dtype)
+    dtype, ratio = xp.dtype(image), float(ratio)
+    mixed = ratio * _floating(xp, image) + (1.0 - ratio) * _floating(xp, other)
+    return xp.cast(xp.clip(mixed, 0, max_value(dtype)), dtype)
 
 
-def brightness(image: Tensor, factor: float) -> Tensor:
-    return blend(image, torch.zeros_like(image), factor)
+@_of_values
+def brightness(xp: Any, image: Any, factor: float) -> Any:
+    dtype = xp.dtype(image)
+    return xp.cast(xp.clip(float(factor) * _floating(xp, image), 0, max_value(dtype)), dtype)
 
 
-def contrast(image: Tensor, factor: float) -> Tensor:
-    gray = grayscale(image, 1) if image.shape[-3] == 3 else image
-    return blend(image, gray.to(torch.float32 if not image.is_floating_point() else image.dtype).mean((-3, -2, -1), keepdim=True), factor)
+@_of_values
+def contrast(xp: Any, image: Any, factor: float) -> Any:
+    gray = _gray(xp, image) if image.shape[-3] == 3 else image
+    return _blend(xp, image, xp.over(_floating(xp, gray), "mean", (-3, -2, -1)), factor)
 
 
-def saturation(image: Tensor, factor: float) -> Tensor:
-    return image if image.shape[-3] == 1 else blend(image, grayscale(image, 1), factor)
+@_of_values
+def saturation(xp: Any, image: Any, factor: float) -> Any:
+    return image if image.shape[-3] == 1 else _blend(xp, image, _gray(xp, image), factor)
 
 
-def hue(image: Tensor, factor: float) -> Tensor:
+@_of_values
+def hue(xp: Any, image: Any, factor: float) -> Any:
     """Colours turned by `factor` of the circle."""
     if image.shape[-3] == 1:
         return image
-    x = convert_dtype(image, torch.float32)
-    r, g, b = x.unbind(-3)
-    top, low = torch.maximum(torch.maximum(r, g), b), torch.minimum(torch.minimum(r, g), b)
+    x = xp.scaled(image, torch.float32)
+    r, g, b = (x[..., i, :, :] for i in range(3))
+    top, low = xp.maximum(xp.maximum(r, g), b), xp.minimum(xp.minimum(r, g), b)
     span = top - low
     grey = top == low
-    s = span / torch.where(grey, torch.ones_like(top), top)
-    d = torch.where(grey, torch.ones_like(span), span)
+    s = span / xp.where(grey, xp.cast(grey, torch.float32), top)
+    d = xp.where(grey, xp.cast(grey, torch.float32), span)
     rc, gc, bc = ((top - c) / d for c in (r, g, b))
-    first, second = top == r, top == g
-    h = torch.where(first, bc - gc, torch.where(second, 2.0 + rc - bc, 4.0 + gc - rc))
-    h = torch.fmod(h / 6.0 + 1.0, 1.0)
+    h = xp.where(top == r, bc - gc, xp.where(top == g, 2.0 + rc - bc, 4.0 + gc - rc))
+    h = xp.fmod(h / 6.0 + 1.0, 1.0)
     h = (h + factor) % 1.0
-    sector = torch.floor(h * 6.0)
+    sector = xp.floor(h * 6.0)
     f = h * 6.0 - sector
-    p, q, t = (torch.clamp(top * (1.0 - k), 0.0, 1.0) for k in (s, s * f, s * (1.0 - f)))
-    i = sector.to(torch.int32) % 6
+    p, q, t = (xp.clip(top * (1.0 - k), 0.0, 1.0) for k in (s, s * f, s * (1.0 - f)))
+    i = xp.cast(sector, torch.int32) % 6
     v = top
     red, green, blue = (v, q, p, p, t, v), (t, v, v, q, p, p), (p, p, t, v, v, q)
     out = []
     for column in (red, green, blue):
         value = column[0]
         for k in range(1, 6):
-            value = torch.where(i == k, column[k], value)
+            value = xp.where(i == k, column[k], value)
         out.append(value)
-    return convert_dtype(torch.stack(out, -3), image.dtype)
+    return xp.scaled(xp.stack(out), xp.dtype(image))
 
 
-def gamma(image: Tensor, exponent: float, gain: float) -> Tensor:
-    x = image if image.is_floating_point() else convert_dtype(image, torch.float32)
-    return convert_dtype((gain * x**exponent).clamp(0, 1), image.dtype)
+@_of_values
+def gamma(xp: Any, image: Any, exponent: float, gain: float) -> Any:
+    dtype = xp.dtype(image)
+    x = image if dtype.is_floating_point else xp.scaled(image, torch.float32)
+    return xp.scaled(xp.clip(gain * x**exponent, 0, 1), dtype)
 
 
-def invert(image: Tensor) -> Tensor:
-    return max_value(image.dtype) - image
+@_of_values
+def invert(xp: Any, image: Any) -> Any:
+    return max_value(xp.dtype(image)) - image
 
 
-def elastic(image: Tensor, displacement: Tensor, mode: str, fill: Any) -> Tensor:
-    """The image with each place showing what lies `displacement` (1, H, W, 2) from it."""
-    h, w = image.shape[-2:]
-    x, y = (np.linspace((-n + 1) / n, (n - 1) / n, n, dtype=np.float32) for n in (w, h))
-    return sample(image, np.stack(np.meshgrid(x, y), -1) + displacement[0].detach().cpu().numpy(), mode, fill)
+@_of_values
+def posterize(xp: Any, image: Any, bits: int) -> Any:
+    if xp.dtype(image) != torch.uint8:
+        raise TypeError(f"Only torch.uint8 image tensors are supported, but found {xp.dtype(image)}")
+    return image & ((1 << 8) - (1 << (8 - bits)) if bits else 0)
 
 
-def posterize(image: Tensor, bits: int) -> Tensor:
-    if image.dtype != torch.uint8:
-        raise TypeError(f"Only torch.uint8 image tensors are supported, but found {image.dtype}")
-    return image & (256 - (1 << (8 - bits)))
-
-
-def solarize(image: Tensor, threshold: float) -> Tensor:
-    if threshold > max_value(image.dtype):
+@_of_values
+def solarize(xp: Any, image: Any, threshold: float) -> Any:
+    white = max_value(xp.dtype(image))
+    if threshold > white:
         raise TypeError("Threshold should be less than bound of img.")
-    return torch.where(image >= threshold, invert(image), image)
+    return xp.where(image >= threshold, white - image, image)
 
 
-def _depthwise(image: Tensor, kernel: np.ndarray) -> Tensor:
-    x = _batched(_as_float(image))
-    weight = torch.as_tensor(kernel.astype(np.float32), dtype=x.dtype, device=x.device).expand(x.shape[-3], 1, *kernel.shape)
-    return nnf.conv2d(x, weight, groups=x.shape[-3])
+def _weighted(parts: Any, weights: Any) -> Any:
+    total: Any = None
+    for part, weight in zip(parts, weights, strict=True):
+        total = part * weight if total is None else total + part * weight
+    return total
 
 
-def sharpness(image: Tensor, factor: float) -> Tensor:
+def _rounded(xp: Any, x: Any, dtype: Any) -> Any:
+    """Rounded and in the range of `dtype` when that is one of integers."""
+    if dtype.is_floating_point:
+        return xp.cast(x, dtype)
+    info = torch.iinfo(dtype)
+    return xp.cast(xp.clip(xp.round(x), info.min, info.max), dtype)
+
+
+@_of_values
+def sharpness(xp: Any, image: Any, factor: float) -> Any:
     h, w = image.shape[-2:]
     if h <= 2 or w <= 2:
         return image
-    kernel = np.ones((3, 3), np.float32)
-    kernel[1, 1] = 5.0
-    inner = _back(_depthwise(image, kernel / kernel.sum()).reshape(*image.shape[:-2], h - 2, w - 2), image.dtype)
-    smooth = image.clone()
+    x = _floating(xp, image)
+    around = [x[..., i : i + h - 2, j : j + w - 2] for i in range(3) for j in range(3)]
+    inner = _rounded(xp, _weighted(around, [float(np.float32(5 if k == 4 else 1) / np.float32(13)) for k in range(9)]), xp.dtype(image))
+    if xp is _Tensors:
+        smooth = image.clone()
+    else:
+        smooth = image.copy()
     smooth[..., 1:-1, 1:-1] = inner
-    return blend(image, smooth, factor)
+    return _blend(xp, image, smooth, factor)
 
 
-def autocontrast(image: Tensor) -> Tensor:
-    white = max_value(image.dtype)
-    x = _as_float(image)
-    low, top = x.amin((-2, -1), keepdim=True), x.amax((-2, -1), keepdim=True)
+@_of_values
+def autocontrast(xp: Any, image: Any, divided: bool = False) -> Any:
+    """Each channel stretched from black to white: times a factor, or `divided` by its inverse."""
+    dtype = xp.dtype(image)
+    white = max_value(dtype)
+    x = _floating(xp, image)
+    low, top = xp.over(x, "amin", (-2, -1)), xp.over(x, "amax", (-2, -1))
     flat = low == top
-    scale = torch.where(flat, torch.ones_like(low), white / torch.where(flat, torch.ones_like(low), top - low))
-    return ((x - torch.where(flat, torch.zeros_like(low), low)) * scale).clamp(0, white).to(image.dtype)
+    span = xp.where(flat, xp.cast(flat, xp.dtype(x)), top - low)
+    black = xp.where(flat, 0.0 * low, low)
+    if divided:
+        stretched = (x - black) / xp.where(flat, span, span * (1.0 / white))
+    else:
+        stretched = (x - black) * xp.where(flat, span, white / span)
+    return xp.cast(xp.clip(stretched, 0, white), dtype)
 
 
 def equalize(image: Tensor) -> Tensor:
@@ -325,21 +431,84 @@ def gaussian_kernel(size: int, sigma: float) -> np.ndarray:
 
 def gaussian_blur(image: Tensor, size: Sequence[int], sigma: Sequence[float]) -> Tensor:
     """`size` and `sigma` along x and y."""
-    kernel = np.outer(gaussian_kernel(size[1], sigma[1]), gaussian_kernel(size[0], sigma[0]))
-    x = _as_float(image)
-    padded = pad(x, (size[0] // 2, size[1] // 2, size[0] // 2, size[1] // 2), 0, "reflect")
-    return _back(_depthwise(padded, kernel).reshape(image.shape), image.dtype)
+    h, w = image.shape[-2:]
+    if size[0] // 2 >= w or size[1] // 2 >= h:
+        kind = "dimension 3" if size[0] // 2 >= w else "dimension 2"
+        wrong = f"padding ({size[0] // 2}, {size[0] // 2})" if size[0] // 2 >= w else f"padding ({size[1] // 2}, {size[1] // 2})"
+        raise RuntimeError(
+            f"Argument #4: Padding size should be less than the corresponding input dimension, but got: {wrong} at {kind} "
+            f"of input {list(_batched(image).shape)}"
+        )
+    return _blurred(image, *(gaussian_kernel(k, s).tolist() for k, s in zip(size, sigma, strict=True)))
+
+
+@_of_values
+def _blurred(xp: Any, image: Any, across: list[float], down: list[float]) -> Any:
+    """Weighted sums of neighbours, of the image reflected at its edges."""
+    x = _floating(xp, image)
+    for axis, weights in ((-1, across), (-2, down)):
+        n, half = x.shape[axis], len(weights) // 2
+        place = np.pad(np.arange(n), half, "reflect")
+        spread = x.take(place, axis) if xp is _Arrays else x.index_select(axis, from_host(place).to(x.device))
+        parts = (spread[..., k : k + n] if axis == -1 else spread[..., k : k + n, :] for k in range(len(weights)))
+        x = _weighted(parts, weights)
+    return _rounded(xp, x, xp.dtype(image))
 
 
 def erase(image: Tensor, i: int, j: int, h: int, w: int, v: Any, inplace: bool) -> Tensor:
+    a = None if inplace else on_host(image)
+    value = on_host(v) if isinstance(v, Tensor) else np.asarray(v)
+    if a is not None and value is not None:
+        out = a.copy()
+        out[..., i : i + h, j : j + w] = value.astype(a.dtype)
+        return from_host(out)
     if not inplace:
         image = image.clone()
     image[..., i : i + h, j : j + w] = v
     return image
 
 
+# Places ------------------------------------------------------------------------------------------------------------------
+
+
+def elastic(image: Tensor, displacement: Tensor, mode: str, fill: Any) -> Tensor:
+    """The image with each place showing what lies `displacement` (1, H, W, 2) from it."""
+    h, w = image.shape[-2:]
+    x, y = (np.linspace((-n + 1) / n, (n - 1) / n, n, dtype=np.float32) for n in (w, h))
+    return sample(image, np.stack(np.meshgrid(x, y), -1) + displacement[0].detach().cpu().numpy(), mode, fill)
+
+
+def _host_sample(x: np.ndarray, grid: np.ndarray, mode: str) -> np.ndarray:
+    """grid_sample of (N, C, H, W) at the places (H, W, 2) of `grid`, nearest or bilinear, zeros outside."""
+    h, w = x.shape[-2:]
+    px, py = (((grid[..., i] + 1) * n - 1) / 2 for i, n in ((0, w), (1, h)))
+
+    def at(col: np.ndarray, row: np.ndarray) -> np.ndarray:
+        inside = (col >= 0) & (col < w) & (row >= 0) & (row < h)
+        return np.where(inside, x[:, :, np.clip(row, 0, h - 1).astype(np.int64), np.clip(col, 0, w - 1).astype(np.int64)], 0)
+
+    if mode == "nearest":
+        return at(np.rint(px), np.rint(py)).astype(x.dtype)
+    left, top = np.floor(px), np.floor(py)
+    right, bottom = px - left, py - top
+    total = at(left, top) * ((1 - right) * (1 - bottom)) + at(left + 1, top) * (right * (1 - bottom))
+    return (total + at(left, top + 1) * ((1 - right) * bottom) + at(left + 1, top + 1) * (right * bottom)).astype(x.dtype)
+
+
 def sample(image: Tensor, grid: np.ndarray, mode: str, fill: Sequence[float] | None) -> Tensor:
     """The image at the places (H, W, 2) of `grid`, in grid_sample's coordinates; `fill` where those are outside."""
+    a = on_host(image)
+    shape = (*image.shape[:-2], *grid.shape[:2])
+    if a is not None and mode in ("nearest", "bilinear"):
+        x = a.reshape(-1, *a.shape[-3:]).astype(a.dtype if a.dtype.kind == "f" else np.float32, copy=False)
+        if fill is not None:
+            x = np.concatenate([x, np.ones_like(x[:, :1])], 1)
+        y = _host_sample(x, grid.astype(x.dtype), mode)
+        if fill is not None:
+            y, mask = y[:, :-1], y[:, -1:]
+            color = np.array(fill, y.dtype).reshape(1, -1, 1, 1)
+            y = np.where(mask < 0.5, color, y) if mode == "nearest" else y * mask + (1.0 - mask) * color
+        return from_host(np.ascontiguousarray(_rounded(_Arrays, y.reshape(shape), image.dtype)))
     x = _batched(_as_float(image))
     where = torch.as_tensor(grid, dtype=x.dtype, device=x.device).expand(x.shape[0], *grid.shape)
     if fill is not None:
@@ -349,4 +518,4 @@ def sample(image: Tensor, grid: np.ndarray, mode: str, fill: Sequence[float] | N
         x, mask = x[:, :-1], x[:, -1:]
         color = torch.tensor([float(f) for f in fill], dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
         x = torch.where(mask < 0.5, color, x) if mode == "nearest" else x * mask + (1.0 - mask) * color
-    return _back(x.reshape(*image.shape[:-2], *grid.shape[:2]), image.dtype)
+    return _back(x.reshape(shape), image.dtype)

@@ -271,8 +271,9 @@ class RandomErasing(WithChance):
             raise TypeError("Ratio should be a sequence")
         if scale[0] > scale[1] or ratio[0] > ratio[1]:
             warnings.warn("Scale and ratio should be of kind (min, max)", stacklevel=2)
-        self.scale, self.ratio, self.inplace = checked.scale, checked.ratio, inplace
+        self.scale, self.ratio = checked.scale, checked.ratio
         self.value = None if isinstance(value, str) else [float(v) for v in (value if isinstance(value, Sequence) else [value])]
+        self.inplace = inplace
 
     get_params = staticmethod(_v1.RandomErasing.get_params)
 

@@ -64,10 +64,6 @@ class Resize(Transform):
 class _RandomSize(Transform):
     """What transforms to a random size share."""
 
-    def __init__(self, interpolation: Any, antialias: bool | None):
-        super().__init__()
-        self.interpolation, self.antialias = interpolation, antialias
-
     transform = calling(F.resize, "interpolation", "antialias")
 
 
@@ -75,8 +71,8 @@ class RandomResize(_RandomSize):
     """With a shorter side of at least `min_size` and less than `max_size`."""
 
     def __init__(self, min_size: int, max_size: int, interpolation: Any = "bilinear", antialias: bool | None = True):
-        super().__init__(interpolation, antialias)
-        self.min_size, self.max_size = min_size, max_size
+        super().__init__()
+        self.min_size, self.max_size, self.interpolation, self.antialias = min_size, max_size, interpolation, antialias
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         return {"size": [int(torch.randint(self.min_size, self.max_size, ()))]}
@@ -86,8 +82,9 @@ class RandomShortestSize(_RandomSize):
     """With one of the `min_size` as shorter side, and a longer of at most `max_size`."""
 
     def __init__(self, min_size: Any, max_size: int | None = None, interpolation: Any = "bilinear", antialias: bool | None = True):
-        super().__init__(interpolation, antialias)
+        super().__init__()
         self.min_size, self.max_size = [min_size] if isinstance(min_size, int) else list(min_size), max_size
+        self.interpolation, self.antialias = interpolation, antialias
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         h, w = query_size(flat_inputs)
@@ -107,8 +104,8 @@ class ScaleJitter(_RandomSize):
         interpolation: Any = "bilinear",
         antialias: bool | None = True,
     ):
-        super().__init__(interpolation, antialias)
-        self.target_size, self.scale_range = target_size, scale_range
+        super().__init__()
+        self.target_size, self.scale_range, self.interpolation, self.antialias = target_size, scale_range, interpolation, antialias
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         h, w = query_size(flat_inputs)

@@ -505,7 +505,7 @@ def solarize(inpt: Any, threshold: float) -> Any:
 @function
 def autocontrast(inpt: Any) -> Any:
     """Each channel stretched from black to white."""
-    return _F.autocontrast(inpt)
+    return _F.autocontrast(inpt) if is_pil(inpt) else _tensor.autocontrast(inpt, divided=True)
 
 
 @function
