@@ -30,14 +30,20 @@ def check(function, *arrays, tolerance=1e-5):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), tolerance, tolerance)
 
 
-def test_tanh_is_right_to_the_last_bits():
-    x = np.concatenate([np.linspace(-10, 10, 20001), np.logspace(-30, 1, 5001), -np.logspace(-30, 1, 5001)]).astype(np.float32)
-    exact = np.tanh(x.astype(np.float64))
-    got = torchish.tanh(torchish.tensor(x)).numpy()
-    assert (np.abs(got - exact) <= 1.4 * np.spacing(np.abs(exact).astype(np.float32))).all()
-    special = torchish.tanh(torchish.tensor([0.0, -0.0, np.inf, -np.inf, np.nan, 90.0])).numpy()
-    assert repr(special) == repr(np.array([0, -0.0, 1, -1, np.nan, 1], np.float32))
-    check(lambda t, a: t.tanh(a), x, tolerance=1e-6)
+@pytest.mark.parametrize(("name", "least", "ulps"), [("tanh", -10, 1.4), ("erf", -5, 1.1), ("expm1", -30, 1.5), ("log1p", -0.999, 1.1)])
+def test_right_to_the_last_bits(name, least, ulps):
+    """Distances from the true value in units of the last place, special values, and derivatives."""
+    small = np.logspace(-30, -1, 5001)
+    x = np.concatenate([np.linspace(least, 10, 20001), small, -small]).astype(np.float32)
+    exact = getattr(torch, name)(torch.tensor(x).double()).numpy()
+    got = getattr(torchish, name)(torchish.tensor(x)).numpy()
+    assert (np.abs(got - exact) <= ulps * np.spacing(np.abs(exact).astype(np.float32))).all()
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 90.0, 88.7, -1.0, -90.0, 3e38], np.float32)
+    np.testing.assert_array_max_ulp(
+        getattr(torchish, name)(torchish.tensor(special)).numpy(), getattr(torch, name)(torch.tensor(special)).numpy(), 2
+    )
+    assert np.signbit(getattr(torchish, name)(torchish.tensor([-0.0])).numpy())
+    check(lambda t, a: getattr(t, name)(a), x, tolerance=2e-6)
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan", "asin", "acos", "atan"])

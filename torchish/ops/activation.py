@@ -6,10 +6,9 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from torchish.ops.declare import ARITH, op
-from torchish.ops.elementary import tanh
+from torchish.ops.elementary import erf, expm1, log1p, tanh
 from torchish.ops.precision import widen
 
 
@@ -29,13 +28,13 @@ def leaky_relu(input, negative_slope):
 @_hidden("elu(Tensor input, float alpha, float scale, float input_scale)")
 def elu(input, alpha, scale, input_scale):
     low = jnp.where(input > 0, 0, input)
-    return jnp.where(input > 0, input * scale, jnp.expm1(low * input_scale) * (alpha * scale))
+    return jnp.where(input > 0, input * scale, expm1(low * input_scale) * (alpha * scale))
 
 
 @_hidden("celu(Tensor input, float alpha)")
 def celu(input, alpha):
     low = jnp.where(input > 0, 0, input)
-    return jnp.where(input > 0, input, jnp.expm1(low / alpha) * alpha)
+    return jnp.where(input > 0, input, expm1(low / alpha) * alpha)
 
 
 @_hidden("hardtanh(Tensor input, float min_val, float max_val)")
@@ -49,7 +48,7 @@ def hardtanh(input, min_val, max_val):
 def gelu(input, approximate):
     if approximate == "tanh":
         return 0.5 * input * (1 + tanh(math.sqrt(2 / math.pi) * (input + 0.044715 * input**3)))
-    return 0.5 * input * (1 + lax.erf(input * math.sqrt(0.5)))
+    return 0.5 * input * (1 + erf(input * math.sqrt(0.5)))
 
 
 @_hidden("silu(Tensor input)")
@@ -65,7 +64,7 @@ def mish(input):
 @_hidden("softplus(Tensor input, float beta, float threshold)")
 def softplus(input, beta, threshold):
     linear = input * beta > threshold
-    return jnp.where(linear, input, jnp.log1p(jnp.exp(jnp.where(linear, 0, input * beta))) / beta)
+    return jnp.where(linear, input, log1p(jnp.exp(jnp.where(linear, 0, input * beta))) / beta)
 
 
 @_hidden("softshrink(Tensor input, float lambd)")

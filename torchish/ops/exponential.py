@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from torchish.ops import elementary
 from torchish.ops.declare import ARITH, FLOAT, op
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, partials, refuse
 
@@ -174,7 +175,7 @@ def exp2(input):
 @op("expm1(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.expm1",))
 def expm1(input):
     """`exp(input) - 1`, accurate near 0."""
-    return jnp.expm1(input)
+    return elementary.expm1(input)
 
 
 @expm1.backward
@@ -205,7 +206,7 @@ def _(grad, input):
 @op("log1p(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.log1p",))
 def log1p(input):
     """`log(1 + input)`, accurate near 0."""
-    return jnp.log1p(input)
+    return elementary.log1p(input)
 
 
 @log1p.backward
@@ -267,13 +268,13 @@ def _logaddexp(x, y):
         smaller = jnp.where(jnp.real(x) >= jnp.real(y), y, x)
         return larger + jnp.log(1 + jnp.exp(smaller - larger))
     larger = jnp.maximum(x, y)
-    return jnp.where(jnp.isinf(x) & (x == y), x, larger + jnp.log1p(jnp.exp(-jnp.abs(x - y))))
+    return jnp.where(jnp.isinf(x) & (x == y), x, larger + elementary.log1p(jnp.exp(-jnp.abs(x - y))))
 
 
 @partials(lambda x, y, result: 1 / (1 + _exp2(y - x)), lambda x, y, result: 1 / (1 + _exp2(x - y)))
 def _logaddexp2(x, y):
     larger = jnp.maximum(x, y)
-    return jnp.where(jnp.isinf(x) & (x == y), x, larger + jnp.log1p(_exp2(-jnp.abs(x - y))) / math.log(2))
+    return jnp.where(jnp.isinf(x) & (x == y), x, larger + elementary.log1p(_exp2(-jnp.abs(x - y))) / math.log(2))
 
 
 @op("logaddexp2(Tensor input, Tensor other)", promote=ARITH, check=refuse("logaddexp2_cpu", *_NO_INTEGERS, COMPLEX))
@@ -302,11 +303,11 @@ xlogy_number = op("xlogy(Tensor input, Number other)", inplace=True, grad="Xlogy
 
 
 @partials(
-    lambda x, y, result: jnp.where((x == 0) & (y <= -1), 0, jnp.log1p(y)),
+    lambda x, y, result: jnp.where((x == 0) & (y <= -1), 0, elementary.log1p(y)),
     lambda x, y, result: x / (y + 1),
 )
 def _xlog1py(x, y):
-    return jnp.where(jnp.isnan(y), jnp.nan, jnp.where(x == 0, 0, x * jnp.log1p(y)))
+    return jnp.where(jnp.isnan(y), jnp.nan, jnp.where(x == 0, 0, x * elementary.log1p(y)))
 
 
 def _xlog1py_body(input, other):

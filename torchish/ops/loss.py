@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from torchish.ops import elementary
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.precision import common, stepwise, widen
 
@@ -128,7 +129,7 @@ def binary_cross_entropy(input, target, weight, reduction):
 
 @jax.custom_jvp
 def _bce(x, t):
-    return (t - 1) * jnp.maximum(jnp.log1p(-x), -100) - t * jnp.maximum(jnp.log(x), -100)
+    return (t - 1) * jnp.maximum(elementary.log1p(-x), -100) - t * jnp.maximum(jnp.log(x), -100)
 
 
 @_bce.defjvp
@@ -136,7 +137,7 @@ def _(primals, tangents):
     x, t = primals
     dx, dt = tangents
     # PyTorch's derivatives: in x with a floor under the denominator, in t without the floor of -100
-    return _bce(x, t), dx * (x - t) / jnp.maximum((1 - x) * x, 1e-12) + dt * (jnp.log1p(-x) - jnp.log(x))
+    return _bce(x, t), dx * (x - t) / jnp.maximum((1 - x) * x, 1e-12) + dt * (elementary.log1p(-x) - jnp.log(x))
 
 
 @_loss(

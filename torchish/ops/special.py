@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from torchish.ops import elementary
 from torchish.ops.declare import FLOAT, op
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, partials, refuse
 
@@ -24,7 +25,7 @@ def _no_complex(kernel: str):
 @op("erf(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.erf",), check=_no_complex("erf_vml_cpu"))
 def erf(input):
     """The error function."""
-    return lax.erf(input)
+    return elementary.erf(input)
 
 
 @op("erfc(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.erfc",), check=_no_complex("erfc_vml_cpu"))
@@ -74,7 +75,7 @@ def erfcx(input):
 @op("special.ndtr(Tensor input)", promote=FLOAT, method=False, grad="MulBackward1", check=_no_complex("erf_vml_cpu"))
 def ndtr(input):
     """The normal distribution function."""
-    return (lax.erf(input * math.sqrt(0.5)) + 1) * 0.5
+    return (elementary.erf(input * math.sqrt(0.5)) + 1) * 0.5
 
 
 @op("special.ndtri(Tensor input)", promote=FLOAT, method=False, check=_no_complex("ndtri_cpu"))
@@ -97,7 +98,7 @@ def _log_ndtr(x):
     t = x * math.sqrt(0.5)
     low = x < -1
     far = jnp.log(_erfcx(jnp.where(low, -t, 0)) / 2) - t * t
-    return jnp.where(low, far, jnp.log1p(-lax.erfc(jnp.where(low, 0, t)) / 2))
+    return jnp.where(low, far, elementary.log1p(-lax.erfc(jnp.where(low, 0, t)) / 2))
 
 
 @op("special.log_ndtr(Tensor input)", promote=FLOAT, method=False, check=_no_complex("log_ndtr_cpu"))
