@@ -249,3 +249,40 @@ def test_a_tangent_prints_as_in_torch(n):
             return repr(forward_ad.make_dual(from_numpy(np.full(n, 1.5, np.float32)), from_numpy(np.full(n, 0.25, np.float32))))
 
     assert text(torchish) == text(pytorch)
+
+
+_SQUARE = np.random.RandomState(0).standard_normal((3, 3)) + 4 * np.eye(3)
+_CHANGE = np.random.RandomState(1).standard_normal((3, 3))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x: t.linalg.cholesky(x @ x.mT),
+        lambda t, x: t.linalg.cholesky(x),
+        lambda t, x: t.linalg.cholesky(x, upper=True),
+        lambda t, x: t.linalg.eigh(x)[0],
+        lambda t, x: t.linalg.eigh(x, UPLO="U")[1].abs(),
+        lambda t, x: t.triangular_solve(x, x)[0],
+        lambda t, x: t.linalg.lu(x)[0],
+        lambda t, x: t.linalg.matrix_power(x, 0),
+    ],
+)
+def test_tangents_of_factorizations(f):
+    """A tangent counts whole, also where the function reads one triangle of the matrix only."""
+    got = []
+    for t in (pytorch, torchish):
+        with t.autograd.forward_ad.dual_level():
+            x = t.autograd.forward_ad.make_dual(t.tensor(_SQUARE), t.tensor(_CHANGE))
+            got.append(t.autograd.forward_ad.unpack_dual(f(t, x)).tangent)
+    assert (got[0] is None) == (got[1] is None)
+    if got[0] is not None:
+        np.testing.assert_allclose(got[1].numpy(), got[0].numpy(), 1e-9, 1e-12)
+
+
+def test_constant_gradients_have_no_tangent():
+    for t in (pytorch, torchish):
+        with t.autograd.forward_ad.dual_level():
+            x = t.autograd.forward_ad.make_dual(t.tensor([0.5, -1.5], requires_grad=True), t.ones(2))
+            (g,) = t.autograd.grad(x.floor(), x, t.ones(2))
+            assert t.autograd.forward_ad.unpack_dual(g).tangent is None

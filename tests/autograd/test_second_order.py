@@ -86,6 +86,49 @@ def test_third_order():
         np.testing.assert_allclose(k.numpy(), [6.0, -6.0, 12.0])
 
 
+def no_gradients(t):
+    """Functions that do not depend on their argument, or not on all of it, and the orders of their gradients that exist."""
+    x = t.tensor([[0.5, 2.0], [1.0, -3.0]], dtype=t.float64)
+    z = t.tensor(2.0, dtype=t.float64)
+    empty = t.zeros(0, 3, 3, dtype=t.float64)
+    return [
+        (lambda x: t.linalg.vector_norm(x, 0), x),
+        (lambda x: t.nn.functional.normalize(x, p=0.0), x),
+        (lambda x: t.linalg.slogdet(x)[0], x),
+        (lambda x: t.linalg.slogdet(x)[1], x),
+        (lambda x: t.linalg.lstsq(x, x, driver="gels").residuals, x),
+        (t.linalg.det, empty),
+        (lambda x: t.linalg.householder_product(x, x.sum(-1)), t.zeros(0, 0, dtype=t.float64)),
+        (lambda x: t.cumprod(x, 0), z),
+        (lambda x: t.cumprod(x, 0), x[:1]),
+        (lambda x: t.prod(x, 0), z),
+        (lambda x: t.logcumsumexp(x, 0), z),
+        (lambda x: x.repeat(0, 2), x),
+        (lambda x: t.linalg.matrix_power(x, 0), x),
+        (lambda x: t.cat([x, t.ones(2, dtype=t.float64)]), t.zeros(0, dtype=t.float64)),
+        (t.sgn, x.to(t.complex128)),
+        (t.clone, x.to(t.complex128)),
+        (lambda x: x.clone().fill_(3), x.to(t.complex128)),
+    ]
+
+
+@pytest.mark.parametrize("k", range(len(no_gradients(pytorch))))
+def test_where_gradients_end(k):
+    """None, zeros that need no gradient, and gradients that depend on something: at the same places as in PyTorch."""
+    kinds = []
+    for t in (pytorch, torchish):
+        f, x = no_gradients(t)[k]
+        x = x.detach().requires_grad_()
+        y = f(x)
+        c = t.ones_like(y).requires_grad_()
+        (g,) = t.autograd.grad(y, x, c, create_graph=True, allow_unused=True)
+        kind = [g is None or g.requires_grad]
+        if g is not None and g.requires_grad:
+            kind += [h is None for h in t.autograd.grad(g, (x, c), t.ones_like(g), allow_unused=True)]
+        kinds.append([g is None, *kind])
+    assert kinds[0] == kinds[1]
+
+
 def test_an_unused_source_of_scatter_may_change():
     for t in (pytorch, torchish):
         x, s = t.zeros(3, requires_grad=True), t.ones(3, requires_grad=True) * 1

@@ -287,6 +287,18 @@ def _depth(level: Level) -> int:
     return stack.index(level) + 1 if level in stack else -2
 
 
+def without_derivative(t: Tensor) -> Tensor:
+    """A new tensor as one that no derivative reaches, backward or forward."""
+    t._grad_fn = None
+    e = t._storage.expr
+    if isinstance(e, Wrapped):
+        for level in levels_of(e):
+            if level.size is None:
+                e = dual_parts(level, e)[0]
+        t._storage.expr = e
+    return t
+
+
 def refuse_batched(t: Tensor, message: str) -> None:
     """RuntimeError with this message for a tensor whose values are a batch's."""
     e = t._storage.expr
@@ -307,4 +319,4 @@ def check_write(t: Tensor, e: Expr) -> None:
 
 
 __all__ = ["MUTATED", "PASSES", "Linear", "close", "dual", "enter_batch", "inside_of", "leave_batch", "lowered", "primal_part", "register",
-           "tangent_part"]  # fmt: skip
+           "tangent_part", "without_derivative"]  # fmt: skip

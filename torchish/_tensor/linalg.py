@@ -16,6 +16,7 @@ from torchish._tensor import views
 from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite
+from torchish._tensor.levels import without_derivative
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import TRACED
@@ -117,7 +118,7 @@ def _public(signature: str, o, fields: str = "", plain: str = "") -> None:
             return by_columns(got)
         for t, n in zip(got, names, strict=True):
             if n in plain.split():
-                t._grad_fn = None
+                without_derivative(t)
             by_columns(t)
         return make(name, names)(got)
 
@@ -309,15 +310,15 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     m, n = a.shape[-2:]
     if rcond is None:
         rcond = float(np.finfo(a.dtype).eps) * max(m, n)
-    full = m > n
+    full = m > n and driver != "gelsy"
     got = call(s.lstsq, A, B, rcond, driver, full)
     solution, residuals, rank, singular = got
     real = residuals._aval.dtype
     if full and driver != "gels":
         known = value(rank)
-        if driver == "gelsy" or (known is not None and (known != n).any()):
+        if known is not None and (known != n).any():
             residuals = from_host(np.zeros((0,), real))
-    singular._grad_fn = None
+    without_derivative(singular)
     if driver == "gels":
         rank = from_host(np.zeros((0,), np.int64))
     if driver in ("gels", "gelsy"):
@@ -426,7 +427,7 @@ _public("ormqr(Tensor input, Tensor input2, Tensor input3, bool left=True, bool 
 
 
 def _without_p(got, name: str):
-    got[0]._grad_fn = None  # a permutation has no derivative
+    without_derivative(got[0])  # a permutation
     return make(name, ("P", "L", "U"))(got)
 
 

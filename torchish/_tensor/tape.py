@@ -26,7 +26,7 @@ def _unpack_saved(fn: GradFn) -> tuple:
     edges = dict(zip(edge_positions(fn.spec), fn.edges, strict=True))
     selects = getattr(fn.spec.op, "selects", ())
     if callable(selects):
-        selects = selects(fn.spec.statics)
+        selects = selects(fn.spec.statics, fn.recipe.avals)
     if selects:
         edges = {i: e for i, e in edges.items() if flat_names(fn.spec)[i][0] not in selects}
     out: list = []

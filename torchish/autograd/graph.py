@@ -129,13 +129,17 @@ def named(name: str, base: type) -> type:
 class Recipe:
     """What recording an operation takes that depends on its spec, its inputs' avals and on which of them need gradients only."""
 
-    __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "saves_result")
+    __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "saves_result", "deaf")
 
     def __init__(self, spec, needs: tuple[bool, ...], given: tuple, name: str):
+        cut = set(cuts(spec.statics, given)) if (cuts := getattr(spec.op, "cuts", None)) is not None else ()
+        if cut:
+            needs = tuple([need and n not in cut for need, (n, _) in zip(needs, flat_names(spec), strict=True)])
         self.needs = needs
         self.avals = given
         self.mask = saved_inputs(spec, needs)
-        self.cls = named(name, GradFn)
+        self.cls = named(name, PartGradFn if cut else ReachingGradFn if getattr(spec.op, "reaches", ()) else GradFn)
+        self.deaf = tuple(k for k in cut if type(k) is int)
         self.saved = tuple(i for i, s in enumerate(self.mask) if s)
         self.edges = edge_positions(spec)
         self.edge_needs = tuple(needs[i] for i in self.edges)
@@ -276,6 +280,36 @@ class GradFn(Node):
                 return saved.saved_value(self, name.removeprefix("_saved_"))
             return saved.raw_saved_value(self, name.removeprefix("_raw_saved_"))
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+
+class PartGradFn(GradFn):
+    """The backward of an operation some of whose inputs get no gradient, or some of whose results do not pass theirs on."""
+
+    def run(self, grads: list, record: bool) -> list:
+        if self.saved is None:
+            raise RuntimeError(SECOND_TIME)
+        heard = [None if k in self.recipe.deaf else g for k, g in enumerate(grads)]
+        if True not in self.recipe.needs or all(g is None for g in heard):
+            return [None] * len(self.edges)
+        return super().run(heard, record)
+
+
+class ReachingGradFn(GradFn):
+    """The backward of a backward with several gradients: inputs that those in question do not depend on get none."""
+
+    def run(self, grads: list, record: bool) -> list:
+        heard = {k for k, g in enumerate(grads) if g is not None}
+        made = self.recipe
+        needs = tuple([need and not heard.isdisjoint(reached) for need, reached in zip(made.needs, self.spec.op.reaches, strict=True)])
+        if needs == made.needs:
+            return super().run(grads, record)
+        if True not in needs:
+            return [None] * len(self.edges)
+        self.recipe = recipe(self.spec, needs, made.avals, type(self).__name__)
+        try:
+            return super().run(grads, record)
+        finally:
+            self.recipe = made
 
 
 _ONE = (True,)

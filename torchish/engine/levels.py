@@ -173,6 +173,9 @@ def _emit_dual(spec: Spec, inputs: tuple, level: Level) -> Expr:
     made = emit(jvp_spec(spec, which), primals + tuple([inputs[i].tangent for i in which]))
     tangents = iter(results_of(made) if type(made.aval) is AvalTuple else (made,))
     wrapped = tuple([Dual(level, o, next(tangents)) if yes else o for o, yes in zip(outs, inexact, strict=True)])
+    constant = getattr(spec.op, "constant", ())
+    if True in constant:
+        wrapped = tuple([o if same else w for o, w, same in zip(outs, wrapped, constant, strict=True)])
     return Many(wrapped) if several else wrapped[0]
 
 

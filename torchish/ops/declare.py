@@ -58,7 +58,9 @@ class Op:
         self.source: str = traits["source"]
         self.indices: frozenset[str] = frozenset(traits["indices"])
         self.selects: Any = traits["selects"]
-        self.flat: frozenset[str] = frozenset(traits["flat"])
+        flat = traits["flat"]
+        self.flat: Callable = flat if callable(flat) else lambda name, statics, a, names=frozenset(flat): name in names
+        self.cuts: Callable | None = traits["cuts"]
         self.alone: frozenset[str] = frozenset(traits["alone"])
         self.check: Callable | None = traits["check"]
         self.refine: Callable | None = None
@@ -313,8 +315,9 @@ def op(
     saves: Iterable[str] | dict[str, tuple[str, ...]] | None = None,
     layout: str | None = None,
     indices: Iterable[str] = (),
-    selects: Iterable[str] | Callable[[tuple], Iterable[str]] = (),
-    flat: Iterable[str] = (),
+    selects: Iterable[str] | Callable[[tuple, tuple[Aval, ...]], Iterable[str]] = (),
+    flat: Iterable[str] | Callable[[str, tuple, Aval], bool] = (),
+    cuts: Callable[[tuple, tuple[Aval, ...]], Iterable[str | int]] | None = None,
     alone: Iterable[str] = (),
     check: Callable | None = None,
     raw: Iterable[str] = (),
@@ -333,8 +336,10 @@ def op(
     memory order (default for promoting operations), "cat" and "stack" keep channels last.
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
     `selects`: saved tensors that only say where the gradient goes, or which pieces of a function they are on: the gradient
-    has no gradient in them ("result" too; or a function of the static arguments that gives them).
-    `flat`: arguments whose gradient is zero everywhere, for real numbers.
+    has no gradient in them ("result" too; or a function of the static arguments and the inputs' avals that gives them).
+    `flat`: arguments whose gradient is zero everywhere (or a function of an argument's name, the static arguments and its aval).
+    `cuts`: from the static arguments and the inputs' avals, the arguments that get no gradient at all (None), and the numbers of the
+    results whose gradient goes nowhere.
     `alone`: arguments with which it is compiled apart from its neighbours, whose shapes vary where its own do not.
     """
 
@@ -344,7 +349,7 @@ def op(
             schema, body, promote=promote, result=result, inplace=inplace, out=out, method=method, function=function,
             returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, saves=saves,
             layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__, indices=indices,
-            selects=selects, flat=flat, alone=alone, check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
+            selects=selects, flat=flat, cuts=cuts, alone=alone, check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
         )  # fmt: skip
         REGISTRY.setdefault(schema.name, []).append(o)
         for a in aliases:
@@ -352,6 +357,20 @@ def op(
         return o
 
     return wrap
+
+
+def flat_if_real(name: str, statics: tuple, a: Aval) -> bool:
+    """`flat` of a function that is constant piece by piece on real numbers."""
+    return a.category != 3
+
+
+def whole(*names: str) -> Callable[[tuple, tuple[Aval, ...]], Iterable[str]]:
+    """`selects` of a function that is its argument where that is one number or nothing: there the gradient is the cotangent."""
+
+    def selects(statics: tuple, avals: tuple[Aval, ...]) -> Iterable[str]:
+        return names if not avals[0].ndim or 0 in avals[0].shape else ()
+
+    return selects
 
 
 def native_name(name: str) -> str:
@@ -415,6 +434,7 @@ class BackwardOp:
     layout = "contiguous"
     returns = ()
     promote = None
+    reaches: tuple[frozenset[int], ...] = ()  # for each input, the gradients that depend on it, where they are not all
 
     def __init__(self, base: Any, n_inputs: int, constant: tuple[bool, ...]):
         self.base = base
@@ -474,12 +494,18 @@ def vjp_spec(
     if spec.stable is not None:
         shapes = [None if isinstance(a, type) else (a.shape, a.dtype.name) for a in inputs + results]
         stable = f"vjp({spec.stable};{needs};{given};{shapes})"
-    flat = getattr(op_, "flat", ())
+    flat = getattr(op_, "flat", None)
     names = [name for name, _ in flat_names(spec)]
     constant = tuple(
-        [n in flat and a.category != 3 for n, a, need in zip(names, inputs, needs, strict=True) if need]  # type: ignore[union-attr]
+        [flat is not None and flat(n, spec.statics, a) for n, a, need in zip(names, inputs, needs, strict=True) if need]
     )
     made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds), constant), (), kinds)
+    if len(constant) > 1:
+        wanted = [n for n, need in zip(names, needs, strict=True) if need]
+        used = [op_.saves.get(n, ()) if k == "T" else wanted for (n, k), s in zip(flat_names(spec), saved, strict=True) if s]
+        if not all(n in by for by in used for n in wanted):
+            rest = (frozenset(range(len(wanted))),) * (len(kinds) - len(used))
+            made.op.reaches = (*[frozenset(i for i, n in enumerate(wanted) if n in by) for by in used], *rest)
     made.recipe = (vjp_spec, (spec, *key))
     made.alone = spec.alone
     spec.memo[key] = made

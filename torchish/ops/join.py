@@ -25,7 +25,8 @@ def _concatenate(tensors: list, dim: int) -> Any:
     return tensors[0] if len(tensors) == 1 else lax.concatenate(tensors, dim)
 
 
-@op("cat(Tensor[] tensors, int dim=0)", method=False, saves=(), layout="cat", aliases=("concat", "concatenate"))
+@op("cat(Tensor[] tensors, int dim=0)", method=False, saves=(), layout="cat", aliases=("concat", "concatenate"),
+    flat=lambda name, statics, a: a.shape == (0,))  # fmt: skip
 def cat(tensors, dim):
     """Join tensors along a dimension; the other sizes must agree (tensors of shape [0] are left out)."""
     if not tensors:

@@ -6,6 +6,7 @@ PyTorch's, written from the results so that nothing is factored twice.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -64,9 +65,21 @@ def _failing_minor(a):
     return lax.fori_loop(0, n, step, (a, jnp.zeros(a.shape[:-2], jnp.int32)))[1].astype(jnp.int32)
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _cholesky(a, upper: bool):
     lower = lax.linalg.cholesky(mH(a) if upper else a, symmetrize_input=False)
     return mH(lower) if upper else lower
+
+
+@_cholesky.defjvp
+def _(upper, primals, tangents):
+    # PyTorch takes the tangent as it is, the triangle that the function does not read too
+    result = _cholesky(*primals, upper)
+    low = mH(result) if upper else result
+    inner = triangular(low, triangular(low, tangents[0], upper=False), upper=False, left=False, adjoint=True)
+    inner = jnp.tril(inner)
+    change = mm(low, with_diag(inner, diag(inner) / 2))
+    return result, mH(change) if upper else change
 
 
 @op("_linalg_cholesky_ex(Tensor A, bool upper)", grad="LinalgCholeskyExBackward0", **_hidden)
@@ -212,7 +225,8 @@ def _apply_reflectors(a, tau, c, adjoint: bool = False):
     return lax.scan(step, c, (v, factors), reverse=not adjoint)[0]
 
 
-@op("_householder_product(Tensor a, Tensor tau)", grad="LinalgHouseholderProductBackward0", **_hidden)
+@op("_householder_product(Tensor a, Tensor tau)", grad="LinalgHouseholderProductBackward0",
+    cuts=lambda statics, avals: ("a", "tau") if 0 in avals[0].shape + avals[1].shape else (), **_hidden)  # fmt: skip
 def householder_product(a, tau):
     """The first columns of the product of the Householder reflectors that `geqrf` makes."""
     name = "torch.linalg.householder_product"
@@ -242,9 +256,14 @@ def householder_product(a, tau):
     return _apply_reflectors(a, tau, eye)
 
 
+def _no_reflectors(statics: tuple, avals: tuple) -> tuple[str, ...]:
+    return ("input", "tau") if 0 in avals[0].shape + avals[1].shape else ()
+
+
 @op(
     "_ormqr(Tensor input, Tensor tau, Tensor other, bool left=True, bool transpose=False)",
-    grad="OrmqrBackward0", **_hidden,
+    saves={"input": ("input", "tau", "other"), "tau": ("input", "tau", "other"), "other": ("input", "tau")},
+    cuts=_no_reflectors, selects=_no_reflectors, grad="OrmqrBackward0", **_hidden,
 )  # fmt: skip
 def ormqr(input, tau, other, left, transpose):
     """Q C, C Q or with Q^H, where Q is the full product of the reflectors that `geqrf` makes."""
@@ -444,12 +463,25 @@ def eigh(A, UPLO):
     check_kernel(A, "linalg_eigh_cpu")
     if not A.size:
         return _real_zeros(A, A.shape[:-1]), A
-    # Hand LAPACK the triangle that PyTorch does.
-    lower = UPLO == "L"
-    v, w = lax.linalg.eigh(A, lower=lower, symmetrize_input=False)
-    if needs_signs(A.shape[-1]):
-        v = v * eigenvector_signs(A, lower)[..., None, :]
+    return _eigh(A, UPLO == "L")
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _eigh(a, lower: bool):
+    v, w = lax.linalg.eigh(a, lower=lower, symmetrize_input=False)  # hand LAPACK the triangle that PyTorch does
+    if needs_signs(a.shape[-1]):
+        v = v * eigenvector_signs(a, lower)[..., None, :]
     return w, v
+
+
+@_eigh.defjvp
+def _(lower, primals, tangents):
+    # The tangent counts as it is: JAX's rule would bring the matrix to its Hermitian part first.
+    w, v = _eigh(*primals, lower)
+    inner = mm(mH(v), mm(tangents[0], v))
+    gaps = w[..., None, :] - w[..., :, None]
+    turn = with_diag(inner / with_diag(gaps, 1).astype(v.dtype), 0)
+    return (w, v), (jnp.real(diag(inner)), mm(v, turn))
 
 
 @eigh.backward

@@ -23,6 +23,7 @@ from torchish.ops.linalg_common import (
     lu_info,
     mH,
     mm,
+    mT,
     solve_factored,
     solve_with,
     triangular,
@@ -54,7 +55,8 @@ def _(primals, tangents):
     return value, jax.jvp(jnp.linalg.det, primals, tangents)[1] if primals[0].size else jnp.zeros_like(value)
 
 
-@op("linalg.det(Tensor A)", aliases=("det", "Tensor.det"), grad="LinalgDetBackward0")
+@op("linalg.det(Tensor A)", aliases=("det", "Tensor.det"), grad="LinalgDetBackward0",
+    flat=lambda name, statics, a: 0 in a.shape)  # fmt: skip
 def det(A):
     """The determinant of square matrices."""
     check_square(A, "linalg.det")
@@ -74,15 +76,19 @@ def _(grad, A):
     return solve_factored(lu, perm, eye_like(A) * (grad * jnp.conj(value))[..., None, None], adjoint=True)
 
 
+def _real_sign(statics: tuple, avals: tuple) -> tuple[int, ...]:
+    return () if avals[0].category == 3 else (0,)
+
+
 @op(
-    "linalg.slogdet(Tensor A)", returns="sign logabsdet", grad="LinalgSlogdetBackward0",
+    "linalg.slogdet(Tensor A)", returns="sign logabsdet", grad="LinalgSlogdetBackward0", cuts=_real_sign,
 )  # fmt: skip
 def slogdet(A):
     """Sign and logarithm of the absolute value of the determinant."""
     return _slogdet(A)
 
 
-@op("slogdet(Tensor input)", returns="sign logabsdet", grad="LinalgSlogdetBackward0")
+@op("slogdet(Tensor input)", returns="sign logabsdet", grad="LinalgSlogdetBackward0", cuts=_real_sign)
 def slogdet_top(input):
     """Sign and logarithm of the absolute value of the determinant."""
     return _slogdet(input)
@@ -256,10 +262,31 @@ def triangular_solve(input, A, upper, transpose, unitriangular):
     check_solve_sizes(input, A, "triangular_solve")
     check_kernel(A, "triangular_solve_cpu")
     a, b = broadcast_batch(A, input)
-    x = lax.linalg.triangular_solve(
-        a, b, left_side=True, lower=not upper, transpose_a=transpose, unit_diagonal=unitriangular
-    )
-    return x, a
+    return _triangular_solve(a, b, upper, transpose, unitriangular), a
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
+def _triangular_solve(a, b, upper, transpose, unit):
+    return lax.linalg.triangular_solve(a, b, left_side=True, lower=not upper, transpose_a=transpose, unit_diagonal=unit)
+
+
+@_triangular_solve.defjvp
+def _(upper, transpose, unit, primals, tangents):
+    # As PyTorch has it: forward, the other triangle of the matrix counts, which the function does not read.
+    (a, _), (da, db) = primals, tangents
+    x = _triangular_solve(*primals, upper, transpose, unit)
+    return x, _triangular_solve(a, db - mm(mT(da) if transpose else da, x), upper, transpose, unit)
+
+
+@triangular_solve.backward
+def _(grad, result, A, upper, transpose, unitriangular):
+    gx, ga = grad
+    a = jnp.broadcast_to(A, result[1].shape)
+    part = functools.partial(jnp.triu, k=int(unitriangular)) if upper else functools.partial(jnp.tril, k=-int(unitriangular))
+    used = part(a) + eye_like(a) if unitriangular else part(a)  # only this triangle has a gradient, at any order
+    gb = _triangular_solve(jnp.conj(used), gx, upper, not transpose, unitriangular)
+    x = result[0]
+    return gb, ga - part(mm(jnp.conj(x), mT(gb)) if transpose else mm(gb, mH(x)))
 
 
 def check_solve_sizes(b, a, name: str) -> None:
@@ -354,8 +381,22 @@ def cholesky_inverse(input, upper):
     """The inverse of A from its Cholesky factor."""
     check_square(input, "cholesky_inverse")
     check_kernel(input, "cholesky_inverse_out_cpu")
-    half = triangular(input, eye_like(input), upper=upper)
+    return _cholesky_inverse(input, upper)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _cholesky_inverse(c, upper):
+    half = triangular(c, eye_like(c), upper=upper)
     return mm(half, mH(half)) if upper else mm(mH(half), half)
+
+
+@_cholesky_inverse.defjvp
+def _(upper, primals, tangents):
+    # As PyTorch has it: the other triangle of the factor, which the function does not read, counts here.
+    (c,), (dc,) = primals, tangents
+    x = _cholesky_inverse(c, upper)
+    da = mm(mH(dc), c) if upper else mm(dc, mH(c))
+    return x, -mm(x, mm(da + mH(da), x))
 
 
 @cholesky_inverse.backward
@@ -369,7 +410,7 @@ def _(grad, result, input, upper):
 
 @op(
     "_linalg_lstsq(Tensor A, Tensor B, float rcond, str driver, bool residuals)",
-    grad="LinalgLstsqBackward0", **_hidden,
+    cuts=lambda statics, avals: () if statics[2] else (1,), grad="LinalgLstsqBackward0", **_hidden,
 )  # fmt: skip
 def lstsq(A, B, rcond, driver, residuals):
     """Least squares: solution, residuals (or nothing), rank, singular values, all of the batch."""

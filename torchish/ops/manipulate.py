@@ -13,7 +13,8 @@ from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 
 
-@op("_repeat(Tensor input, int[] repeats)", out=False, method=False, function=False, saves=(), grad="RepeatBackward0")
+@op("_repeat(Tensor input, int[] repeats)", out=False, method=False, function=False, saves=(), grad="RepeatBackward0",
+    flat=lambda name, statics, a: 0 in statics[0])  # fmt: skip
 def repeat(input, repeats):
     shape = (1,) * (len(repeats) - input.ndim) + input.shape
     if any(r < 0 for r in repeats):

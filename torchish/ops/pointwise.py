@@ -9,7 +9,7 @@ from jax import lax
 
 from torchish import _dtypes as dt
 from torchish.ops import elementary
-from torchish.ops.declare import ARITH, FLOAT, PREDICATE, op
+from torchish.ops.declare import ARITH, FLOAT, PREDICATE, flat_if_real, op
 from torchish.ops.rules import (
     BOOL,
     COMPLEX,
@@ -399,7 +399,7 @@ def sign(input):
     return input if input.dtype == jnp.bool_ else _sign(input)
 
 
-@op("sgn(Tensor input)", promote=ARITH, inplace=True, flat=("input",))
+@op("sgn(Tensor input)", promote=ARITH, inplace=True, flat=flat_if_real)
 def sgn(input):
     """The sign; for complex numbers `input / abs(input)`, and 0 at 0."""
     if input.dtype == jnp.bool_:

@@ -572,7 +572,7 @@ __all__ = ["avg_pool", "is_half"]
 @op(
     "max_pool2d_with_indices_backward(Tensor grad_output, Tensor input, int[] kernel_size, int[] stride, int[] padding, "
     "int[] dilation, bool ceil_mode, Tensor indices)",
-    method=False, function=False, indices=("indices",), saves={"indices": ("grad_output",)},
+    method=False, function=False, indices=("indices",), saves={"indices": ("grad_output",)}, flat=("input",),
 )  # fmt: skip
 def max_pool2d_with_indices_backward(grad_output, input, indices, kernel_size, stride, padding, dilation, ceil_mode):
     """The gradient of max_pool2d_with_indices for its input, from the positions that it returned."""

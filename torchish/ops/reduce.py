@@ -140,12 +140,16 @@ def _prod(input, axes, keepdim, dtype):
     return jnp.prod(wide, axes, keepdims=keepdim, dtype=wide.dtype).astype(x.dtype)
 
 
-@op("prod(Tensor input, *, dtype? dtype=None)", grad="ProdBackward0", out=False)
+def _number(statics: tuple, avals: tuple) -> tuple[str, ...]:
+    return () if avals[0].ndim else ("input",)
+
+
+@op("prod(Tensor input, *, dtype? dtype=None)", grad="ProdBackward0", out=False, selects=_number)
 def prod(input, dtype):
     return _prod(input, None, False, dtype)
 
 
-@op("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None)", grad="ProdBackward1")
+@op("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None)", grad="ProdBackward1", selects=_number)
 def prod_dim(input, dim, keepdim, dtype):
     dim = wrap_dim(dim, input.ndim)
     return _prod(input, (dim,) if input.ndim else (), keepdim, dtype)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchish.ops.declare import op, to_dtype
+from torchish.ops.declare import op, to_dtype, whole
 from torchish.ops.dims import wrap_dim
 from torchish.ops.precision import type_name
 from torchish.ops.reduce import is_complex, widened
@@ -42,7 +42,12 @@ def _(grad, dim):
     return _from_the_end(grad, wrap_dim(dim, grad.ndim)) if grad.ndim and grad.size else grad
 
 
-@op("cumprod(Tensor input, int dim, *, dtype? dtype=None)", inplace=True)
+def _one_factor(statics: tuple, avals: tuple) -> tuple[str, ...]:
+    shape = avals[0].shape
+    return ("input", "result") if not shape or 0 in shape or shape[statics[0]] == 1 else ()
+
+
+@op("cumprod(Tensor input, int dim, *, dtype? dtype=None)", inplace=True, selects=_one_factor)
 def cumprod(input, dim, dtype):
     return _accumulate("prod", input, dim, dtype)
 
@@ -104,7 +109,7 @@ def _(grad, result, dim):
     return _scatter_back(grad, result, dim)
 
 
-@op("logcumsumexp(Tensor input, int dim)")
+@op("logcumsumexp(Tensor input, int dim)", selects=whole("input"))
 def logcumsumexp(input, dim):
     """log(cumsum(exp(x))) without overflow."""
     d = wrap_dim(dim, input.ndim)

@@ -201,7 +201,7 @@ def _reduce_grads(places, pick, grad, input, values, result, reduce: str, includ
     out=False,
     method=False,
     function=False,
-    selects=lambda statics: () if statics[1] == "prod" else ("input", "src", "result"),
+    selects=lambda statics, avals: () if statics[1] == "prod" else ("input", "src", "result"),
     grad="ScatterReduceBackward0",
     indices=("index",),
 )
@@ -230,7 +230,7 @@ def _(grad, input, index, src, result, dim, reduce, include_self):
     out=False,
     method=False,
     function=False,
-    selects=lambda statics: () if statics[1] == "prod" else ("input", "source", "result"),
+    selects=lambda statics, avals: () if statics[1] == "prod" else ("input", "source", "result"),
     grad="IndexReduceBackward0",
     indices=("index",),
 )

@@ -164,7 +164,7 @@ def _norm_direction(x, norm, p: float, axes: tuple[int, ...]):
     if p == 1:
         return _sign(x)
     if p == 2:
-        return jnp.where(none, 0, x / safe)
+        return jnp.where(none, 0, x / norm)  # unguarded: PyTorch's second derivative at 0 is nan
     size = jnp.where(x == 0, 1, jnp.abs(jnp.where(x == 0, 1, x)))
     if math.isinf(p):
         magnitude = jnp.abs(jax.lax.stop_gradient(x))
@@ -226,7 +226,7 @@ def _check_norm(input, p: float, axes, dim, dtype) -> None:
 
 
 @op("linalg.vector_norm(Tensor input, float ord=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
-    grad="LinalgVectorNormBackward0")  # fmt: skip
+    grad="LinalgVectorNormBackward0", cuts=lambda statics, avals: ("input",) if statics[0] == 0 else ())  # fmt: skip
 def vector_norm(input, ord, dim, keepdim, dtype):
     """The `ord`-norm of all elements or over dimensions."""
     axes = wrap_dims(dim, input.ndim)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops import elementary
-from torchish.ops.declare import FLOAT, op
+from torchish.ops.declare import FLOAT, flat_if_real, op
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, name_of, partials, refuse, refuse_with
 
 
@@ -161,7 +161,7 @@ def rad2deg(input):
 # --- complex numbers ---------------------------------------------------------------------------------------
 
 
-@op("angle(Tensor input)", promote=FLOAT, result="real", flat=("input",))
+@op("angle(Tensor input)", promote=FLOAT, result="real", flat=flat_if_real)
 def angle(input):
     """The argument of complex numbers; pi for negative real numbers. Its gradient at 0 is 0."""
     if jnp.issubdtype(input.dtype, jnp.complexfloating):

@@ -60,6 +60,7 @@ def _convolve(name: str, n: int, input: Tensor, weight: Tensor, bias, stride, pa
     if weight._aval.ndim < 3 and ndim in (n + 1, n + 2):
         raise RuntimeError("weight should have at least three dimensions")
     if ndim == n + 1:
+        _check_same(n, padding, input, weight)
         batched = unsqueeze(input, 0)
         spec = _spec(n, bias is not None, stride, padding, dilation, groups, weight, **more)
         return squeeze_dim(apply(spec, (batched, weight) if bias is None else (batched, weight, bias)), 0)
@@ -67,8 +68,20 @@ def _convolve(name: str, n: int, input: Tensor, weight: Tensor, bias, stride, pa
         raise RuntimeError(
             f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {name}, but got input of size: {list(input.shape)}"
         )
+    _check_same(n, padding, input, weight)
     spec = _spec(n, bias is not None, stride, padding, dilation, groups, weight, **more)
     return apply(spec, (input, weight) if bias is None else (input, weight, bias))
+
+
+def _check_same(n: int, padding, input: Tensor, weight: Tensor) -> None:
+    """With padding="same" the dimensions are looked at before stride and dilation."""
+    k = weight._aval.ndim
+    if padding == "same" and k != n + 2:
+        size = list(input.shape) if input._aval.ndim == n + 2 else [1, *input.shape]
+        raise RuntimeError(
+            f"Expected {k}-dimensional input for {k}-dimensional weight{list(weight.shape)}, but got {n + 2}-dimensional input of size "
+            f"{size} instead"
+        )
 
 
 def _declare(n: int) -> None:
