@@ -23,13 +23,13 @@ def _enhanced(img: Any, kind: str, factor: float) -> Any:
     return getattr(pil("ImageEnhance"), kind)(img).enhance(factor)
 
 
-def _adjusted(img: Any, what: str, factor: float, enhancer: str) -> Any:
-    """A tensor by `_tensor`'s function of this name, a picture by Pillow's enhancer."""
+def _adjusted(img: Any, what: str, factor: float, enhancer: str, fused: bool = False) -> Any:
+    """A tensor by `_tensor`'s function of this name (`fused`: as v2), a picture by Pillow's enhancer."""
     if not _is_tensor(img):
         return _enhanced(img, enhancer, factor)
     if factor < 0:
         raise ValueError(f"{what}_factor ({factor}) is not non-negative.")
-    return getattr(_tensor, what)(img, factor)
+    return getattr(_tensor, what)(img, factor, fused)
 
 
 def adjust_brightness(img: Any, brightness_factor: float) -> Any:

@@ -341,7 +341,7 @@ class ElasticTransform(nn.Module):
         """A random smooth displacement (1, H, W, 2) for images of `size` (height, width)."""
         parts = []
         for i, n in ((0, size[1]), (1, size[0])):
-            d = torch.rand(1, 1, *size) * 2 - 1
+            d = torch.from_numpy(torch.rand(1, 1, *size).numpy() * 2 - 1)
             if sigma[i] > 0.0:
                 k = int(8 * sigma[i] + 1)
                 d = F.gaussian_blur(d, [k + (k % 2 == 0)] * 2, list(sigma))

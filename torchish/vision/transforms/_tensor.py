@@ -211,6 +211,11 @@ class _Arrays:
         return getattr(np, what)(x, dims, keepdims=True)
 
     @staticmethod
+    def added(x: Any, y: Any, alpha: float) -> Any:
+        """x + alpha · y, rounded once, as `add_` does: what is cut off to whole numbers afterwards shows the difference."""
+        return (x.astype(np.float64) + np.float64(x.dtype.type(alpha)) * y).astype(x.dtype)
+
+    @staticmethod
     def scaled(x: Any, dtype: Any) -> Any:
         return np.asarray(convert_dtype(from_host(np.ascontiguousarray(x)), dtype).numpy())
 
@@ -238,6 +243,10 @@ class _Tensors:
         return getattr(torch, what)(x, dims, keepdim=True)
 
     @staticmethod
+    def added(x: Any, y: Any, alpha: float) -> Any:
+        return x.add(y, alpha=alpha)
+
+    @staticmethod
     def scaled(x: Any, dtype: Any) -> Any:
         return convert_dtype(x, dtype)
 
@@ -261,43 +270,48 @@ def _floating(xp: Any, image: Any) -> Any:
     return image if xp.dtype(image).is_floating_point else xp.cast(image, torch.float32)
 
 
-def _gray(xp: Any, image: Any) -> Any:
+# `fused`: by in-place additions, as transforms.v2 does it.
+
+
+def _gray(xp: Any, image: Any, fused: bool) -> Any:
     """One channel of three, of whole values where those of the image are."""
     r, g, b = (image[..., i : i + 1, :, :] for i in range(3))
     if not xp.dtype(image).is_floating_point:
         r, g, b = (xp.cast(c, torch.float32) for c in (r, g, b))
-    return xp.cast(0.2989 * r + 0.587 * g + 0.114 * b, xp.dtype(image))
+    gray = xp.added(xp.added(0.2989 * r, g, 0.587), b, 0.114) if fused else 0.2989 * r + 0.587 * g + 0.114 * b
+    return xp.cast(gray, xp.dtype(image))
 
 
 @_of_values
-def grayscale(xp: Any, image: Any, channels: int) -> Any:
+def grayscale(xp: Any, image: Any, channels: int, fused: bool = False) -> Any:
     """The image in shades of grey, in one channel or three."""
-    gray = _gray(xp, image) if image.shape[-3] == 3 else image
+    gray = _gray(xp, image, fused) if image.shape[-3] == 3 else image
     return xp.stack([gray[..., 0, :, :]] * channels)
 
 
-def _blend(xp: Any, image: Any, other: Any, ratio: float) -> Any:
+def _blend(xp: Any, image: Any, other: Any, ratio: float, fused: bool) -> Any:
     """`ratio` of the image and the rest of `other`, within the range of the dtype."""
     dtype, ratio = xp.dtype(image), float(ratio)
-    mixed = ratio * _floating(xp, image) + (1.0 - ratio) * _floating(xp, other)
+    kept, other = ratio * _floating(xp, image), _floating(xp, other)
+    mixed = xp.added(kept, other, 1.0 - ratio) if fused else kept + (1.0 - ratio) * other
     return xp.cast(xp.clip(mixed, 0, max_value(dtype)), dtype)
 
 
 @_of_values
-def brightness(xp: Any, image: Any, factor: float) -> Any:
+def brightness(xp: Any, image: Any, factor: float, fused: bool = False) -> Any:
     dtype = xp.dtype(image)
     return xp.cast(xp.clip(float(factor) * _floating(xp, image), 0, max_value(dtype)), dtype)
 
 
 @_of_values
-def contrast(xp: Any, image: Any, factor: float) -> Any:
-    gray = _gray(xp, image) if image.shape[-3] == 3 else image
-    return _blend(xp, image, xp.over(_floating(xp, gray), "mean", (-3, -2, -1)), factor)
+def contrast(xp: Any, image: Any, factor: float, fused: bool = False) -> Any:
+    gray = _gray(xp, image, fused) if image.shape[-3] == 3 else image
+    return _blend(xp, image, xp.over(_floating(xp, gray), "mean", (-3, -2, -1)), factor, fused)
 
 
 @_of_values
-def saturation(xp: Any, image: Any, factor: float) -> Any:
-    return image if image.shape[-3] == 1 else _blend(xp, image, _gray(xp, image), factor)
+def saturation(xp: Any, image: Any, factor: float, fused: bool = False) -> Any:
+    return image if image.shape[-3] == 1 else _blend(xp, image, _gray(xp, image, fused), factor, fused)
 
 
 @_of_values
@@ -374,19 +388,18 @@ def _rounded(xp: Any, x: Any, dtype: Any) -> Any:
 
 
 @_of_values
-def sharpness(xp: Any, image: Any, factor: float) -> Any:
+def sharpness(xp: Any, image: Any, factor: float, fused: bool = False) -> Any:
     h, w = image.shape[-2:]
     if h <= 2 or w <= 2:
         return image
-    x = _floating(xp, image)
+    x, dtype = _floating(xp, image), xp.dtype(image)
     around = [x[..., i : i + h - 2, j : j + w - 2] for i in range(3) for j in range(3)]
-    inner = _rounded(xp, _weighted(around, [float(np.float32(5 if k == 4 else 1) / np.float32(13)) for k in range(9)]), xp.dtype(image))
-    if xp is _Tensors:
-        smooth = image.clone()
-    else:
-        smooth = image.copy()
-    smooth[..., 1:-1, 1:-1] = inner
-    return _blend(xp, image, smooth, factor)
+    inner = _rounded(xp, _weighted(around, [float(np.float32(5 if k == 4 else 1) / np.float32(13)) for k in range(9)]), dtype)
+    if fused:
+        inner = xp.added(x[..., 1:-1, 1:-1], _floating(xp, inner) - x[..., 1:-1, 1:-1], 1.0 - factor)
+    smooth = x.clone() if xp is _Tensors else x.copy()
+    smooth[..., 1:-1, 1:-1] = _floating(xp, inner)
+    return xp.cast(xp.clip(smooth, 0, max_value(dtype)), dtype) if fused else _blend(xp, image, smooth, factor, False)
 
 
 @_of_values

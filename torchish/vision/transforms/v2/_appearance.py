@@ -249,11 +249,11 @@ class LinearTransformation(_NoPillow):
 
     def __init__(self, transformation_matrix: Any, mean_vector: Any):
         super().__init__()
-        self._whole = _v1.LinearTransformation(transformation_matrix, mean_vector)
+        self._whole = [_v1.LinearTransformation(transformation_matrix, mean_vector)]
         self.transformation_matrix, self.mean_vector = transformation_matrix, mean_vector
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        out = self._whole(inpt)
+        out = self._whole[0](inpt)
         return out if is_pure_tensor(inpt) else tv_tensors.wrap(out, like=inpt)
 
 

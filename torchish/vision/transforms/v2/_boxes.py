@@ -31,10 +31,13 @@ def converted(a: np.ndarray, old: BoundingBoxFormat, new: BoundingBoxFormat) -> 
     if is_rotated_bounding_format(old) != is_rotated_bounding_format(new):
         raise ValueError("Cannot convert between rotated and unrotated bounding boxes.")
     unturned(old)
+    if old is CXCYWH and a.dtype.kind != "f":
+        xyxy = _centered(a.astype(np.float32)).astype(a.dtype)
+        return converted(xyxy, XYXY, new)
+    if old is CXCYWH:
+        return converted(_centered(a), XYXY, new)
     out = a.copy()
     first, second = out[..., :2], out[..., 2:]
-    if old is CXCYWH:
-        first -= second / 2 if a.dtype.kind == "f" else -(second // -2)
     if old is not XYXY and new is not XYWH:
         second += first
     if old is XYXY:
@@ -45,6 +48,12 @@ def converted(a: np.ndarray, old: BoundingBoxFormat, new: BoundingBoxFormat) -> 
         middle = 2 * first + second
         first[...] = middle / 2 if a.dtype.kind == "f" else middle // 2
     return out
+
+
+def _centered(a: np.ndarray) -> np.ndarray:
+    """The corners of boxes given by centre and size."""
+    low = a[..., :2] - a[..., 2:] / 2
+    return np.concatenate([low, low + a[..., 2:]], -1)
 
 
 def unturned(format: BoundingBoxFormat) -> None:

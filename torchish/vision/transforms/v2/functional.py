@@ -12,7 +12,7 @@ import torchish as torch
 from torchish._runner import missing_attribute
 from torchish.vision import tv_tensors
 from torchish.vision._optional import is_pil, pil
-from torchish.vision.transforms import _geometry, _tensor
+from torchish.vision.transforms import _color, _geometry, _tensor
 from torchish.vision.transforms import functional as _F
 from torchish.vision.transforms.functional import InterpolationMode, pil_to_tensor, to_pil_image, to_tensor
 from torchish.vision.transforms.v2 import _boxes
@@ -422,7 +422,9 @@ def rgb_to_grayscale(inpt: Any, num_output_channels: int = 1) -> Any:
     """The image in shades of grey, in one channel or in three."""
     if num_output_channels not in (1, 3):
         raise ValueError(f"num_output_channels must be 1 or 3, got {num_output_channels}.")
-    return _F.rgb_to_grayscale(inpt, num_output_channels)
+    if is_pil(inpt):
+        return _F.to_grayscale(inpt, num_output_channels)
+    return _tensor.grayscale(inpt, num_output_channels, fused=True)
 
 
 to_grayscale = rgb_to_grayscale
@@ -436,22 +438,28 @@ def grayscale_to_rgb(inpt: Any) -> Any:
     return inpt if inpt.shape[-3] >= 3 else torch.cat([inpt] * 3, -3)
 
 
+def _adjusted(inpt: Any, what: str, factor: float, enhancer: str) -> Any:
+    if not is_pil(inpt) and inpt.shape[-3] not in (1, 3) and factor >= 0:
+        raise TypeError(f"Input image tensor permitted channel values are 1 or 3, but found {inpt.shape[-3]}")
+    return _color._adjusted(inpt, what, factor, enhancer, fused=True)
+
+
 @function
 def adjust_brightness(inpt: Any, brightness_factor: float) -> Any:
     """0 gives black, 1 the image, 2 twice as bright."""
-    return _F.adjust_brightness(inpt, brightness_factor)
+    return _adjusted(inpt, "brightness", brightness_factor, "Brightness")
 
 
 @function
 def adjust_contrast(inpt: Any, contrast_factor: float) -> Any:
     """0 gives a plain grey, 1 the image."""
-    return _F.adjust_contrast(inpt, contrast_factor)
+    return _adjusted(inpt, "contrast", contrast_factor, "Contrast")
 
 
 @function
 def adjust_saturation(inpt: Any, saturation_factor: float) -> Any:
     """0 gives shades of grey, 1 the image."""
-    return _F.adjust_saturation(inpt, saturation_factor)
+    return _adjusted(inpt, "saturation", saturation_factor, "Color")
 
 
 @function
@@ -469,7 +477,7 @@ def adjust_gamma(inpt: Any, gamma: float, gain: float = 1) -> Any:
 @function
 def adjust_sharpness(inpt: Any, sharpness_factor: float) -> Any:
     """0 gives a blurred image, 1 the image, 2 a sharper one."""
-    return _F.adjust_sharpness(inpt, sharpness_factor)
+    return _adjusted(inpt, "sharpness", sharpness_factor, "Sharpness")
 
 
 @function
