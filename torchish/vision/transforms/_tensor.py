@@ -415,7 +415,7 @@ def autocontrast(xp: Any, image: Any, divided: bool = False) -> Any:
     if divided:
         stretched = (x - black) / xp.where(flat, span, span * (1.0 / white))
     else:
-        stretched = (x - black) * xp.where(flat, span, white / span)
+        stretched = (x - black) * xp.where(flat, span, white * (1.0 / span))
     return xp.cast(xp.clip(stretched, 0, white), dtype)
 
 
@@ -449,7 +449,7 @@ def gaussian_blur(image: Tensor, size: Sequence[int], sigma: Sequence[float]) ->
         kind = "dimension 3" if size[0] // 2 >= w else "dimension 2"
         wrong = f"padding ({size[0] // 2}, {size[0] // 2})" if size[0] // 2 >= w else f"padding ({size[1] // 2}, {size[1] // 2})"
         raise RuntimeError(
-            f"Argument #4: Padding size should be less than the corresponding input dimension, but got: {wrong} at {kind} "
+            f"Argument #{4 if size[0] // 2 >= w else 6}: Padding size should be less than the corresponding input dimension, but got: {wrong} at {kind} "
             f"of input {list(_batched(image).shape)}"
         )
     return _blurred(image, *(gaussian_kernel(k, s).tolist() for k, s in zip(size, sigma, strict=True)))
