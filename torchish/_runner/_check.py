@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -98,7 +99,10 @@ def main(arguments: list[str]) -> int:
     report = check(options.paths)
     if options.html:
         Path(options.html).write_text(as_html(report), encoding="utf-8")
-    print(as_json(report) if options.json else as_text(report, options.missing))
+    try:
+        print(as_json(report) if options.json else as_text(report, options.missing), flush=True)
+    except BrokenPipeError:  # whoever reads this has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python itself writes what is left, at exit
     for error in report.errors:
         print(error, file=sys.stderr)
     return 2 if report.errors else 1 if report.missing else 0

@@ -126,7 +126,7 @@ class MNIST(VisionDataset):
                 loaded = from_host(self._upright(images.reshape(len(images), *images.shape[1:3]))), from_host(labels)
         if loaded is None:
             if not self._check_exists():
-                raise RuntimeError("Dataset not found. You can use download=True to download it")
+                raise RuntimeError(self._missing())
             loaded = self._load_data()
         self.data, self.targets = loaded
 
@@ -145,13 +145,21 @@ class MNIST(VisionDataset):
         paths = [os.path.join(self.raw_folder, name + suffix) for suffix in ("", ".gz", ".xz")]
         return next((p for p in paths if _is_whole(p)), None)
 
+    def _missing(self) -> str:
+        """What to say when a file is not there, or not whole."""
+        paths = [os.path.join(self.raw_folder, name + suffix) for name in self._files() for suffix in ("", ".gz", ".xz")]
+        broken = [p for p in paths if os.path.exists(p) and not _is_whole(p)]
+        if broken:
+            return f"Dataset not found or corrupted. You can use download=True to download it (not whole: {', '.join(broken)})"
+        return "Dataset not found. You can use download=True to download it"
+
     def _load_data(self) -> tuple[Tensor, Tensor]:
         images, labels = (self._path(name) for name in self._files())
         assert images is not None and labels is not None
         try:
             return read_image_file(images), read_label_file(labels)
         except ValueError as e:
-            raise RuntimeError("Dataset not found or corrupted. You can use download=True to download it") from e
+            raise RuntimeError(f"Dataset not found or corrupted. You can use download=True to download it ({e})") from e
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """The image and label at `index`."""
