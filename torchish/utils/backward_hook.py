@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.function import Function
 from torchish.autograd.grad_mode import STATE
+
+_NO_INPUTS = (
+    "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs require gradients. See "
+    "https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.register_full_backward_hook for more details."
+)
 
 
 class BackwardHookFunction(Function):
@@ -88,8 +94,13 @@ class BackwardHook:
                     if got is not None:
                         if not isinstance(got, tuple):
                             got = (got,)
+                        if len(got) != len(given):
+                            raise RuntimeError(
+                                f"Backward pre hook returned an invalid number of grad_output, got {len(got)}, but expected {len(given)}"
+                            )
                         self.grad_outputs = got
                 if not self.input_index:
+                    warnings.warn(_NO_INPUTS, stacklevel=5)
                     for h in self.hooks:
                         got = h(self.module, (None,) * max(self.n_inputs, 0), self.grad_outputs)
                         if got is not None and not all(g is None for g in got):

@@ -6,7 +6,7 @@ import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from torchish._pickling import reduce_ex
 from torchish._tensor.tensor import Tensor
@@ -41,6 +41,7 @@ def _forward_unimplemented(self, *input: Any) -> None:
 
 
 _DICTS = ("_parameters", "_buffers", "_modules")
+T_destination = TypeVar("T_destination", bound=dict[str, Any])
 
 
 class Module(Hooks, Conversion, StateDict):
@@ -54,6 +55,7 @@ class Module(Hooks, Conversion, StateDict):
     _buffers: dict[str, Any]
     _modules: dict[str, Any]
     call_super_init = False
+    T_destination = T_destination
     _compiled_call_impl = None
 
     def __init__(self, *args, **kwargs) -> None:

@@ -78,17 +78,26 @@ class ConstantPad1d(_ConstantPadNd):
 
     _n = 1
 
+    def __init__(self, padding, value: float) -> None:
+        super().__init__(padding, value)
+
 
 class ConstantPad2d(_ConstantPadNd):
     """Pads with one value."""
 
     _n = 2
 
+    def __init__(self, padding, value: float) -> None:
+        super().__init__(padding, value)
+
 
 class ConstantPad3d(_ConstantPadNd):
     """Pads with one value."""
 
     _n = 3
+
+    def __init__(self, padding, value: float) -> None:
+        super().__init__(padding, value)
 
 
 class _ReflectionPadNd(_PadNd):
