@@ -60,3 +60,44 @@ def test_names_of_swapaxes():
     for t in (pytorch, torchish):
         assert t.swapaxes(t.ones(2, 3), axis0=0, axis1=1).shape == t.swapdims(t.ones(2, 3), dim0=0, dim1=1).shape == (3, 2)
         assert t.amax(t.ones(2, 3), None) == 1
+
+
+REFUSED = {
+    "classes": lambda t, f, x: f.cross_entropy(x, "a"),
+    "weights of classes": lambda t, f, x: f.nll_loss(x, t.tensor([0, 1]), 3),
+    "grid": lambda t, f, x: f.grid_sample(x, None),
+    "indices": lambda t, f, x: f.embedding(None, x),
+    "number of classes": lambda t, f, x: f.one_hot(t.tensor([0, 1]), "a"),
+    "blocks": lambda t, f, x: f.unfold(x, "ab"),
+    "blocks of a vector": lambda t, f, x: f.unfold(x[0], 2),
+    "corners": lambda t, f, x: t.meshgrid(x[0], 3),
+    "types": lambda t, f, x: x.type(3),
+    "no tensor": lambda t, f, x: t.tensordot(None, x, 1),
+    "a size": lambda t, f, x: f.layer_norm(x, 3),
+    "a pad": lambda t, f, x: f.pad(x, 1),
+    "groups": lambda t, f, x: f.group_norm(t.ones(1, 3, 2), 1.5),
+    "statistics": lambda t, f, x: f.batch_norm(x, None, t.ones(3), training=True),
+    "training": lambda t, f, x: f.batch_norm(x, t.ones(3), t.ones(3), training=1),
+    "whole divergence": lambda t, f, x: f.kl_div(x, x.long()),
+    "complex loss": lambda t, f, x: f.mse_loss(x.to(t.complex64), x),
+    "whole logits": lambda t, f, x: f.binary_cross_entropy_with_logits(x.long(), x),
+    "flat images": lambda t, f, x: f.interpolate(x, scale_factor=2.0),
+    "batches": lambda t, f, x: t.baddbmm(x, x, x),
+    "a mask": lambda t, f, x: t.masked_fill(x, t.tensor([0, 1]), 1.0),
+    "dtypes before shapes": lambda t, f, x: t.addmm(x, x.double(), x),
+    "dimensions of both kinds": lambda t, f, x: t.movedim(x, (0,), 0),
+    "boundaries": lambda t, f, x: t.bucketize(x, x[0].to(t.complex64)),
+    "whole norms": lambda t, f, x: t.renorm(x.long(), 2, 0, 1),
+    "half determinants": lambda t, f, x: t.linalg.det(t.eye(2, dtype=t.float16)),
+    "same of another shape": lambda t, f, x: f.conv2d(t.ones(1, 1, 4, 3), t.ones(1, 2, 2), padding="same"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    caught = []
+    for t in (pytorch, torchish):
+        with pytest.raises(Exception) as info:
+            REFUSED[name](t, t.nn.functional, t.ones(2, 3))
+        caught.append((info.type, str(info.value)))
+    assert caught[1] == caught[0]

@@ -66,10 +66,17 @@ def _names(o: Any, method: bool) -> list[str]:
     return names[1:] if method else names
 
 
-def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> TypeError:
-    """The TypeError for a call that matches none of the signatures."""
-    from torchish._tensor.dispatch import NoMatch
+# Functions that PyTorch has written in Python, and what they ask of their first argument before anything else.
+_OF_PYTHON = {"norm": "layout", "tensordot": "dim", "split": "split", "adaptive_max_pool1d": "size"}
 
+
+def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> Exception:
+    """The error for a call that matches none of the signatures."""
+    from torchish._tensor.dispatch import NoMatch
+    from torchish._tensor.tensor import Tensor
+
+    if not method and name in _OF_PYTHON and args and not isinstance(args[0], Tensor):
+        return AttributeError(f"'{type(args[0]).__name__}' object has no attribute '{_OF_PYTHON[name]}'")
     if method:
         if not args:
             return TypeError(f"unbound method TensorBase.{name}() needs an argument")

@@ -78,8 +78,8 @@ def _check_masked_fill(input: Tensor, mask: Tensor, value: Any) -> tuple[str, An
 @composite("masked_fill(Tensor input, Tensor mask, Tensor|Number value)")
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`input` with `value` where the mask is True (broadcast against each other)."""
-    kind, value = _check_masked_fill(input, mask, value)
     broadcast_shapes([mask._aval.shape, input._aval.shape])
+    kind, value = _check_masked_fill(input, mask, value)
     return apply(ix.masked_fill.spec(("T", "T", kind), ()), (input, mask, value))
 
 

@@ -213,14 +213,17 @@ def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Coordinate grids of several vectors, as views: 'ij' in the order given, 'xy' with the first two swapped."""
     tensors = tensors_or_sequence(tensors)
     _not_empty(tensors, "meshgrid")
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+        if t._aval.dtype != tensors[0]._aval.dtype:
+            raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     if indexing is None:
         warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
         indexing = "ij"
     for t in tensors:
         if t._aval.ndim > 1:
             raise RuntimeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {t}")
-        if t._aval.dtype != tensors[0]._aval.dtype:
-            raise RuntimeError("meshgrid expects all tensors to have the same dtype")
         if t.device != tensors[0].device:
             raise RuntimeError("meshgrid expects all tensors to have the same device")
     if indexing not in ("ij", "xy"):

@@ -293,16 +293,16 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         raise RuntimeError(
             f"{name}: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1"
         )
-    vector = s.is_lstsq_vector(a.shape, b.shape)
-    if vector and a.shape[-2] != b.shape[-1]:
-        raise RuntimeError(f"{name}: input.size(-2) should match other.size(-1)")
-    if not vector and a.shape[-2] != b.shape[-2]:
-        raise RuntimeError(f"{name}: input.size(-2) should match other.size(-2)")
     if a.dtype != b.dtype:
         raise RuntimeError(
             f"{name}: Expected input and other to have the same dtype, but got input's dtype "
             f"{dt.SCALAR_TYPE_NAMES[a.torch_dtype]} and other's dtype {dt.SCALAR_TYPE_NAMES[b.torch_dtype]}"
         )
+    vector = s.is_lstsq_vector(a.shape, b.shape)
+    if vector and a.shape[-2] != b.shape[-1]:
+        raise RuntimeError(f"{name}: input.size(-2) should match other.size(-1)")
+    if not vector and a.shape[-2] != b.shape[-2]:
+        raise RuntimeError(f"{name}: input.size(-2) should match other.size(-2)")
     driver = "gelsy" if driver is None else driver
     if driver not in _DRIVERS:
         raise RuntimeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")

@@ -265,7 +265,7 @@ def constant_pad_nd(input: Tensor, pad: tuple[int, ...], value: Any = 0) -> Tens
     return apply(ops.constant_pad_nd.spec(("T", NUMBER_KINDS[type(value)]), (tuple(pad),)), (input, value))
 
 
-@composite("nn.functional.pad(Tensor input, int[] pad, str mode='constant', float? value=None)")
+@composite("nn.functional.pad(Tensor input, int[!] pad, str mode='constant', float? value=None)")
 def pad(input: Tensor, pad: tuple[int, ...], mode: str = "constant", value: float | None = None) -> Tensor:
     """Padding of the last dimensions, the last first: with a value, reflected, replicated or circular."""
     n = input._aval.ndim

@@ -284,6 +284,8 @@ def type_(self: Tensor, dtype=None, non_blocking: bool = False):
         raise ValueError(f"invalid type: '{dtype}'")
     if isinstance(dtype, dt.dtype):
         return convert(self, dtype)
+    if not hasattr(dtype, "_legacy_dtype"):
+        raise TypeError("dtype must be a type, str, or dtype object")
     return convert(self, dtype._legacy_dtype)
 
 

@@ -520,7 +520,13 @@ def unflatten(input: Tensor, dim: int, sizes: Shape) -> Tensor:
     return view(input, (*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
-@composite("movedim(Tensor input, int[] source, int[] destination)", aliases=("moveaxis",))
+@composite("movedim(Tensor input, int source, int destination)", aliases=("moveaxis",))
+def move_one(input: Tensor, source: int, destination: int) -> Tensor:
+    """One dimension moved to a new position, the others in order. A view."""
+    return movedim(input, (source,), (destination,))
+
+
+@composite("movedim(Tensor input, int[!] source, int[!] destination)", aliases=("moveaxis",))
 def movedim(input: Tensor, source: Shape, destination: Shape) -> Tensor:
     """Dimensions moved to new positions, the others in order. A view."""
     n = input._aval.ndim

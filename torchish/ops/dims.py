@@ -18,6 +18,11 @@ def wrap_dim(dim: int, ndim: int, *, scalar: bool = True) -> int:
     return dim + ndim if dim < 0 else dim
 
 
+def size_of(x, dim: int) -> int:
+    """The size of a dimension; IndexError where there is none, as PyTorch's kernels ask for it before they check."""
+    return x.shape[wrap_dim(dim, x.ndim, scalar=False)]
+
+
 def wrap_dims(dims: int | Sequence[int] | None, ndim: int, *, unique: bool = True) -> tuple[int, ...]:
     """Wrap several dimensions (None or empty: all); RuntimeError when one appears twice."""
     if dims is None or (not isinstance(dims, int) and len(dims) == 0):

@@ -11,6 +11,7 @@ from jax import lax
 
 from torchish.ops import declare
 from torchish.ops.declare import broadcast_shapes, op
+from torchish.ops.dims import size_of
 from torchish.ops.precision import c_type_name, is_half, type_name, type_text, widen
 
 Dims = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
@@ -179,6 +180,8 @@ _SAVES_BATCHES = {"batch1": ("batch2",), "batch2": ("batch1",)}
 
 
 def _addmm(input, mat1, mat2, beta, alpha):
+    _same(input, mat2, "self and mat2")
+    _same(mat1, mat2, "mat1 and mat2")
     if mat1.ndim != 2:
         raise RuntimeError(f"mat1 must be a matrix, got {mat1.ndim}-D tensor")
     if mat2.ndim != 2:
@@ -186,8 +189,6 @@ def _addmm(input, mat1, mat2, beta, alpha):
     shape = (mat1.shape[0], mat2.shape[1])
     _check_shapes(mat1, mat2)
     expandable(input, shape)
-    _same(mat1, mat2, "mat1 and mat2")
-    _same(input, mat2, "self and mat2")
     no_bool(mat1, "addmm_impl_cpu_")
     product = _product(mat1, mat2, alpha, NN)
     return (product + weighted(beta, input, shape, product.dtype)).astype(mat1.dtype)
@@ -229,8 +230,7 @@ def _conj_scaled(number, g):
 
 
 def _baddbmm(input, batch1, batch2, beta, alpha):
-    if batch1.ndim == 3 and batch2.ndim == 3:
-        expandable(input, (batch1.shape[0], batch1.shape[1], batch2.shape[2]))
+    expandable(input, (size_of(batch1, 0), size_of(batch1, 1), size_of(batch2, 2)))
     _check_batches(batch1, batch2)
     if not input.dtype == batch1.dtype == batch2.dtype:
         raise RuntimeError(

@@ -48,6 +48,12 @@ def _search(sequence, values, right: bool):
     return lax.fori_loop(0, n.bit_length(), step, (low, high))[0]
 
 
+def _no_complex(*arrays) -> None:
+    for x in arrays:
+        if x.dtype.kind == "c":
+            raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{type_name(x)}'")
+
+
 _SIDE = "*, bool out_int32=False, bool right=False"
 
 
@@ -101,6 +107,7 @@ def searchsorted(sorted_sequence, input, sorter, out_int32, right, side):
         if sequence.dtype.kind in "fV"
         else _common(sequence, input)
     )
+    _no_complex(sequence, input)
     got = _search(sequence.astype(common), input.astype(common), right)
     return got.astype(np.int32) if out_int32 else got
 
@@ -108,6 +115,7 @@ def searchsorted(sorted_sequence, input, sorter, out_int32, right, side):
 @op(f"bucketize(Tensor|Number input, Tensor boundaries, {_SIDE})", differentiable=False, method=False)
 def bucketize(input, boundaries, out_int32, right):
     """The index of the bucket of sorted `boundaries` in which each value lies."""
+    _no_complex(boundaries, input)
     if boundaries.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     common = _common(boundaries, input)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from torchish import _dtypes as dt
 from torchish._tensor.apply import apply, apply_inplace
-from torchish._tensor.dispatch import _NoHistory
+from torchish._tensor.dispatch import NoMatch, Overload, _NoHistory, bind
+from torchish._tensor.errors import invalid_arguments
 from torchish._tensor.out import apply_out
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import Op
+from torchish.ops.schema import parse
 
 _KINDS = {**dt.NUMBER_KINDS, type(None): "N"}
 
@@ -38,6 +41,31 @@ def tensor_arg(name: str, argument: str, position: int, x: Any) -> None:
     """TypeError unless `x` is a tensor."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+
+
+@functools.cache
+def _native(signature: str) -> Overload:
+    return Overload(parse(signature), None, None, False)
+
+
+def require(signature: str, *values: Any) -> None:
+    """TypeError, as the native function of this signature gives it, unless the values fit."""
+    o = _native(signature)
+    try:
+        bind(o.schema, values, {}, o.converters)
+    except NoMatch:
+        raise invalid_arguments(o.schema.name, [o], values, {}, False) from None
+
+
+def number_arg(name: str, argument: str, position: int, x: Any) -> float:
+    """A number, or the one of a 0-d tensor, as a float; TypeError for anything else."""
+    if type(x) is float or type(x) is int:
+        return float(x)
+    if isinstance(x, Tensor) and x.dim() or not hasattr(x, "__float__") and not isinstance(x, complex):
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(x).__name__}")
+    if isinstance(x, complex):
+        raise RuntimeError("value cannot be converted to type float without overflow")
+    return float(x)
 
 
 def scalar_type(t: Tensor) -> str:

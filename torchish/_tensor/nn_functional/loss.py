@@ -10,11 +10,13 @@ import numpy as np
 
 import torchish as torch
 from torchish import _dtypes as dt
-from torchish._tensor.nn_functional._call import ap, require_float, scalar_type
+from torchish._tensor.nn_functional._call import ap, require, require_float, scalar_type
 from torchish._tensor.nn_functional._reduction import legacy, reduction_of
+from torchish._tensor.positions import rearranges
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.graph import GradFn, named
-from torchish.engine.expr import LOCAL
+from torchish.engine.expr import CPU, LOCAL
+from torchish.engine.program import force
 from torchish.ops import loss as L
 from torchish.ops.softmax import log_softmax
 
@@ -52,7 +54,9 @@ def _weighted(errors: Tensor, input: Tensor, weight: Tensor, reduction: str, by_
 
 
 def _require_float(input: Tensor, target: Tensor, kernel: str) -> None:
-    if input._aval.category < 2 and target._aval.category < 2:
+    if target._aval.category == 3:
+        input = target
+    if input._aval.category == 3 or input._aval.category < 2 and target._aval.category < 2:
         require_float(input, kernel)
 
 
@@ -132,6 +136,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     _require_float(x, t, "huber_cpu")
+    if x._aval.category < 2:
+        raise RuntimeError(f"result type {scalar_type(t)} can't be cast to the desired output type {scalar_type(x)}")
     if weight is not None:
         return _weighted(ap(L.huber_loss, ("none", float(delta)), x, t), input, weight, reduction, False)
     return ap(L.huber_loss, (reduction_of(reduction), float(delta)), x, t)
@@ -191,6 +197,8 @@ def kl_div(
 ) -> Tensor:
     """Kullback-Leibler divergence of `target` from log-probabilities `input`."""
     how = reduction
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor)):
+        require("kl_div(Tensor input, Tensor target, int reduction=1, *, bool log_target=False)", input, target)
     if size_average is not None or reduce is not None:
         how = legacy(size_average, reduce, stacklevel=4)
     elif reduction == "mean":
@@ -201,6 +209,9 @@ def kl_div(
             stacklevel=3,
         )
     how = "sum" if how == "batchmean" else reduction_of(how)
+    kinds = input._aval.category, target._aval.category
+    if kinds != (2, 2):
+        raise RuntimeError(f"kl_div: {'Complex' if 3 in kinds else 'Integral'} inputs not supported.")
     if log_target:
         loss = torch.exp(target) * (target - input)
     else:
@@ -254,6 +265,9 @@ def _check_class_weight(input, weight, classes, name=""):
         )
 
 
+_WEIGHTED = "Tensor input, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100"
+
+
 def _nll(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, ignore_index: int) -> Tensor:
     a, b = input._aval, target._aval
     if not a.ndim:
@@ -291,6 +305,8 @@ def nll_loss(
     ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Minus the log-probability (N, C, ...) of each target class (N, ...)."""
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor) and (weight is None or isinstance(weight, Tensor))):
+        require(f"nll_loss_nd({_WEIGHTED})", input, target, weight)
     return _nll(input, target, weight, reduction_of(reduction, size_average, reduce), ignore_index)
 
 
@@ -300,6 +316,8 @@ def cross_entropy(
 ) -> Tensor:  # fmt: skip
     """Cross entropy of logits (N, C, ...) with class indices (N, ...) or class probabilities (N, C, ...)."""
     reduction = reduction_of(reduction, size_average, reduce)
+    if not (isinstance(input, Tensor) and isinstance(target, Tensor) and (weight is None or isinstance(weight, Tensor))):
+        require(f"cross_entropy_loss({_WEIGHTED}, float label_smoothing=0.0)", input, target, weight)
     dim = 0 if input._aval.ndim == 1 else 1
     if input._aval.shape == target._aval.shape:
         return _cross_entropy_probabilities(input, target, weight, reduction, ignore_index, label_smoothing, dim)
@@ -428,6 +446,25 @@ def _probable(values: np.ndarray | None) -> bool:
     return values is None or not values.size or bool(values.min() >= 0 and values.max() <= 1)
 
 
+_PROBABILITIES = frozenset({"sigmoid", "softmax", "hardsigmoid"})
+
+
+def _check_probabilities(input: Tensor) -> None:
+    """RuntimeError for values outside [0, 1]; what a sigmoid gives needs no look, anything else is computed for it."""
+    e = input._read()
+    if not e.aval.size or e.aval.device != CPU or rearranges(e, _PROBABILITIES):
+        return
+
+    def check(values: Any) -> None:
+        if not _probable(np.asarray(values)):
+            raise RuntimeError("all elements of input should be between 0 and 1")
+
+    if LOCAL.capture is not None:
+        LOCAL.capture.check(e, check)
+    else:
+        check(force(e))
+
+
 def binary_cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
@@ -446,10 +483,9 @@ def binary_cross_entropy(
         if other is not None and other._aval.dtype != input._aval.dtype:
             raise RuntimeError(f"Found dtype {scalar_type(other)} but expected {scalar_type(input)}")
     require_float(input, "binary_cross_entropy")
-    if not (_probable(_host_values(input)) and _probable(_host_values(target))):
-        # (PyTorch looks at the input first)
-        what = "target" if _probable(input._host()) else "input"
-        raise RuntimeError(f"all elements of {what} should be between 0 and 1")
+    _check_probabilities(input)
+    if not _probable(_host_values(target)):
+        raise RuntimeError("all elements of target should be between 0 and 1")
     return ap(L.binary_cross_entropy, (reduction,), input, target, weight)
 
 
@@ -463,6 +499,7 @@ def binary_cross_entropy_with_logits(
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
     if target._aval.category < 2 <= input._aval.category:
         raise RuntimeError(f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}")
+    require_float(input, "log_sigmoid_cpu")
     return ap(L.binary_cross_entropy_with_logits, (reduction,), input, target, weight, pos_weight)
 
 

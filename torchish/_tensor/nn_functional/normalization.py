@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torchish as torch
+from torchish import _dtypes as dt
 from torchish._tensor.dispatch import composite
-from torchish._tensor.nn_functional._call import ap, require_float, scalar_type, tensor_arg
+from torchish._tensor.nn_functional._call import ap, require, require_float, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.graph import GradFn, named
 from torchish.engine.expr import emit_multi
@@ -25,14 +26,22 @@ def batch_norm(
 ) -> Tensor:  # fmt: skip
     """Normalize each channel of (N, C, ...); in training by the batch's statistics, which move the running ones."""
     if training:
-        if not input._aval.ndim:
-            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
         _verify_batch_size(input.size())
         if eps <= 0.0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     elif eps < 0.0:
         raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
+    if training and (running_mean is None) is not (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
+    if training is not True and training is not False:
+        require(_BATCH_NORM, input, weight, bias, running_mean, running_var, training, momentum, eps, False)
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+_BATCH_NORM = (
+    "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, "
+    "float eps, bool cudnn_enabled)"
+)
 
 
 def _check_batch_norm(input, weight, bias, running_mean, running_var, training):
@@ -46,6 +55,8 @@ def _check_batch_norm(input, weight, bias, running_mean, running_var, training):
                 raise RuntimeError(f"{name} must be defined in evaluation mode")
     named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for name, t in named.items():
+        if t is not None and not isinstance(t, Tensor):
+            require(_BATCH_NORM, input, weight, bias, running_mean, running_var, training, 0.1, 1e-5, False)
         if t is not None and t._aval.size != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {t._aval.size}")
     require_float(input, "batch_norm")
@@ -155,10 +166,15 @@ def _check_normalized(input, shape, weight, bias, star):
         )
 
 
+_LAYER_NORM = "layer_norm(Tensor input, int[!] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05)"
+
+
 def layer_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalize over the last dimensions, whose sizes are `normalized_shape`."""
+    if not isinstance(normalized_shape, (tuple, list)) or not (weight is None or isinstance(weight, Tensor)):
+        require(_LAYER_NORM, input, normalized_shape, weight, bias)
     tensor_arg("layer_norm", "input", 1, input)
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = tuple(normalized_shape)
     _check_normalized(input, shape, weight, bias, ", ")
     require_float(input, "LayerNormKernelImpl")
     for t in (weight, bias):
@@ -190,10 +206,13 @@ composite("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, f
 
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalize each of `num_groups` groups of channels of each sample of (N, C, ...)."""
+    if input.dim() < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
     shape = input._aval.shape
-    if len(shape) < 2:
-        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
     _verify_batch_size([shape[0] * shape[1] // num_groups, num_groups, *shape[2:]])
+    if type(num_groups) is not int or not (weight is None or isinstance(weight, Tensor)):
+        require("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05)",
+                input, num_groups, weight, bias)  # fmt: skip
     return _group_norm(input, num_groups, weight, bias, eps)
 
 
@@ -263,8 +282,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     if x1._aval.shape != x2._aval.shape:
         x1, x2 = torch.broadcast_tensors(x1, x2)
     common = torch.promote_types(x1.dtype, x2.dtype)
-    if not (common.is_floating_point or common.is_complex):
-        raise RuntimeError("expected common dtype to be floating point, yet common dtype is " + scalar_type(x1))
+    if not common.is_floating_point:
+        raise RuntimeError("expected common dtype to be floating point, yet common dtype is " + dt.SCALAR_TYPE_NAMES[common])
     from torchish.ops.dims import wrap_dim
 
     return ap(N.cosine_similarity, (wrap_dim(dim, x1._aval.ndim), float(eps)), x1.to(common), x2.to(common))

@@ -15,6 +15,8 @@ _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 def _ints(name: str, what: str, values, n: int, default: tuple | None = None) -> tuple[int, ...]:
     if isinstance(values, int):
         return (values,) * n
+    if values is None and default is None or isinstance(values, str):
+        raise TypeError(f"{name}(): argument '{what}' (position 2) must be tuple of ints, not {type(values).__name__}")
     values = tuple(int(v) for v in values) if values is not None else ()
     if len(values) == n:
         return values
@@ -191,9 +193,9 @@ def avg_pool3d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
 
 
 def _adaptive_size(input: Tensor, output_size, n: int, name: str) -> tuple[int, ...]:
+    shape = input.size()
     if isinstance(output_size, int):
         return (output_size,) * n
-    shape = input._aval.shape
     if len(shape) <= len(output_size):
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
     size = tuple(s if o is None else int(o) for o, s in zip(output_size, shape[len(shape) - len(output_size) :], strict=True))

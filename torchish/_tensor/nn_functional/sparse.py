@@ -8,7 +8,7 @@ import numpy as np
 
 import torchish as torch
 from torchish._tensor.apply import write_inplace
-from torchish._tensor.nn_functional._call import ap, scalar_type
+from torchish._tensor.nn_functional._call import ap, require, scalar_type
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import emit
 from torchish.ops import embedding as E
@@ -47,6 +47,8 @@ def embedding(
     sparse: bool = False,
 ) -> Tensor:
     """Rows of a table (V, D) at integer indices of any shape."""
+    if not (isinstance(input, Tensor) and isinstance(weight, Tensor)):
+        require("embedding(Tensor weight, Tensor indices, int padding_idx=-1)", weight, input)
     rows = weight._aval.shape[0] if weight._aval.ndim else 0
     if padding_idx is None:
         padding_idx = -1
@@ -157,6 +159,8 @@ def _bags(offsets: Tensor, n: int, include_last_offset: bool) -> tuple[int, Tens
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """int64 one-hot vectors along a new last dimension; -1 classes: one more than the greatest."""
+    if not isinstance(input, Tensor) or type(num_classes) is not int:
+        require("one_hot(Tensor input, int num_classes=-1)", input, num_classes)
     if input.dtype is not torch.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if not input.numel():

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from torchish._tensor.nn_functional._call import ap, scalar_type, tensor_arg
+from torchish._tensor.nn_functional._call import ap, require, scalar_type
 from torchish._tensor.nn_functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from torchish._tensor.tensor import Tensor
 from torchish.ops import vision as V
@@ -61,13 +61,14 @@ def interpolate(
     recompute_scale_factor: bool | None = None, antialias: bool = False,
 ) -> Tensor:  # fmt: skip
     """(N, C, *spatial) resampled to a size or by a factor."""
-    tensor_arg("interpolate", "input", 1, input)
+    ndim = input.dim()
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
             raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
     elif align_corners is None:
         align_corners = False
-    ndim = input.dim()
+    if ndim < 3 and (isinstance(size, int) or isinstance(scale_factor, (int, float))):
+        raise _unsupported(ndim, mode)
     output, scales = _sizes(input, size, scale_factor, ndim - 2)
     if recompute_scale_factor and size is not None:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
@@ -158,6 +159,9 @@ def _default_corners(align_corners: bool | None, stacklevel: int = 3) -> bool:
     return align_corners
 
 
+_GRID_SAMPLER = "grid_sampler(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners)"
+
+
 def grid_sample(
     input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Tensor:
@@ -169,8 +173,12 @@ def grid_sample(
             f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'"
         )
     align_corners = _default_corners(align_corners, 4)
+    if not (isinstance(input, Tensor) and isinstance(grid, Tensor)):
+        require(_GRID_SAMPLER, input, grid, 0, 0, False)
     a, g = input._aval, grid._aval
-    if a.ndim != g.ndim and a.ndim in (4, 5):
+    if not (a.ndim and g.ndim):
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    if a.ndim != g.ndim and a.ndim in (4, 5) and a.shape[0] == g.shape[0]:
         raise RuntimeError(
             "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes "
             f"{list(a.shape)} and grid with sizes {list(g.shape)}"
@@ -253,12 +261,19 @@ def _check_blocks(kernel, stride, dilation) -> None:
 
 def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:
     """Blocks of (N, C, H, W) as columns (N, C kh kw, L)."""
+    if not isinstance(input, Tensor) or type(kernel_size) not in (int, tuple):
+        sizes = [v if isinstance(v, (tuple, list)) else (v, v) for v in (kernel_size, dilation, padding, stride)]
+        require("im2col(Tensor input, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", input, *sizes)
     k, d = _pair("kernel_size", kernel_size), _pair("dilation", dilation)
     p, s = _pair("padding", padding), _pair("stride", stride)
     _check_blocks(k, s, d)
     a = input._aval
-    if a.ndim == 2:
-        raise IndexError("Dimension out of range (expected to be in range of [-2, 1], but got 2)")
+    if a.ndim < 3:  # as the first size that is asked for is told
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-a.ndim}, {a.ndim - 1}], but got {a.ndim})"
+            if a.ndim
+            else "Dimension specified as 1 but tensor has no dimensions"
+        )
     if a.ndim not in (3, 4) or 0 in a.shape[1:] or (a.ndim == 3 and not a.shape[0]):
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
