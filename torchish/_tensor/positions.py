@@ -65,6 +65,13 @@ def known_range(e: Expr, depth: int = 16) -> Range | None:
     return None
 
 
+def rearranges(e: Expr, names: frozenset[str], depth: int = 16) -> bool:
+    """Whether all elements of the pending `e` are results of operations with one of these names."""
+    while e.value is None and e.spec is not None and depth and e.spec.name in _SAME:
+        e, depth = e.inputs[0], depth - 1
+    return e.value is None and e.spec is not None and e.spec.name in names
+
+
 def _along(e: Expr) -> Range | None:
     bound = dict(zip(e.spec.op.static, e.spec.statics, strict=True))
     a, dim = e.inputs[0].aval, bound.get("dim")

@@ -6,7 +6,7 @@ import warnings
 
 import torchish as torch
 from torchish._tensor.autocast import NAMES
-from torchish._tensor.nn_functional._call import ap, ap_, into, require_float, scalar_type, tensor_arg
+from torchish._tensor.nn_functional._call import ap, ap_, into, number_arg, require_float, scalar_type, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish.ops import activation as A
 from torchish.ops.dims import wrap_dim
@@ -26,11 +26,13 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where positive, else negative_slope * x."""
-    return _apply("leaky_relu", A.leaky_relu, "leaky_relu_cpu", (float(negative_slope),), input, inplace)
+    slope = number_arg("leaky_relu", "negative_slope", 2, negative_slope)
+    return _apply("leaky_relu", A.leaky_relu, "leaky_relu_cpu", (slope,), input, inplace)
 
 
 def _hardtanh(name, input, low, high, inplace):
     tensor_arg(name, "input", 1, input)
+    low, high = number_arg(name, "min_val", 2, low), number_arg(name, "max_val", 3, high)
     a = input._aval
     if a.category == 0:
         raise RuntimeError("Bool inputs not supported for hardtanh")
@@ -59,7 +61,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha * (exp(x) - 1)."""
-    return _apply("elu", A.elu, "elu_cpu", (float(alpha), 1.0, 1.0), input, inplace)
+    return _apply("elu", A.elu, "elu_cpu", (number_arg("elu", "alpha", 2, alpha), 1.0, 1.0), input, inplace)
 
 
 _SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1.0)
@@ -74,7 +76,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _apply("celu", A.celu, "elu_cpu", (float(alpha),), input, inplace)
+    return _apply("celu", A.celu, "elu_cpu", (number_arg("celu", "alpha", 2, alpha),), input, inplace)
 
 
 def gelu(input: Tensor, *, approximate: str = "none", out: Tensor | None = None) -> Tensor:
@@ -100,7 +102,8 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20, *, out: Tens
     """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold."""
     if out is not None:
         return into("softplus", out, softplus, input, beta, threshold)
-    return _apply("softplus", A.softplus, "softplus_cpu", (float(beta), float(threshold)), input)
+    statics = number_arg("softplus", "beta", 2, beta), number_arg("softplus", "threshold", 3, threshold)
+    return _apply("softplus", A.softplus, "softplus_cpu", statics, input)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -119,17 +122,18 @@ def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) 
         return into("softshrink", out, softshrink, input, lambd)
     tensor_arg("softshrink", "input", 1, input)
     require_float(input, "softshrink_check")
+    lambd = number_arg("softshrink", "lambd", 2, lambd)
     top = torch.finfo(input.dtype).max
     if not 0 <= lambd <= top:
         raise RuntimeError(f"lambda must be in range [0, {top:g}] for input dtype {scalar_type(input)}, but found {lambd:g}")
-    return ap(A.softshrink, (float(lambd),), input)
+    return ap(A.softshrink, (lambd,), input)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """x, or 0 where |x| <= lambd."""
     if out is not None:
         return into("hardshrink", out, hardshrink, input, lambd)
-    return _apply("hardshrink", A.hardshrink, "hardshrink_cpu", (float(lambd),), input)
+    return _apply("hardshrink", A.hardshrink, "hardshrink_cpu", (number_arg("hardshrink", "lambd", 2, lambd),), input)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -146,6 +150,7 @@ def _threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fa
     """x where it is above the threshold, else value."""
     tensor_arg("threshold", "input", 1, input)
     number = int if input._aval.category == 1 else float
+    threshold, value = number_arg("threshold", "threshold", 2, threshold), number_arg("threshold", "value", 3, value)
     if input._aval.category in (0, 3):
         raise NotImplementedError(f"\"threshold_cpu\" not implemented for '{scalar_type(input)}'")
     return (ap_ if inplace else ap)(A.threshold, (number(threshold), number(value)), input)
@@ -194,6 +199,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Tensor:
     """Leaky ReLU whose slopes are drawn from [lower, upper) in training; else their mean."""
     tensor_arg("rrelu", "input", 1, input)
+    lower, upper = number_arg("rrelu", "lower", 2, lower), number_arg("rrelu", "upper", 3, upper)
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
