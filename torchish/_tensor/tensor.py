@@ -546,12 +546,11 @@ class Tensor(metaclass=TensorMeta):
     def __float__(self) -> float:
         v = self._scalar()
         if STATE.enabled and self._needs():
-            import warnings
+            from torchish._tensor.data import warn_once
 
-            warnings.warn(
+            warn_once(
                 "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
-                "Consider using tensor.detach() first.",
-                stacklevel=2,
+                "Consider using tensor.detach() first."
             )
         if isinstance(v, complex):
             if v.imag:

@@ -125,7 +125,8 @@ class Optimizer:
                     result = hook(self, args, kwargs)
                     if result is not None:
                         if not (isinstance(result, tuple) and len(result) == 2):
-                            raise RuntimeError(f"{func} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
+                            step = repr(func).replace(func.__qualname__, f"{type(self).__name__}.step")
+                            raise RuntimeError(f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}.")
                         args, kwargs = result
             out = func(*args, **kwargs)
             if _global_optimizer_post_hooks or self._optimizer_step_post_hooks:
