@@ -55,7 +55,7 @@ def test_a_half_written_file_counts_as_missing(tmp_path):
     folder = write_mnist(tmp_path)
     path = folder / "train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(RuntimeError, match="^Dataset not found. You can use download=True to download it$"):
+    with pytest.raises(RuntimeError, match="^Dataset not found or corrupted. You can use download=True .*train-images-idx3-ubyte"):
         datasets.MNIST(tmp_path)
 
 

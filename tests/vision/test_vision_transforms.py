@@ -1,11 +1,13 @@
 """torchish.vision.transforms draws and computes what torchvision 0.28 does: the numbers below are torchvision's."""
 
+import pickle
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import torchish as torch
-from torchish.vision import models, ops, utils
+from torchish.vision import models, ops, tv_tensors, utils
 from torchish.vision import transforms as T
 from torchish.vision.transforms import v2
 
@@ -111,3 +113,124 @@ def test_boxes():
 def test_make_grid():
     grid = utils.make_grid(torch.ones(5, 1, 4, 4), nrow=3, pad_value=0.5)
     assert grid.shape == (3, 14, 20) and grid[0, 0, 0] == 0.5 and grid[0, 2, 2] == 1
+
+
+def sample():
+    """What a detection data set gives."""
+    mask = torch.zeros(20, 24, dtype=torch.uint8)
+    mask[4:10, 3:15], mask[12:, 10:] = 1, 2
+    boxes = [[2.0, 3, 10, 12], [5, 5, 20, 18], [0, 1, 6, 7]]
+    return {
+        "image": tv_tensors.Image(IMAGE),
+        "boxes": tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=(20, 24)),
+        "labels": torch.tensor([1, 2, 3]),
+        "mask": tv_tensors.Mask(mask),
+    }
+
+
+WHOLE_SAMPLES = [
+    (v2.RandomHorizontalFlip(1.0),
+     ("131.0333 -0.0483", [14.0, 3.0, 22.0, 12.0, 4.0, 5.0, 19.0, 18.0, 18.0, 1.0, 24.0, 7.0], (20, 24), "0.6167 -0.0056")),
+    (v2.RandomResizedCrop(12),
+     ("125.4398 -1.4402", [0.75, 0.0, 6.75, 7.71, 3.0, 1.71, 12.0, 12.0, 0.0, 0.0, 3.75, 3.43], (12, 12), "0.5903 -0.0143")),
+    (v2.RandomCrop(20, padding=3),
+     ("111.7975 -0.2732", [2.0, 6.0, 10.0, 15.0, 5.0, 8.0, 20.0, 20.0, 0.0, 4.0, 6.0, 10.0], (20, 20), "0.4300 0.0031")),
+    (v2.RandomRotation(40, expand=True),
+     ("74.7512 -0.0259", [2.93, 7.74, 13.58, 18.98, 6.44, 6.09, 25.06, 23.54, 0.35, 7.27, 8.08, 15.0],
+      (28, 31), "0.3524 -0.0034")),
+    (v2.RandomAffine(20, (0.1, 0.2), (0.8, 1.2), 10),
+     ("125.3569 -0.0230", [0.2, 0.0, 8.97, 10.83, 3.33, 2.09, 19.7, 19.43, 0.0, 0.0, 4.7, 4.5], (20, 24), "0.6687 0.0020")),
+    (v2.RandomPerspective(p=1.0),
+     ("94.6257 -0.0496", [4.87, 2.91, 12.14, 11.88, 7.42, 4.93, 20.61, 17.99, 3.1, 0.94, 8.42, 6.89], (20, 24), "0.4688 0.0035")),
+    (v2.ElasticTransform(60.0, 3.0),
+     ("93.7618 0.9104", [0.36, 3.9, 11.56, 11.81, 2.26, 4.97, 20.73, 17.86, 0.0, 2.19, 3.89, 6.46], (20, 24), "0.3500 0.0039")),
+    (v2.RandomIoUCrop(),
+     ("126.4939 1.0295", [0.0, 0.0, 7.0, 7.0, 2.0, 0.0, 17.0, 11.0, 0.0, 0.0, 0.0, 0.0], (11, 20), "0.7455 -0.0062")),
+    (v2.RandomZoomOut(p=1.0),
+     ("39.7071 -0.6117", [10.0, 14.0, 18.0, 23.0, 13.0, 16.0, 28.0, 29.0, 8.0, 12.0, 14.0, 18.0], (36, 44), "0.1869 0.0122")),
+    (v2.ColorJitter(0.4, 0.3, 0.2, 0.1),
+     ("154.7368 0.1495", [2.0, 3.0, 10.0, 12.0, 5.0, 5.0, 20.0, 18.0, 0.0, 1.0, 6.0, 7.0], (20, 24), "0.6167 0.0011")),
+    (v2.RandomPhotometricDistort(p=0.9),
+     ("121.4458 0.4094", [2.0, 3.0, 10.0, 12.0, 5.0, 5.0, 20.0, 18.0, 0.0, 1.0, 6.0, 7.0], (20, 24), "0.6167 0.0011")),
+    (v2.Resize(None, max_size=15),
+     ("131.0630 -0.5664", [1.25, 1.8, 6.25, 7.2, 3.12, 3.0, 12.5, 10.8, 0.0, 0.6, 3.75, 4.2], (12, 15), "0.4889 -0.0034")),
+]
+
+POLICIES = [
+    (v2.AutoAugment(), "186.2382 -1.3692"),
+    (v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10), "139.9611 -2.1782"),
+    (v2.RandAugment(), "117.9972 -0.1411"),
+    (v2.TrivialAugmentWide(), "133.7132 0.0969"),
+    (v2.AugMix(all_ops=False), "121.5104 0.1097"),
+]
+
+BOX_LOSSES = [
+    ("generalized_box_iou_loss", [0.7667, 1.0333, 0.9446]),
+    ("distance_box_iou_loss", [0.7199, 0.9289, 0.7528]),
+    ("complete_box_iou_loss", [0.72, 0.929, 0.7528]),
+]
+
+
+@pytest.mark.parametrize(("transform", "expected"), WHOLE_SAMPLES, ids=[type(t).__name__ for t, _ in WHOLE_SAMPLES])
+def test_v2_transforms_images_boxes_and_masks_alike(transform, expected):
+    torch.manual_seed(1)
+    out = transform(sample())
+    boxes = [round(v, 2) for v in out["boxes"].flatten().tolist()]
+    assert (summary(out["image"]), boxes, tuple(out["boxes"].canvas_size), summary(out["mask"])) == expected
+    assert isinstance(out["image"], tv_tensors.Image) and isinstance(out["mask"], tv_tensors.Mask)
+    assert out["labels"].tolist() == [1, 2, 3]
+
+
+def test_v2_leaves_out_what_is_no_box_any_more():
+    data = sample()
+    data["boxes"][1] = 0
+    out = v2.SanitizeBoundingBoxes()(data)
+    assert out["labels"].tolist() == [1, 3] and out["boxes"].shape == (2, 4)
+
+
+def test_v2_draws_policies_as_torchvision_does():
+    x = T.PILToTensor()(IMAGE)
+    for transform, expected in POLICIES:
+        torch.manual_seed(1)
+        assert summary(transform(x)) == expected
+
+
+def test_bytes_are_resized_in_whole_numbers():
+    torch.manual_seed(0)
+    x = torch.randint(0, 256, (3, 17, 23), dtype=torch.uint8)
+    sums = [int(v2.Resize(size, interpolation=mode)(x).long().sum()) for mode in ("bilinear", "bicubic") for size in ((8, 9), (30, 40))]
+    assert sums == [27022, 449963, 27015, 449975]  # torchvision's
+
+
+def test_tensors_that_say_what_they_hold():
+    image = tv_tensors.Image(torch.zeros(3, 2, 2))
+    assert type(image + 1) is torch.Tensor and type(image.clone()) is tv_tensors.Image and type(image.to(torch.float64)) is tv_tensors.Image
+    assert type(pickle.loads(pickle.dumps(image))) is tv_tensors.Image
+    boxes = tv_tensors.BoundingBoxes([1, 2, 3, 4], format="xywh", canvas_size=(9, 9))
+    assert repr(boxes).endswith("format=BoundingBoxFormat.XYWH, canvas_size=(9, 9), clamping_mode=soft)")
+    with tv_tensors.set_return_type("TVTensor"):
+        assert (boxes * 2).canvas_size == (9, 9)
+    assert type(boxes * 2) is torch.Tensor
+    assert v2.functional.convert_bounding_box_format(boxes, new_format="XYXY").tolist() == [[1, 2, 4, 6]]
+
+
+def test_ones_own_kind_of_tensor_has_its_own_kernel():
+    class Own(tv_tensors.TVTensor):
+        pass
+
+    @v2.functional.register_kernel("hflip", Own)
+    def flip(own):
+        return torch.as_tensor(own) + 1
+
+    assert v2.RandomHorizontalFlip(1.0)(torch.zeros(2).as_subclass(Own)).tolist() == [1, 1]
+    assert v2.RandomVerticalFlip(1.0)(torch.zeros(2).as_subclass(Own)).tolist() == [0, 0]
+
+
+def test_losses_of_boxes():
+    a = torch.tensor([[0.0, 0, 4, 4], [1, 1, 3, 5]], requires_grad=True)
+    b = torch.tensor([[1.0, 1, 5, 6], [2, 0, 4, 3]])
+    for loss, expected in BOX_LOSSES:
+        a.grad = None
+        value = getattr(ops, loss)(a, b)
+        value.sum().backward()
+        assert np.allclose([*value.tolist(), a.grad.abs().sum().item()], expected, atol=1e-4), loss

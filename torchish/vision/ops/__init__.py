@@ -1,13 +1,15 @@
 """`torchvision.ops`: boxes, regions of interest, layers."""
 
 from torchish._runner import missing_attribute
-from torchish.vision.ops import boxes, layers, regions
+from torchish.vision.ops import boxes, layers, losses, regions
 from torchish.vision.ops.boxes import (
     batched_nms,
     box_area,
     box_convert,
     box_iou,
     clip_boxes_to_image,
+    complete_box_iou,
+    distance_box_iou,
     generalized_box_iou,
     masks_to_boxes,
     nms,
@@ -24,6 +26,7 @@ from torchish.vision.ops.layers import (
     StochasticDepth,
     stochastic_depth,
 )
+from torchish.vision.ops.losses import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
 from torchish.vision.ops.regions import (
     RoIAlign,
     RoIPool,
@@ -54,8 +57,14 @@ __all__ = [
     "box_iou",
     "boxes",
     "clip_boxes_to_image",
+    "complete_box_iou",
+    "complete_box_iou_loss",
+    "distance_box_iou",
+    "distance_box_iou_loss",
     "generalized_box_iou",
+    "generalized_box_iou_loss",
     "layers",
+    "losses",
     "masks_to_boxes",
     "misc",
     "nms",

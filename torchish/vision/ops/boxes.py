@@ -114,6 +114,25 @@ def generalized_box_iou(boxes1: Any, boxes2: Any) -> Any:
     return shared / union - (around - union) / around
 
 
+def distance_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
+    """box_iou less the squared distance of the centres, in diagonals of the box around both (arXiv 1911.08287): (N, M)."""
+    boxes1, boxes2 = _wide(boxes1), _wide(boxes2)
+    low, high = torch.min(boxes1[:, None, :2], boxes2[:, :2]), torch.max(boxes1[:, None, 2:], boxes2[:, 2:])
+    diagonal = (_wide(high - low).clamp(min=0) ** 2).sum(-1) + eps
+    middle1, middle2 = ((b[:, :2] + b[:, 2:]) / 2 for b in (boxes1, boxes2))
+    return box_iou(boxes1, boxes2) - ((middle1[:, None] - middle2[None]) ** 2).sum(-1) / diagonal
+
+
+def complete_box_iou(boxes1: Any, boxes2: Any, eps: float = 1e-7) -> Any:
+    """`distance_box_iou`, less for different aspects: (N, M)."""
+    boxes1, boxes2 = _wide(boxes1), _wide(boxes2)
+    turn1, turn2 = (torch.atan((b[:, 2] - b[:, 0]) / (b[:, 3] - b[:, 1])) for b in (boxes1, boxes2))
+    v = (4 / torch.pi**2) * (turn1[:, None] - turn2[None]) ** 2
+    with torch.no_grad():
+        alpha = v / (1 - box_iou(boxes1, boxes2) + v + eps)
+    return distance_box_iou(boxes1, boxes2, eps) - alpha * v
+
+
 def masks_to_boxes(masks: Any) -> Any:
     """The boxes (N, 4), float32, around what is set in masks (N, H, W)."""
     boxes = np.zeros((masks.shape[0], 4), np.float32)

@@ -446,11 +446,10 @@ def gaussian_blur(image: Tensor, size: Sequence[int], sigma: Sequence[float]) ->
     """`size` and `sigma` along x and y."""
     h, w = image.shape[-2:]
     if size[0] // 2 >= w or size[1] // 2 >= h:
-        kind = "dimension 3" if size[0] // 2 >= w else "dimension 2"
-        wrong = f"padding ({size[0] // 2}, {size[0] // 2})" if size[0] // 2 >= w else f"padding ({size[1] // 2}, {size[1] // 2})"
+        position, dim, k = (4, 3, size[0] // 2) if size[0] // 2 >= w else (6, 2, size[1] // 2)
         raise RuntimeError(
-            f"Argument #{4 if size[0] // 2 >= w else 6}: Padding size should be less than the corresponding input dimension, but got: {wrong} at {kind} "
-            f"of input {list(_batched(image).shape)}"
+            f"Argument #{position}: Padding size should be less than the corresponding input dimension, but got: "
+            f"padding ({k}, {k}) at dimension {dim} of input {list(_batched(image).shape)}"
         )
     return _blurred(image, *(gaussian_kernel(k, s).tolist() for k, s in zip(size, sigma, strict=True)))
 
