@@ -30,7 +30,7 @@ def check(function, *arrays, tolerance=1e-5):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), tolerance, tolerance)
 
 
-@pytest.mark.parametrize(("name", "least", "ulps"), [("tanh", -10, 1.4), ("erf", -5, 1.1), ("expm1", -30, 1.5), ("log1p", -0.999, 1.1)])
+@pytest.mark.parametrize(("name", "least", "ulps"), [("tanh", -10, 1.4), ("erf", -5, 1.1), ("expm1", -30, 1.5), ("log1p", -0.999, 1.7)])
 def test_right_to_the_last_bits(name, least, ulps):
     """Distances from the true value in units of the last place, special values, and derivatives."""
     small = np.logspace(-30, -1, 5001)
