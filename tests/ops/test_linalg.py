@@ -265,3 +265,19 @@ def test_istft_inverts_stft(normalized, center):
 def test_frequency_helpers(call):
     want, got = both(call)
     np.testing.assert_array_equal(host(got), host(want))
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("scale", [1e-9, 1e-5, 1e-2, 0.1, 0.5, 3, 10])
+def test_exponentials_of_all_sizes(kind, scale):
+    """One polynomial for each range of norms, PyTorch's, so that the rounding errors of large matrices are the same."""
+    r = np.random.RandomState(0)
+    a = (scale * (r.standard_normal((4, 4)) + (1j * r.standard_normal((4, 4)) if "complex" in kind else 0))).astype(kind)
+    want, got = (t.linalg.matrix_exp(t.tensor(a)).numpy() for t in LIBRARIES)
+    assert np.abs(want - got).max() <= 100 * np.finfo(kind).eps * np.abs(want).max()
+
+
+def test_keywords_of_factorizations():
+    x = torchish.eye(2)
+    assert torchish.linalg.eigh(input=x)[0].tolist() == torchish.linalg.matrix_exp(input=0 * x).diagonal().tolist()
+    assert torchish.linalg.lstsq(input=x, b=x)[0].tolist() == torchish.linalg.solve_triangular(input=x, B=x, upper=True).tolist()

@@ -354,3 +354,31 @@ def test_numbers_beside_16_bit_floats_have_16_bits(dtype):
         for w, h in zip(want, have, strict=True):
             off = (w.float().numpy() != h.float().numpy()).sum()
             assert off <= (1 if name == "first" else 0), (name, off)  # a power may differ in the last bit
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x, y: x**y,
+        lambda t, x, y: x**3,
+        lambda t, x, y: x**-2,
+        lambda t, x, y: x**0.5,
+        lambda t, x, y: 2.5**x,
+        lambda t, x, y: t.ldexp(x, y),
+        lambda t, x, y: t.kron(x, y[:2]),
+        lambda t, x, y: x / y[:1],
+        lambda t, x, y: t.linalg.vector_norm(x, dim=1),
+    ],
+)
+def test_gradients_of_16_bits_are_rounded_at_each_step(f):
+    """PyTorch's formulas are made of operations in the operands' own dtype, each of which rounds; so does the sum over what broadcasts."""
+    r = np.random.RandomState(0)
+    x, y, c = (np.abs(r.standard_normal(n)).astype(np.float32) + 0.5 for n in ((6, 5), (6, 5), 400))
+    got = []
+    for t in (torch, torchish):
+        a, b = (t.tensor(v).bfloat16().requires_grad_() for v in (x, y))
+        z = f(t, a, b)
+        weights = t.tensor(c[: z.numel()]).bfloat16().reshape(z.shape)
+        got.append([None if g is None else g.float().numpy() for g in t.autograd.grad(z, (a, b), weights, allow_unused=True)])
+    for want, have in zip(*got, strict=True):
+        assert (want is None and have is None) or np.array_equal(want, have)

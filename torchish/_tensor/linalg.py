@@ -224,7 +224,7 @@ def lu_solve(input, LU_data, LU_pivots):
 
 _public("linalg.lu_solve(Tensor LU, Tensor pivots, Tensor B, *, bool left=True, bool adjoint=False)", s.lu_solve)
 _public(
-    "linalg.solve_triangular(Tensor A, Tensor B, *, bool upper, bool left=True, bool unitriangular=False)",
+    "linalg.solve_triangular(Tensor input, Tensor B, *, bool upper, bool left=True, bool unitriangular=False)",
     s.solve_triangular,
 )
 _public("cholesky_solve(Tensor input, Tensor L, bool upper=False)", s.cholesky_solve)
@@ -255,7 +255,7 @@ def _product(shape) -> int:
     return n
 
 
-@composite("linalg.tensorsolve(Tensor A, Tensor B, int[]? dims=None)", out=True)
+@composite("linalg.tensorsolve(Tensor input, Tensor other, int[]? dims=None)", out=True)
 def tensorsolve(A: Tensor, B: Tensor, dims=None) -> Tensor:
     """The solution X of tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first."""
     n = A._aval.ndim
@@ -279,7 +279,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims=None) -> Tensor:
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
-@composite("linalg.lstsq(Tensor A, Tensor B, float? rcond=None, *, str? driver=None)", out=True)
+@composite("linalg.lstsq(Tensor input, Tensor b, float? rcond=None, *, str? driver=None)", out=True)
 def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None):
     """Least squares: solution, residuals (for full rank and more rows than columns), rank, singular values."""
     a, b = A._aval, B._aval
@@ -330,7 +330,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
 # --- Cholesky and LU ---------------------------------------------------------------------------------------
 
 
-@composite("linalg.cholesky_ex(Tensor A, *, bool upper=False, bool check_errors=False)", out=True)
+@composite("linalg.cholesky_ex(Tensor input, *, bool upper=False, bool check_errors=False)", out=True)
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False):
     """The Cholesky factor, and info: the order of the first minor that is not positive-definite, or 0."""
     low, info = call(d.cholesky_ex, A, upper)
@@ -339,7 +339,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False):
     return make("linalg_cholesky_ex", ("L", "info"))((by_columns(low), info))
 
 
-@composite("linalg.cholesky(Tensor A, *, bool upper=False)", out=True)
+@composite("linalg.cholesky(Tensor input, *, bool upper=False)", out=True)
 def linalg_cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     """L with A = L L^H (U with A = U^H U); LinAlgError when A is not positive-definite."""
     low, info = call(d.cholesky_ex, A, upper)
@@ -517,14 +517,14 @@ def _check_uplo(uplo: str) -> str:
     return uplo.upper()
 
 
-@composite("linalg.eigh(Tensor A, str UPLO='L')", out=True)
+@composite("linalg.eigh(Tensor input, str UPLO='L')", out=True)
 def eigh(A: Tensor, UPLO: str = "L"):
     """Eigenvalues (real, ascending) and eigenvectors of Hermitian matrices, of which one triangle is read."""
     values, vectors = call(d.eigh, A, _check_uplo(UPLO))
     return make("linalg_eigh", ("eigenvalues", "eigenvectors"))((values, by_columns(vectors)))
 
 
-@composite("linalg.eigvalsh(Tensor A, str UPLO='L')", out=True)
+@composite("linalg.eigvalsh(Tensor input, str UPLO='L')", out=True)
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """Eigenvalues of Hermitian matrices, real and ascending."""
     return call(d.eigh, A, _check_uplo(UPLO))[0]
@@ -537,7 +537,7 @@ def _check_eig(A: Tensor) -> None:
         raise RuntimeError(f"Unknown Complex ScalarType for {dt.SCALAR_TYPE_NAMES[a.torch_dtype]}")
 
 
-@composite("linalg.eig(Tensor A)", out=True)
+@composite("linalg.eig(Tensor input)", out=True)
 def eig(A: Tensor):
     """Eigenvalues and eigenvectors of square matrices, both complex."""
     _check_eig(A)
@@ -548,7 +548,7 @@ def eig(A: Tensor):
     return make("linalg_eig", ("eigenvalues", "eigenvectors"))((values, by_columns(vectors)))
 
 
-@composite("linalg.eigvals(Tensor A)", out=True)
+@composite("linalg.eigvals(Tensor input)", out=True)
 def eigvals(A: Tensor) -> Tensor:
     """Eigenvalues of square matrices, complex."""
     _check_eig(A)
@@ -610,13 +610,13 @@ def _pinv(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
     return call(s.pinv, A, _tolerance(A, atol, rtol, top), hermitian)
 
 
-@composite("linalg.pinv(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
+@composite("linalg.pinv(Tensor input, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
 def pinv(A, *, atol=None, rtol=None, hermitian=False):
     """The Moore-Penrose pseudo-inverse; singular values up to max(atol, rtol * the largest) count as zero."""
     return _pinv(A, atol, rtol, hermitian)
 
 
-@composite("linalg.pinv(Tensor A, any rcond, bool hermitian=False)", out=True)
+@composite("linalg.pinv(Tensor input, any rcond, bool hermitian=False)", out=True)
 def pinv_rcond(A, rcond, hermitian=False):
     """The same with the relative tolerance given by position."""
     return _pinv(A, 0.0, rcond, hermitian)
@@ -647,13 +647,13 @@ def _rank(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
     return (values > views.unsqueeze(bound, -1)).sum(-1)
 
 
-@composite("linalg.matrix_rank(Tensor A, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
+@composite("linalg.matrix_rank(Tensor input, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
 def matrix_rank(A, *, atol=None, rtol=None, hermitian=False):
     """How many singular values exceed max(atol, rtol * the largest)."""
     return _rank(A, atol, rtol, hermitian)
 
 
-@composite("linalg.matrix_rank(Tensor A, any tol, bool hermitian=False)", out=True)
+@composite("linalg.matrix_rank(Tensor input, any tol, bool hermitian=False)", out=True)
 def matrix_rank_tol(A, tol, hermitian=False):
     """How many singular values exceed `tol`."""
     return _rank(A, tol, 0.0, hermitian)

@@ -84,14 +84,14 @@ def _extreme(x: Tensor, order: float, dim: int, keepdim: bool) -> Tensor:
 
 
 @composite(
-    "linalg.matrix_norm(Tensor A, any ord='fro', int[] dim=(-2, -1), bool keepdim=False, *, dtype? dtype=None)", out=True
+    "linalg.matrix_norm(Tensor input, any ord='fro', int[] dim=(-2, -1), bool keepdim=False, *, dtype? dtype=None)", out=True
 )
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """A norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2."""
     return _matrix_norm(A, ord, dim, keepdim, dtype)
 
 
-@composite("linalg.norm(Tensor A, any ord=None, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", out=True)
+@composite("linalg.norm(Tensor input, any ord=None, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", out=True)
 def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     """A vector norm (one dimension) or matrix norm (two); without `ord` the 2-norm of all elements."""
     a = A._aval
@@ -113,7 +113,7 @@ def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     return _vector_norm(A, 2.0 if ord is None else float(number(ord)), dim, keepdim, dtype)
 
 
-@composite("linalg.cond(Tensor A, any p=None)", out=True)
+@composite("linalg.cond(Tensor input, any p=None)", out=True)
 def cond(A: Tensor, p=None) -> Tensor:
     """The condition number in a matrix norm (default 2)."""
     a = A._aval
@@ -370,7 +370,7 @@ def _ldl(A: Tensor, hermitian: bool):
     )
 
 
-@composite("linalg.ldl_factor_ex(Tensor A, *, bool hermitian=False, bool check_errors=False)", out=True)
+@composite("linalg.ldl_factor_ex(Tensor input, *, bool hermitian=False, bool check_errors=False)", out=True)
 def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
     """LAPACK's compact LDL factors of a symmetric (Hermitian) matrix, its pivots, and info."""
     ld, pivots, info = _ldl(A, hermitian)
@@ -379,7 +379,7 @@ def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
     return make("linalg_ldl_factor_ex", ("LD", "pivots", "info"))((ld, pivots, info))
 
 
-@composite("linalg.ldl_factor(Tensor A, *, bool hermitian=False)", out=True)
+@composite("linalg.ldl_factor(Tensor input, *, bool hermitian=False)", out=True)
 def ldl_factor(A, *, hermitian=False):
     """LAPACK's compact LDL factors and pivots."""
     ld, pivots, info = _ldl(A, hermitian)

@@ -587,6 +587,8 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
 def _fit(g, x):
     """Sum a gradient over broadcast dimensions and give it the input's dtype."""
     if g.shape != x.shape:
+        if x.dtype.itemsize == 2 and is_inexact(x):
+            g = g.astype(x.dtype).astype(g.dtype)  # PyTorch sums what has been rounded
         lead = g.ndim - x.ndim
         if lead > 0:
             g = g.sum(tuple(range(lead)))

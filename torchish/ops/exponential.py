@@ -77,20 +77,47 @@ pow = op("pow(Tensor input, Tensor exponent)", inplace=True, grad="PowBackward1"
 pow_number = op("pow(Tensor input, Number exponent)", inplace=True, **_POW)(_pow)
 pow_of_number = op("pow(Number self, Tensor exponent)", method=False, grad="PowBackward2", **_POW)(_pow)
 
+def _base_gradient(grad, x, y, half):
+    return grad * jnp.conj(jnp.where(y == 0, 0, half(y * half(_float_power(x, jnp.where(y == 0, 1, y - 1))))))
+
+
+def _exponent_gradient(grad, x, y, result, half, log):
+    still = (x == 0) & (jnp.real(y) >= 0) & (jnp.imag(y) == 0 if _is_complex(y) else True)
+    return grad * jnp.conj(jnp.where(still, 0, half(result * log(jnp.where(still, 1, x)))))
+
+
+@pow.backward
+def _(grad, input, exponent, result, needs, half):
+    return (
+        _base_gradient(grad, input, exponent, half) if needs[0] else None,
+        _exponent_gradient(grad, input, exponent, result, half, lambda x: half(jnp.log(x))) if needs[1] else None,
+    )
+
+
+@pow_number.backward
+def _(grad, input, exponent, half):
+    return _base_gradient(grad, input, exponent, half)
+
+
+@pow_of_number.backward
+def _(grad, self, exponent, result, half):
+    return _exponent_gradient(grad, self, exponent, result, half, jnp.log)
+
+
 for _op in (pow, pow_number, pow_of_number):
     _op.narrows = frozenset(_op.dynamic)
 
 
 # The exponents that are worth a program of their own; any other number is an input of the program.
 SPECIAL_EXPONENTS = {
-    0.0: jnp.ones_like,
-    1.0: lambda x: x,
-    2.0: lambda x: x * x,
-    3.0: lambda x: x * x * x,
-    -1.0: lambda x: 1 / x,
-    -2.0: lambda x: 1 / (x * x),
-    0.5: jnp.sqrt,
-    -0.5: lambda x: 1 / jnp.sqrt(x),
+    0.0: lambda x, half: jnp.ones_like(x),
+    1.0: lambda x, half: x,
+    2.0: lambda x, half: x * x,
+    3.0: lambda x, half: half(x * x) * x,
+    -1.0: lambda x, half: 1 / x,
+    -2.0: lambda x, half: 1 / half(x * x),
+    0.5: lambda x, half: jnp.sqrt(x),
+    -0.5: lambda x, half: 1 / half(jnp.sqrt(x)),
 }
 
 
@@ -102,17 +129,17 @@ SPECIAL_EXPONENTS = {
     out=False,
     grad="PowBackward0",
 )
-def pow_special(input, exponent, whole):
+def pow_special(input, exponent, whole, half):
     """`input ** exponent` for one of the special exponents; `whole`: it was given as an integer."""
-    return SPECIAL_EXPONENTS[exponent](input)
+    return SPECIAL_EXPONENTS[exponent](input, half)
 
 
 @pow_special.backward
-def _(grad, input, exponent):
+def _(grad, input, exponent, half):
     if exponent == 0:
         return jnp.zeros_like(grad)
-    lower = SPECIAL_EXPONENTS.get(exponent - 1, lambda x: _float_power(x, jnp.asarray(exponent - 1, x.dtype)))
-    return grad * jnp.conj(exponent * lower(input))
+    lower = SPECIAL_EXPONENTS.get(exponent - 1, lambda x, half: _float_power(x, jnp.asarray(exponent - 1, x.dtype)))
+    return grad * jnp.conj(half(exponent * half(lower(input, half))))
 
 
 @op("square(Tensor input)", promote=ARITH, inplace=True, grad="PowBackward0")
@@ -187,6 +214,11 @@ def _(grad, result):
 def ldexp(input, other, half):
     """`input * 2 ** other`."""
     return input * half(_exp2(other))
+
+
+@ldexp.backward
+def _(grad, other, result, half):
+    return grad * jnp.conj(half(_exp2(other))), half(grad * jnp.conj(result)) * math.log(2)
 
 
 # --- logarithms --------------------------------------------------------------------------------------------

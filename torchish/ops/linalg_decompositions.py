@@ -31,6 +31,7 @@ from torchish.ops.linalg_common import (
     with_diag,
 )
 from torchish.ops.linalg_signs import eigenvector_signs, needs_signs, null_rows, pair_signs, singular_signs, wide_is_direct
+from torchish.ops.matrix_exp import exponential
 from torchish.ops.precision import type_name
 
 _hidden: dict[str, Any] = {"method": False, "function": False, "out": False}
@@ -538,23 +539,8 @@ def eigvals(A):
 # --- the exponential ---------------------------------------------------------------------------------------
 
 
-def _expm(a):
-    if a.shape[-1] == 0 or a.size == 0:
-        return a
-    if a.ndim == 2:
-        return jax.scipy.linalg.expm(a)
-    flat = a.reshape((-1, *a.shape[-2:]))
-    return lax.map(jax.scipy.linalg.expm, flat).reshape(a.shape)
-
-
-@op("linalg.matrix_exp(Tensor A)", aliases=(), grad="LinalgMatrixExpBackward0")
-def matrix_exp(A):
-    """The exponential of square matrices."""
-    return _matrix_exp(A)
-
-
-@op("matrix_exp(Tensor input)", grad="LinalgMatrixExpBackward0")
-def matrix_exp_top(input):
+@op("matrix_exp(Tensor input)", aliases=("linalg.matrix_exp",), grad="LinalgMatrixExpBackward0")
+def matrix_exp(input):
     """The exponential of square matrices."""
     return _matrix_exp(input)
 
@@ -563,8 +549,8 @@ def _matrix_exp(a):
     check_square(a, "linalg.matrix_exp")
     check_float(a, "linalg.matrix_exp", low_precision=True)
     if a.dtype.itemsize < 4:
-        return _expm(a.astype(jnp.float32)).astype(a.dtype)
-    return _expm(a)
+        return exponential(a.astype(jnp.float32)).astype(a.dtype)
+    return exponential(a)
 
 
 def _matrix_exp_backward(a, grad):
@@ -577,11 +563,6 @@ def _matrix_exp_backward(a, grad):
 
 
 @matrix_exp.backward
-def _(grad, A):
-    return _matrix_exp_backward(A, grad)
-
-
-@matrix_exp_top.backward
 def _(grad, input):
     return _matrix_exp_backward(input, grad)
 

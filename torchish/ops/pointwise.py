@@ -118,6 +118,11 @@ def mul(input, other):
     return input & other if input.dtype == jnp.bool_ else input * other
 
 
+@mul.backward
+def _(grad, input, other):
+    return grad * jnp.conj(other), grad * jnp.conj(input)
+
+
 @op(
     "div(Tensor|Number input, Tensor|Number other)",
     promote=FLOAT, inplace=True, saves={"other": ("input", "other"), "input": ("other",)},
@@ -129,9 +134,9 @@ def div(input, other):
 
 
 @div.backward
-def _(grad, input, other):
+def _(grad, input, other, half):
     # JAX's rule squares the divisor, which overflows earlier
-    return grad / jnp.conj(other), -grad * jnp.conj((input / other) / other)
+    return grad / jnp.conj(other), -grad * jnp.conj(half(half(input / other) / other))
 
 
 @op(

@@ -241,7 +241,7 @@ def vector_norm(input, ord, dim, keepdim, dtype):
 def _(grad, input, result, ord, dim, keepdim):
     axes = wrap_dims(dim, input.ndim)
     norm, g = (widened(restored(v, axes, keepdim, input.ndim)) for v in (result, grad))
-    return g * _norm_direction(widened(input), norm, ord, axes)
+    return g * widened(_norm_direction(widened(input), norm, ord, axes).astype(input.dtype))
 
 
 @op("dist(Tensor input, Tensor other, float p=2)", out=False)
