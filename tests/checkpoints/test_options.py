@@ -220,3 +220,14 @@ def test_links_and_modes(tmp_path):
     torchish.save(3, tmp_path / "fresh.pt")
     assert (tmp_path / "fresh.pt").stat().st_mode & 0o777 == 0o666 & ~mask
     torchish.save(1, os.devnull)
+
+
+@pytest.mark.parametrize("options", [{}, {"weights_only": False}])
+def test_several_old_files_in_one_stream(options):
+    stream = io.BytesIO(b"head")
+    stream.seek(4)
+    for lib, value in ((pytorch, 1), (torchish, 2), (pytorch, 3)):
+        lib.save({"x": lib.tensor([value])}, stream, _use_new_zipfile_serialization=False)
+    stream.seek(4)
+    assert [torchish.load(stream, **options)["x"].tolist() for _ in range(3)] == [[1], [2], [3]]
+    assert not stream.read()

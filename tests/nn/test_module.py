@@ -186,3 +186,44 @@ def test_pickle_and_copy():
     assert repr(twin) == repr(net)
     assert all((a == b).all() for a, b in zip(twin.parameters(), net.parameters(), strict=True))
     assert io.BytesIO(pickle.dumps({k: v.numpy() for k, v in net.state_dict().items()}))
+
+
+def test_warnings_and_errors_of_backward_hooks():
+    def run(t):
+        def outcome(register, hook, x):
+            layer = t.nn.Linear(2, 2)
+            getattr(layer, register)(hook)
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                try:
+                    layer(x).sum().backward()
+                except RuntimeError as error:
+                    return str(error)
+            return [(w.category, str(w.message)) for w in seen]
+
+        return [
+            outcome("register_full_backward_pre_hook", lambda m, g: (g[0], g[0]), t.ones(1, 2, requires_grad=True)),
+            outcome("register_full_backward_hook", lambda m, i, o: None, t.ones(1, 2)),
+            outcome("register_backward_hook", lambda m, i, o: None, t.ones(1, 2)),
+        ]
+
+    both(run)
+
+
+def test_arguments_that_do_not_fit():
+    def run(t):
+        calls = [
+            lambda: t.nn.ReLU(1, 2, 3), lambda: t.nn.AvgPool2d(), lambda: t.nn.LazyConv2d(1), lambda: t.nn.ConstantPad1d(1),
+            lambda: t.nn.ELU(alpha="a")(t.ones(1)), lambda: t.nn.Softplus(1, None)(t.ones(1)), lambda: t.nn.Threshold("a", 1)(t.ones(1)),
+            lambda: t.nn.BCELoss()(t.ones(3) * 2, t.ones(3)), lambda: t.nn.BCELoss()(t.ones(3), t.ones(3) * 2),
+            lambda: t.nn.MultiheadAttention(4, 2)(*[t.ones(3, 1, 4)] * 3, key_padding_mask=t.zeros(2, 3, dtype=t.bool)),
+            lambda: t.optim.Adagrad([t.ones(1)], foreach=True, fused=True),
+        ]  # fmt: skip
+        said = []
+        for call in calls:
+            with pytest.raises(Exception) as caught:
+                call()
+            said.append((caught.type, str(caught.value)))
+        return said
+
+    both(run)

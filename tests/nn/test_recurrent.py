@@ -151,3 +151,16 @@ def test_batches_of_packed_sequences_share_the_layers_program():
     finally:
         program._build = build
     assert compiled.count("_rnn") == 1 and compiled.count("_rnn_backward") == 1
+
+
+@pytest.mark.parametrize("lengths", [[1], [2, 1], [1, 3], [3, 3, 2]])
+def test_short_packed_sequences(lengths):
+    def run(t):
+        t.manual_seed(0)
+        layers = t.nn.LSTM(2, 3, 2, bidirectional=True)
+        x = t.randn(max(lengths), len(lengths), 2)
+        output, (h, _) = layers(t.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False))
+        return output.data.detach().numpy(), h.detach().numpy()
+
+    for ours, theirs in zip(run(torchish), run(torch), strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-5, 1e-6)

@@ -65,7 +65,7 @@ def _packing(batch_sizes: tuple[int, ...], padded: bool = False) -> tuple[Tensor
     if made is None:
         sizes = np.asarray(batch_sizes, np.int64)
         if padded:
-            unit = max(4, 1 << (sizes.size.bit_length() - 3))
+            unit = max(4, 1 << max(0, sizes.size.bit_length() - 3))
             sizes = np.pad(sizes, (0, -sizes.size % unit))
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
         columns = np.arange(batch_sizes[0])

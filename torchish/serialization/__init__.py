@@ -296,13 +296,17 @@ def load(
                     f"mmap can only be used with files saved with `torch.save({name}_use_new_zipfile_serialization=True), "
                     "please torch.save your checkpoint with this option in order to use mmap."
                 )
+            start = stream.tell()
             data = stream.read()
             if data[257:262] == b"ustar":
                 what = "Cannot use ``weights_only=True`` with files saved in the legacy .tar format. " + UNSAFE_MESSAGE
                 raise RuntimeError(what if restricted else "files in PyTorch's oldest format, .tar, are not supported")
             unpickler = None if restricted else _unpickler_class(pickle_module or pickle)
             restore = _rebuild.restore_function(map_location)
-            return _within(map_location, _legacy.load, data, restore, _rebuild.is_meta(map_location), unpickler, pickle_load_args)
+            is_meta = _rebuild.is_meta(map_location)
+            loaded, size = _within(map_location, _legacy.load, data, restore, is_meta, unpickler, pickle_load_args)
+            stream.seek(start + size)
+            return loaded
         except pickle.UnpicklingError as e:
             if restricted:
                 raise pickle.UnpicklingError(_advice(str(e))) from None

@@ -82,8 +82,8 @@ class _Storages:
             self._made[key] = made
         return made
 
-    def read(self, position: int, keys: Any, is_little: bool) -> None:
-        """Read the bytes, which lie in the order of `keys`."""
+    def read(self, position: int, keys: Any, is_little: bool) -> int:
+        """Read the bytes, which lie in the order of `keys`, and say where they end."""
         if not isinstance(keys, list):
             raise RuntimeError("the list of storages is malformed: the file is corrupted")
         self._arrays = {}
@@ -102,6 +102,7 @@ class _Storages:
             self._arrays[key] = array if is_little == (sys.byteorder == "little") else swapped(array, d)
         if missing := self._declared.keys() - self._arrays.keys():
             raise RuntimeError(f"the file does not hold the storage {next(iter(missing))!r:.40}")
+        return position
 
     def _expect(self, end: int) -> None:
         if end > len(self._data):
@@ -137,8 +138,11 @@ class _Scanner(pickle.Unpickler):
         return storage_type(name) if name in STORAGES else _Placeholder
 
 
-def load(data: bytes, restore: Callable, is_meta: bool, unpickler: Callable | None, options: dict) -> Any:
-    """The object in a file of the old format; `unpickler(stream, **options)` reads its pickle, None: the restricted one."""
+def load(data: bytes, restore: Callable, is_meta: bool, unpickler: Callable | None, options: dict) -> tuple[Any, int]:
+    """The object in a file of the old format, and where it ends (another may follow).
+
+    `unpickler(stream, **options)` reads its pickle, None: the restricted one.
+    """
     storages = _Storages(data, restore, is_meta)
     heads = _restricted.Unpickler(data, storages.find, encoding=options.get("encoding", "utf-8"))
     if heads.load() != MAGIC:
@@ -157,11 +161,11 @@ def load(data: bytes, restore: Callable, is_meta: bool, unpickler: Callable | No
         scanner.load()
         heads.position = stream.tell()
     keys = heads.load()
-    storages.read(heads.position, keys, not isinstance(system, dict) or bool(system.get("little_endian", True)))
+    end = storages.read(heads.position, keys, not isinstance(system, dict) or bool(system.get("little_endian", True)))
     if unpickler is None:
         heads.position = start
-        return heads.load()
+        return heads.load(), end
     stream.seek(start)
     reader = unpickler(stream, **options)
     reader.persistent_load = storages.find
-    return reader.load()
+    return reader.load(), end

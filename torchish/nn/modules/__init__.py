@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import FunctionType
+
 from torchish.nn.modules.activation import (
     CELU,
     ELU,
@@ -193,10 +195,23 @@ __all__ = [
 ]  # fmt: skip
 
 
+# Bases that PyTorch does not have: its classes have an `__init__` each, which its TypeErrors name.
+_SHARED = frozenset({
+    "_AlongDim", "_AvgPoolDivisor", "_ConvTransposeNd", "_FractionalMaxPoolNd", "_Inplace", "_LazyConv", "_LazyConvTranspose",
+    "_MaxUnpoolNd", "_PadNd",
+})  # fmt: skip
+
+
 def _name_as_pytorch() -> None:
-    """Give the classes the module names that PyTorch shows: `torch.nn.modules.linear.Linear`."""
+    """Give the classes the module names that PyTorch shows, `torch.nn.modules.linear.Linear`, and the names of their constructors."""
     for name in __all__:
         cls = globals()[name]
+        init = cls.__init__
+        if init.__qualname__.partition(".")[0] in _SHARED:
+            own = FunctionType(init.__code__, init.__globals__, "__init__", init.__defaults__, init.__closure__)
+            own.__kwdefaults__, own.__annotations__ = init.__kwdefaults__, init.__annotations__
+            own.__qualname__ = f"{name}.__init__"
+            cls.__init__ = own
         for base in cls.__mro__:
             if base.__module__.startswith("torchish."):
                 base.__module__ = base.__module__.replace("torchish", "torch", 1)
