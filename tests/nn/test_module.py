@@ -215,7 +215,7 @@ def test_arguments_that_do_not_fit():
         calls = [
             lambda: t.nn.ReLU(1, 2, 3), lambda: t.nn.AvgPool2d(), lambda: t.nn.LazyConv2d(1), lambda: t.nn.ConstantPad1d(1),
             lambda: t.nn.ELU(alpha="a")(t.ones(1)), lambda: t.nn.Softplus(1, None)(t.ones(1)), lambda: t.nn.Threshold("a", 1)(t.ones(1)),
-            lambda: t.nn.BCELoss()(t.ones(3) * 2, t.ones(3)), lambda: t.nn.BCELoss()(t.ones(3), t.ones(3) * 2),
+            lambda: t.nn.BCELoss()(t.ones(3) * 2, t.ones(3)), lambda: t.nn.BCELoss()(t.ones(2), t.tensor([0.0, 2.0])),
             lambda: t.nn.MultiheadAttention(4, 2)(*[t.ones(3, 1, 4)] * 3, key_padding_mask=t.zeros(2, 3, dtype=t.bool)),
             lambda: t.optim.Adagrad([t.ones(1)], foreach=True, fused=True),
         ]  # fmt: skip
