@@ -11,6 +11,7 @@ refers to it, which its reference count tells. The same count says when an input
 from __future__ import annotations
 
 import functools
+import math
 import threading
 import time
 import warnings
@@ -428,7 +429,9 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
         _expect_donations()
         with jax.enable_x64(True):
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
-            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan])
+            arrays = [*structs, *[a for e in outputs for a in (e.aval.avals if type(e.aval) is AvalTuple else (e.aval,))]]
+            large = any(math.prod(a.shape) >= _LARGE for a in arrays)
+            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], large)
         STATS.compiled += 1
         if stable is not None:
             disk_cache.store(stable, call)
@@ -438,15 +441,17 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
 
 
 # XLA's fusion emitters take 2.5 times as long to compile a LeNet step (2.1 s of processor time against 0.8 s) and 1.8
-# times for programs of one operation, and the programs run no faster. But without them a chain of 128 products
-# whose values are all kept takes 2.2 s to compile against 0.3 s. jaxlib 0.12 no longer has the choice.
+# times for programs of one operation (0.12 s against 0.05 s), and most programs run no faster. But without them a function and
+# its gradient in one loop may not become vectors: GELU takes 12.5 ms on a million numbers against 2.9, softplus 10.8 against 1.9.
+# And a chain of 128 products whose values are all kept takes 2.2 s to compile against 0.3 s. jaxlib 0.12 no longer has the choice.
 _CPU_OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
 _FEW_NODES = 16
+_LARGE = 1 << 14  # elements of an array
 
 
-def compile_lowered(lowered, device: str, ops: list[str]):
-    """Compile for a device, with the options that suit a program of these operations where this XLA knows them."""
-    if device.startswith("cpu") and _CPU_OPTIONS and (len(ops) <= _FEW_NODES or "convolution" in ops):
+def compile_lowered(lowered, device: str, ops: list[str], large: bool):
+    """Compile for a device, with the options that suit a program of these operations, on large arrays or not, where XLA knows them."""
+    if device.startswith("cpu") and _CPU_OPTIONS and ("convolution" in ops or len(ops) <= _FEW_NODES and not large):
         try:
             return lowered.compile(compiler_options=_CPU_OPTIONS)
         except jax.errors.JaxRuntimeError as e:

@@ -51,6 +51,16 @@ def gelu(input, approximate):
     return 0.5 * input * (1 + erf(input * math.sqrt(0.5)))
 
 
+@gelu.backward
+def _(grad, input, approximate):
+    if approximate == "tanh":
+        k = math.sqrt(2 / math.pi)
+        t = tanh(k * (input + 0.044715 * input**3))
+        return grad * (0.5 * (1 + t) + 0.5 * input * (1 - t * t) * k * (1 + 3 * 0.044715 * input**2))
+    density = jnp.exp(-0.5 * input * input) / math.sqrt(2 * math.pi)
+    return grad * (0.5 * (1 + erf(input * math.sqrt(0.5))) + input * density)
+
+
 @_hidden("silu(Tensor input)")
 def silu(input):
     return input * jax.nn.sigmoid(input)
@@ -65,6 +75,13 @@ def mish(input):
 def softplus(input, beta, threshold):
     linear = input * beta > threshold
     return jnp.where(linear, input, log1p(jnp.exp(jnp.where(linear, 0, input * beta))) / beta)
+
+
+@softplus.backward
+def _(grad, input, beta, threshold):
+    linear = input * beta > threshold
+    z = jnp.exp(jnp.where(linear, 0, input * beta))
+    return jnp.where(linear, grad, grad * z / (z + 1))
 
 
 @_hidden("softshrink(Tensor input, float lambd)")
@@ -96,7 +113,12 @@ def threshold(input, threshold, value):
 
 @_hidden("log_sigmoid(Tensor input)")
 def log_sigmoid(input):
-    return -jnp.logaddexp(-input, 0)
+    return jnp.minimum(input, 0) - log1p(jnp.exp(-jnp.abs(input)))
+
+
+@log_sigmoid.backward
+def _(grad, input):
+    return grad * jax.nn.sigmoid(-input)
 
 
 @_hidden("prelu(Tensor input, Tensor weight)", grad="PreluKernelBackward0")
