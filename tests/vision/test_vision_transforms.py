@@ -234,3 +234,10 @@ def test_losses_of_boxes():
         value = getattr(ops, loss)(a, b)
         value.sum().backward()
         assert np.allclose([*value.tolist(), a.grad.abs().sum().item()], expected, atol=1e-4), loss
+
+
+def test_masks_are_drawn_in_their_colors():
+    masks = torch.zeros(2, 2, 3, dtype=torch.bool)
+    masks[0, :, :2], masks[1, 0, 1:] = True, True
+    out = utils.draw_segmentation_masks(torch.full((3, 2, 3), 100, dtype=torch.uint8), masks, alpha=0.5, colors=["red", (0, 0, 255)])
+    assert out.tolist() == [[[177, 50, 50], [177, 177, 100]], [[50, 50, 50], [50, 50, 100]], [[50, 50, 177], [50, 50, 100]]]

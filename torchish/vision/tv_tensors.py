@@ -44,7 +44,8 @@ def _return_kept(kept: bool) -> None:
 
 
 def _all_subclasses(cls: type) -> list[type]:
-    return [c for direct in cls.__subclasses__() for c in (direct, *_all_subclasses(direct))]
+    below: list[type] = cls.__subclasses__()
+    return [c for direct in below for c in (direct, *_all_subclasses(direct))]
 
 
 def set_return_type(return_type: str) -> _Returned:
@@ -65,7 +66,7 @@ def _answer(cls: type, func: Callable, types: Iterable[type], args: tuple = (), 
         result = func(*args, **(kwargs or {}))
     if not _Returned.kept:
         return result
-    like = next(x for x in _flat((*args, *(kwargs or {}).values())) if isinstance(x, cls))
+    like: Any = next(x for x in _flat((*args, *(kwargs or {}).values())) if isinstance(x, cls))
     return _wrapped(result, like)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -140,3 +141,39 @@ def draw_bounding_boxes(
     out = np.array(picture).transpose(2, 0, 1)
     made = from_host(np.ascontiguousarray(out) if a.dtype == np.uint8 else out.astype(a.dtype) / a.dtype.type(255))
     return made.to(image.device)
+
+
+def draw_segmentation_masks(image: Tensor, masks: Tensor, alpha: float = 0.8, colors: Any = None) -> Tensor:
+    """The image (3, H, W), uint8 or between 0 and 1, coloured at masks (N, H, W): `alpha` of the colour, black where two meet.
+
+    Raises:
+        TypeError: the image is no tensor.
+        ValueError: its shape or dtype, or that of the masks, is another.
+    """
+    if not isinstance(image, Tensor):
+        raise TypeError(f"The image must be a tensor, got {type(image)}")
+    if not (image.dtype == torch.uint8 or image.is_floating_point()):
+        raise ValueError(f"The image dtype must be uint8 or float, got {image.dtype}")
+    if image.dim() != 3:
+        raise ValueError("Pass individual images, not batches")
+    if image.size(0) != 3:
+        raise ValueError("Pass an RGB image. Other Image formats are not supported")
+    if masks.ndim == 2:
+        masks = masks[None]
+    if masks.ndim != 3:
+        raise ValueError("masks must be of shape (H, W) or (batch_size, H, W)")
+    if masks.dtype != torch.bool:
+        raise ValueError(f"The masks must be of dtype bool. Got {masks.dtype}")
+    if masks.shape[-2:] != image.shape[-2:]:
+        raise ValueError("The image and the masks must have the same height and width")
+    if not len(masks):
+        warnings.warn("masks doesn't contain any mask. No mask was drawn", stacklevel=2)
+        return image
+    a, places = image.detach().cpu().numpy(), masks.cpu().numpy()
+    drawn, part = a.copy(), np.float32 if a.dtype == np.uint8 else a.dtype.type
+    for place, color in zip(places, _colors(colors, len(places)), strict=False):
+        color_of = np.array(color if a.dtype == np.uint8 else [c / 255 for c in color], a.dtype)
+        drawn[:, place] = color_of[:, None]
+    drawn[:, places.sum(0) > 1] = 0
+    mixed = a.astype(part) * part(1 - alpha) + drawn.astype(part) * part(alpha)
+    return from_host(mixed.astype(a.dtype)).to(image.device)

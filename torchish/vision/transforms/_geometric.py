@@ -132,7 +132,8 @@ class RandomResizedCrop(nn.Module):
     @staticmethod
     def get_params(img: Any, scale: Any, ratio: Any) -> tuple[int, int, int, int]:
         """Top, left, height and width; the middle of the image when ten draws did not fit."""
-        return RandomResizedCrop._place(*F.get_dimensions(img)[1:], scale, ratio)
+        _, height, width = F.get_dimensions(img)
+        return RandomResizedCrop._place(height, width, scale, ratio)
 
     @staticmethod
     def _place(height: int, width: int, scale: Any, ratio: Any) -> tuple[int, int, int, int]:

@@ -512,16 +512,16 @@ def sample(image: Tensor, grid: np.ndarray, mode: str, fill: Sequence[float] | N
     a = on_host(image)
     shape = (*image.shape[:-2], *grid.shape[:2])
     if a is not None and mode in ("nearest", "bilinear"):
-        x = a.reshape(-1, *a.shape[-3:]).astype(a.dtype if a.dtype.kind == "f" else np.float32, copy=False)
+        host = a.reshape(-1, *a.shape[-3:]).astype(a.dtype if a.dtype.kind == "f" else np.float32, copy=False)
         if fill is not None:
-            x = np.concatenate([x, np.ones_like(x[:, :1])], 1)
-        y = _host_sample(x, grid.astype(x.dtype), mode)
+            host = np.concatenate([host, np.ones_like(host[:, :1])], 1)
+        y = _host_sample(host, grid.astype(host.dtype), mode)
         if fill is not None:
             y, mask = y[:, :-1], y[:, -1:]
             color = np.array(fill, y.dtype).reshape(1, -1, 1, 1)
             y = np.where(mask < 0.5, color, y) if mode == "nearest" else y * mask + (1.0 - mask) * color
         return from_host(np.ascontiguousarray(_rounded(_Arrays, y.reshape(shape), image.dtype)))
-    x = _batched(_as_float(image))
+    x: Any = _batched(_as_float(image))
     where = torch.as_tensor(grid, dtype=x.dtype, device=x.device).expand(x.shape[0], *grid.shape)
     if fill is not None:
         x = torch.cat([x, torch.ones_like(x[:, :1])], 1)

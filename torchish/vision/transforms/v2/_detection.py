@@ -103,24 +103,24 @@ class _Sanitize(Transform):
     def forward(self, *inputs: Any) -> Any:
         sample = inputs if len(inputs) > 1 else inputs[0]
         labels = self._labels_getter(sample)
-        labels = () if labels is None else labels if isinstance(labels, tuple | list) else (labels,)
-        for one in labels:
+        found: Any = () if labels is None else labels if isinstance(labels, tuple | list) else (labels,)
+        for one in found:
             if not isinstance(one, torch.Tensor):
                 raise ValueError(f"The labels in the input to forward() must be a tensor or None, got {type(one)} instead.")
         leaves = leaves_of(sample)
         places, valid = self._valid(leaves)
-        for one in labels:
+        for one in found:
             if one.shape[0] != places.shape[0]:
                 raise ValueError(
                     self._counted.format(shape=places.shape) + f"must match the number of labels.Found labels with shape={one.shape})."
                 )
 
         def kept(x: Any) -> Any:
-            if any(x is one for one in labels):
+            if any(x is one for one in found):
                 return x[valid]
-            if not isinstance(x, type(places) if not self._also else (type(places), *self._also)) or x.shape[0] != len(valid):
-                return x
-            return tv_tensors.wrap(x[valid], like=x)
+            kinds: Any = (type(places), *self._also)
+            goes = isinstance(x, kinds) and x.shape[0] == len(valid)
+            return tv_tensors.wrap(x[valid], like=x) if goes else x
 
         return rebuilt(sample, iter([kept(x) for x in leaves]))
 

@@ -147,7 +147,8 @@ class RandomResizedCrop(Transform):
         self.scale, self.ratio, self.interpolation, self.antialias = scale, ratio, interpolation, antialias
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        top, left, height, width = _v1.RandomResizedCrop._place(*query_size(flat_inputs), self.scale, self.ratio)
+        height, width = query_size(flat_inputs)
+        top, left, height, width = _v1.RandomResizedCrop._place(height, width, self.scale, self.ratio)
         return {"top": top, "left": left, "height": height, "width": width}
 
     transform = calling(F.resized_crop, "size", "interpolation", "antialias")

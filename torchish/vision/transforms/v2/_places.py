@@ -94,7 +94,7 @@ def sanitize_keypoints(key_points: Any, canvas_size: Any = None) -> tuple[Any, A
         )
     h, w = canvas_size or key_points.canvas_size
     a = array_of(key_points)
-    inside = ((a >= 0) & (a < np.array([w, h]))).all(-1)
+    inside: Any = ((a >= 0) & (a < np.array([w, h]))).all(-1)
     valid = torch.from_numpy(inside.reshape(len(inside), -1).all(1)).to(key_points.device)
     kept = key_points[valid]
     return (kept if is_pure_tensor(key_points) else tv_tensors.wrap(kept, like=key_points)), valid

@@ -116,7 +116,8 @@ def _resized(old: Any, size: Any, max_size: int | None) -> list[int]:
 
 
 def _resize_places(t: Any, size: Any, interpolation: Any = None, max_size: int | None = None, antialias: Any = None) -> Any:
-    new = tuple(_resized(t.canvas_size, size, max_size))
+    height, width = _resized(t.canvas_size, size, max_size)
+    new = (height, width)
     if isinstance(t, tv_tensors.BoundingBoxes):
         _boxes.unturned(t.format)
     return _boxes.scaled(array_of(t), t.canvas_size, new), {"canvas_size": new}
