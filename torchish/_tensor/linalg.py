@@ -558,8 +558,8 @@ def eigvals(A: Tensor) -> Tensor:
 # --- made of these -----------------------------------------------------------------------------------------
 
 
-def _tolerance(A: Tensor, atol, rtol, top: Tensor) -> Tensor:
-    """max(atol, rtol * the largest singular value), by PyTorch's defaults."""
+def _tolerances(A: Tensor, atol, rtol) -> tuple[Tensor | float, Tensor | float]:
+    """Absolute and relative tolerance, numbers or tensors of the real dtype, by PyTorch's defaults."""
     a = A._aval
     real = a.torch_dtype.to_real()
     if rtol is None:
@@ -572,14 +572,7 @@ def _tolerance(A: Tensor, atol, rtol, top: Tensor) -> Tensor:
             rtol = 0.0 if atol is not None and atol > 0 else default
     if atol is None:
         atol = 0.0
-    if isinstance(rtol, Tensor):
-        rtol = rtol.to(real)
-    bound = top * rtol
-    import torchish as torch
-
-    if isinstance(atol, Tensor):
-        return torch.maximum(atol.to(real), bound)
-    return bound.clamp(min=atol)
+    return tuple([t.to(real) if isinstance(t, Tensor) else t for t in (atol, rtol)])  # type: ignore[return-value]
 
 
 def _check_tolerance(x, name: str, function: str) -> None:
@@ -600,14 +593,7 @@ def _pinv(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
         )
     _check_tolerance(atol, "atol", "torch.linalg.pinv")
     _check_tolerance(rtol, "rtol", "torch.linalg.pinv")
-    if not a.size:
-        return call(s.pinv, A, from_host(np.zeros((), a.torch_dtype.to_real().np)), hermitian)
-    plain = A.detach()
-    if hermitian:
-        top = eigvalsh(plain).abs().amax(-1)
-    else:
-        top = views.select(svdvals(plain), -1, 0)
-    return call(s.pinv, A, _tolerance(A, atol, rtol, top), hermitian)
+    return call(s.pinv, A, *_tolerances(A, atol, rtol), hermitian)
 
 
 @composite("linalg.pinv(Tensor input, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
@@ -643,7 +629,11 @@ def _rank(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
     else:
         values = svdvals(plain)
         top = views.select(values, -1, 0)
-    bound = _tolerance(A, atol, rtol, top)
+    import torchish as torch
+
+    atol, rtol = _tolerances(A, atol, rtol)
+    bound = top * rtol
+    bound = torch.maximum(atol, bound) if isinstance(atol, Tensor) else bound.clamp(min=atol)
     return (values > views.unsqueeze(bound, -1)).sum(-1)
 
 

@@ -139,21 +139,23 @@ def _(grad, result):
     return (-mm(adjoint, mm(grad[0], adjoint)),)
 
 
+def _inverses(values, atol, rtol, dtype):
+    """1 / values, or 0 where they do not exceed max(atol, rtol * the largest)."""
+    size = jnp.abs(values)
+    keep = size > jnp.maximum(atol, rtol * jnp.max(size, -1))[..., None]
+    return jnp.where(keep, 1 / jnp.where(keep, values, 1), 0).astype(dtype)
+
+
 @jax.custom_jvp
-def _pinv(a, cut):
+def _pinv(a, atol, rtol):
     u, s, vh = lax.linalg.svd(a, full_matrices=False)
-    keep = s > cut[..., None]
-    inverse = jnp.where(keep, 1 / jnp.where(keep, s, 1), 0).astype(a.dtype)
-    return mm(mH(vh) * inverse[..., None, :], mH(u))
+    return mm(mH(vh) * _inverses(s, atol, rtol, a.dtype)[..., None, :], mH(u))
 
 
 @jax.custom_jvp
-def _pinv_hermitian(a, cut):
+def _pinv_hermitian(a, atol, rtol):
     v, w = lax.linalg.eigh(a, symmetrize_input=False)
-    size = jnp.abs(w)
-    keep = size > cut[..., None]
-    inverse = jnp.where(keep, 1 / jnp.where(keep, w, 1), 0).astype(a.dtype)
-    return mm(v * inverse[..., None, :], mH(v))
+    return mm(v * _inverses(w, atol, rtol, a.dtype)[..., None, :], mH(v))
 
 
 def _pinv_jvp(f):
@@ -174,13 +176,14 @@ _pinv_jvp(_pinv)
 _pinv_jvp(_pinv_hermitian)
 
 
-@op("_linalg_pinv(Tensor A, Tensor cut, bool hermitian)", grad="LinalgPinvBackward0", **_hidden)
-def pinv(A, cut, hermitian):
-    """The pseudo-inverse; singular values up to `cut` count as zero."""
+@op("_linalg_pinv(Tensor A, Tensor|Number atol, Tensor|Number rtol, bool hermitian)", grad="LinalgPinvBackward0",
+    indices=("atol", "rtol"), **_hidden)  # fmt: skip
+def pinv(A, atol, rtol, hermitian):
+    """The pseudo-inverse; singular values up to max(atol, rtol * the largest) count as zero."""
     if not A.size:
         return jnp.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
-    cut = lax.stop_gradient(jnp.broadcast_to(cut, A.shape[:-2]).astype(jnp.finfo(A.dtype).dtype))
-    return (_pinv_hermitian if hermitian else _pinv)(A, cut)
+    atol, rtol = (lax.stop_gradient(jnp.asarray(t).astype(jnp.finfo(A.dtype).dtype)) for t in (atol, rtol))
+    return (_pinv_hermitian if hermitian else _pinv)(A, atol, rtol)
 
 
 # --- systems -----------------------------------------------------------------------------------------------
@@ -422,7 +425,7 @@ def lstsq(A, B, rcond, driver, residuals):
     top = s[..., :1] if s.shape[-1] else jnp.zeros(s.shape[:-1] + (1,), s.dtype)
     cut = rcond * top[..., 0] if driver != "gels" else jnp.zeros(top.shape[:-1], s.dtype)
     rank = jnp.sum(s > cut[..., None], -1)
-    x = mm(_pinv(a, jnp.broadcast_to(cut, a.shape[:-2])), b)
+    x = mm(_pinv(a, jnp.broadcast_to(cut, a.shape[:-2]), jnp.zeros((), s.dtype)), b)
     if residuals:
         left = mm(a, x) - b
         rest = jnp.sum(jnp.real(left * jnp.conj(left)), -2)
