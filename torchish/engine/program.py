@@ -441,17 +441,23 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
 
 
 # XLA's fusion emitters take 2.5 times as long to compile a LeNet step (2.1 s of processor time against 0.8 s) and 1.8
-# times for programs of one operation (0.12 s against 0.05 s), and most programs run no faster. But without them a function and
-# its gradient in one loop may not become vectors: GELU takes 12.5 ms on a million numbers against 2.9, softplus 10.8 against 1.9.
-# And a chain of 128 products whose values are all kept takes 2.2 s to compile against 0.3 s. jaxlib 0.12 no longer has the choice.
+# times for programs of one operation (0.12 s against 0.05 s), and most programs run no faster; adding, dividing, clamping and
+# pooling take up to 2 times as long. But without them a chain of 128 products whose values are all kept takes 2.2 s to compile
+# against 0.3 s, and some loops do not become vectors: GELU and its gradient take 3.9 ms on 300,000 numbers against 0.9, softplus 4.6
+# against 1.0, cross entropy 2.5 against 0.8, remainders 2.5 against 0.9, a step of the LSTM workload 54 against 49. jaxlib 0.12 no
+# longer has the choice.
 _CPU_OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
 _FEW_NODES = 16
-_LARGE = 1 << 14  # elements of an array
+_LARGE = 1 << 14  # elements of an array, from which on time counts more than compiling
+_EMITTED = {"_rnn", "binary_cross_entropy_with_logits", "ctc_loss", "cumsum", "gelu", "log_softmax", "mish", "remainder", "softmax",
+            "softplus"}  # fmt: skip
+_EMITTED |= {f"{name}_backward" for name in _EMITTED}
 
 
 def compile_lowered(lowered, device: str, ops: list[str], large: bool):
     """Compile for a device, with the options that suit a program of these operations, on large arrays or not, where XLA knows them."""
-    if device.startswith("cpu") and _CPU_OPTIONS and ("convolution" in ops or len(ops) <= _FEW_NODES and not large):
+    few = len(ops) <= _FEW_NODES and not (large and not _EMITTED.isdisjoint(ops))
+    if device.startswith("cpu") and _CPU_OPTIONS and (few or "convolution" in ops):
         try:
             return lowered.compile(compiler_options=_CPU_OPTIONS)
         except jax.errors.JaxRuntimeError as e:
