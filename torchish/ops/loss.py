@@ -53,7 +53,8 @@ def _abs(x):
 def soft_margin_loss(input, target, reduction):
     broadcast_shapes([input.shape, target.shape])  # its error
     (x, t), out = common(input, target)
-    return reduce(jnp.logaddexp(-t * x, 0), reduction).astype(out)
+    half = stepwise(out)  # PyTorch's steps, which overflow
+    return reduce(half(elementary.log1p(half(jnp.exp(half(-x * t))))), reduction).astype(out)
 
 
 # --- classification ----------------------------------------------------------------------------------------
