@@ -134,7 +134,7 @@ def _from_plain(data: Any, kinds: set[type], dtype: dt.dtype | None) -> np.ndarr
         array = np.array(data, wide)
     except OverflowError:
         raise ValueError("Overflow when unpacking long long") from None
-    if wide is np.complex128 and d.category < 3:
+    if wide is np.complex128 and d.category in (1, 2):
         raise TypeError("must be real number, not complex")
     return convert(array, d, checked=True)
 
@@ -144,7 +144,7 @@ def convert(array: np.ndarray, d: dt.dtype, *, checked: bool = False, copy: bool
     if array.dtype == d.np:
         return array.copy() if copy else array
     with np.errstate(all="ignore"):
-        if array.dtype.kind == "c" and d.category < 3:
+        if array.dtype.kind == "c" and d.category in (1, 2):
             array = array.real
         if d.category == 1 and array.dtype.kind in "fiu":
             if checked and array.size:

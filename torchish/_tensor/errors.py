@@ -39,6 +39,8 @@ def type_name(x: Any) -> str:
 
     if isinstance(x, Tensor) and type(x) is Tensor:
         return "Tensor"
+    if isinstance(x, tuple) and type(x).__module__.endswith("return_types"):
+        return f"torch.return_types.{type(x).__name__}"
     if isinstance(x, (tuple, list)) and x:
         inner = [type_name(i) for i in x]
         if isinstance(x, tuple):

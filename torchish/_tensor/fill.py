@@ -9,6 +9,7 @@ from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.dispatch import composite
 from torchish._tensor.indexing import fitting
+from torchish._tensor.refusals import check_leaf
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import CPU
 from torchish.ops import fill as ops
@@ -86,6 +87,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 @composite("masked_fill_(Tensor input, Tensor mask, Tensor|Number value)")
 def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """Write `value` where the mask is True."""
+    check_leaf(input, isinstance(value, Tensor) and value._needs())
     kind, value = _check_masked_fill(input, mask, value)
     shape = broadcast_shapes([mask._aval.shape, input._aval.shape])
     if shape != input._aval.shape:

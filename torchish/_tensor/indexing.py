@@ -24,6 +24,7 @@ from torchish._tensor.errors import type_name
 from torchish._tensor.geometry import view_strides
 from torchish._tensor.layout import permuted_strides
 from torchish._tensor.positions import in_range
+from torchish._tensor.refusals import check_leaf
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import alias, expand, select, slice_bounds, slice_dim, unsqueeze, view
@@ -470,6 +471,8 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
     finish: Callable = apply_inplace if inplace else apply
     plain = not isinstance(value, Tensor)
     count = 1 if plain else value._aval.size
+    if inplace:
+        check_leaf(t, not plain and value._needs())
     if (
         inplace
         and t._strides is not None

@@ -11,6 +11,8 @@ def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
     """The memory order of a result, by its operation's layout; None when it is contiguous."""
     if spec.op.layout == "pointwise":
         return pointwise_strides(flat, out)
+    if spec.op.layout == "one":
+        return pointwise_strides(flat, out) if not any(isinstance(x, Tensor) for x in flat[1:]) else None
     if not all(is_channels_last(x) for x in flat):
         return None
     if spec.op.layout == "cat":

@@ -22,7 +22,7 @@ from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 
 
-def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable) -> Tensor:
+def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable, variant: int = 0) -> Tensor:
     """Replace the values of `t` by draws, in the order of its memory where it is dense."""
     check_inplace(t, STATE.enabled and t._needs(), name)
     a = t._aval
@@ -38,7 +38,7 @@ def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable
         from torchish.autograd.graph import GradFn, named
 
         if fn is not None:
-            fn.__class__ = named("".join(p.capitalize() for p in name.rstrip("_").split("_")) + "Backward0", GradFn)
+            fn.__class__ = named("".join(p.capitalize() for p in name.rstrip("_").split("_")) + f"Backward{variant}", GradFn)
     write_inplace(t, e, fn, t._needs())
     return t
 
@@ -95,11 +95,11 @@ def bernoulli_(self: Tensor, p=0.5, *, generator=None) -> Tensor:
         probabilities = np.broadcast_to(p.detach()._host(), self._aval.shape)
         return _fill(
             self, "bernoulli_", generator, lambda g, s, d: np.asarray(streams.bernoulli(g, probabilities, d)).reshape(s),
-            lambda k, s, d: jax.random.bernoulli(k, probabilities).reshape(s).astype(d),
+            lambda k, s, d: jax.random.bernoulli(k, probabilities).reshape(s).astype(d), 1,
         )  # fmt: skip
     return _fill(
         self, "bernoulli_", generator, lambda g, s, d: streams.bernoulli_scalar(g, s, float(p), d),
-        lambda k, s, d: jax.random.bernoulli(k, p, s).astype(d),
+        lambda k, s, d: jax.random.bernoulli(k, p, s).astype(d), 2,
     )  # fmt: skip
 
 

@@ -16,6 +16,15 @@ OVERLAP_ALLOWED = frozenset(
 
 def check_inplace(t: Tensor, recording: bool, name: str) -> None:
     """PyTorch's refusals to change a tensor in place; nothing has been changed yet."""
+    check_leaf(t, recording)
+    if t._inference and not STATE.inference:
+        raise RuntimeError(INFERENCE_INPLACE)
+    if name not in OVERLAP_ALLOWED:
+        refuse_repeats(t)
+
+
+def check_leaf(t: Tensor, recording: bool) -> None:
+    """Autograd's part of these refusals, which comes before any look at the other arguments."""
     if STATE.enabled and (recording or t._needs()):
         base = t._base
         if base is not None:
@@ -25,10 +34,6 @@ def check_inplace(t: Tensor, recording: bool, name: str) -> None:
                 raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
         elif t._grad_fn is None and t._requires_grad:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if t._inference and not STATE.inference:
-        raise RuntimeError(INFERENCE_INPLACE)
-    if name not in OVERLAP_ALLOWED:
-        refuse_repeats(t)
 
 
 def refuse_repeats(t: Tensor) -> None:

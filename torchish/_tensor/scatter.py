@@ -16,6 +16,7 @@ from torchish._tensor.data import warn_once
 from torchish._tensor.dispatch import composite
 from torchish._tensor.indexing import fitting
 from torchish._tensor.positions import check_positions
+from torchish._tensor.refusals import check_leaf
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED, Expr
 from torchish.engine.program import force
@@ -39,6 +40,7 @@ def _both_forms(signature: str, prepare: Callable) -> None:
         return apply(*prepare(*args, **kwargs))
 
     def f_(*args, **kwargs):
+        check_leaf(args[0], any(isinstance(x, Tensor) and x._needs() for x in args))
         return apply_inplace(*prepare(*args, **kwargs))
 
     f.__doc__, f_.__doc__ = (
@@ -441,6 +443,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 @composite("masked_scatter_(Tensor input, Tensor mask, Tensor source)", function=False)
 def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """Write the elements of `source`, in order, where the mask is True."""
+    check_leaf(input, source._needs())
     if mask._aval.ndim > input._aval.ndim:
         raise RuntimeError(
             f"expand(CPUBoolType{{{list(mask.shape)}}}, size={list(input.shape)}): the number of sizes provided "

@@ -20,7 +20,7 @@ from torchish.ops.dims import wrap_dim
 
 
 def _indices(array: np.ndarray, like: Tensor) -> Tensor:
-    return from_host(np.ascontiguousarray(array, np.int64), like._aval.device)
+    return from_host(np.asarray(array, np.int64, order="C"), like._aval.device)
 
 
 @composite("msort(Tensor input)", out=True)

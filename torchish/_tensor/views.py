@@ -79,7 +79,9 @@ def view_dtype(input: Tensor, dtype: dt.dtype) -> Tensor:
             shape = (*shape[:-1], shape[-1] // r)
             strides = (*(s // r for s in strides[:-1]), 1)
             offset //= r
-    return make_view(input, v.view_dtype.spec(("T",), (dtype.np,)), (), shape, strides, offset, dtype.np)
+    made = make_view(input, v.view_dtype.spec(("T",), (dtype.np,)), (), shape, strides, offset, dtype.np)
+    made._base, made._steps, made._creation, made._grad_fn = None, (), None, None  # autograd does not know of it
+    return made
 
 
 def _name(d: dt.dtype) -> str:

@@ -31,10 +31,26 @@ def elu(input, alpha, scale, input_scale):
     return jnp.where(input > 0, input * scale, expm1(low * input_scale) * (alpha * scale))
 
 
+def _elu_gradient(grad, input, alpha, scale, input_scale):
+    """nan is on the straight piece, 0 on the bent one, whose own derivative is 0 there."""
+    bent = jnp.exp(jnp.where(input < 0, input, 0) * input_scale) * (alpha * scale * input_scale)
+    return grad * jnp.where(input <= 0, bent, scale)
+
+
+@elu.backward
+def _(grad, input, alpha, scale, input_scale):
+    return _elu_gradient(grad, input, alpha, scale, input_scale)
+
+
 @_hidden("celu(Tensor input, float alpha)")
 def celu(input, alpha):
     low = jnp.where(input > 0, 0, input)
     return jnp.where(input > 0, input, expm1(low / alpha) * alpha)
+
+
+@celu.backward
+def _(grad, input, alpha):
+    return _elu_gradient(grad, input, alpha, 1.0, 1 / alpha)
 
 
 @_hidden("hardtanh(Tensor input, float min_val, float max_val)")

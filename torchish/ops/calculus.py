@@ -26,7 +26,8 @@ def _joined(*arrays):
     return [a.astype(common) for a in arrays]
 
 
-@op("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)", saves=(), grad="SubBackward0")
+@op("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)", saves=(), grad="SubBackward0",
+    layout="one")  # fmt: skip
 def diff(input, prepend, append, n, dim):
     """The n-th differences of neighbours along a dimension (of truth values: where they change)."""
     if input.ndim == 0:

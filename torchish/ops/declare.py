@@ -333,7 +333,7 @@ def op(
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
-    memory order (default for promoting operations), "cat" and "stack" keep channels last.
+    memory order (default for promoting operations), "one" that of its only operand, "cat" and "stack" keep channels last.
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
     `selects`: saved tensors that only say where the gradient goes, or which pieces of a function they are on: the gradient
     has no gradient in them ("result" too; or a function of the static arguments and the inputs' avals that gives them).
@@ -537,9 +537,14 @@ def pullback(f: Callable, primals: list, needs: tuple[bool, ...], cotangents: li
     for c, a in zip(cotangents, results, strict=True):
         if a.category >= 2:
             c = jnp.zeros(a.shape, a.dtype) if c is None else c
-            cots.append(jnp.conj(c) if a.category == 3 else c)
+            cots.append(_conjugate(c) if a.category == 3 else c)
     grads = pull(cots)
-    return tuple(jnp.conj(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in grads)
+    return tuple(_conjugate(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in grads)
+
+
+def _conjugate(x):
+    """The complex conjugate, without -0 where there is no imaginary part: it is one convention for the other."""
+    return jax.lax.complex(jnp.real(x), 0 - jnp.imag(x))
 
 
 def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: tuple[bool, ...], results: tuple[Aval, ...]) -> tuple:

@@ -104,6 +104,8 @@ def rnn(input, hx, cx, params, noise, mask, mode, has_biases, has_projections, b
     `noise` holds the dropout factors behind each layer but the last. `mask` (time, batch) says which steps exist, when
     not all do. Returns output, h_n and, for LSTM, c_n.
     """
+    if not input.shape[0]:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
     dtype = input.dtype
     half = is_half(dtype)
     x, hx, cx = widen(input), widen(hx), widen(cx)

@@ -46,7 +46,8 @@ def _scattered(grad, indices, shape, dim):
     return jnp.zeros(shape, grad.dtype).at[tuple(index)].set(grad, unique_indices=True)
 
 
-@op("sort(Tensor input, int dim=-1, bool descending=False)", returns="values indices", selects=("result",), grad="SortBackward0")
+@op("sort(Tensor input, int dim=-1, bool descending=False)", returns="values indices", selects=("result",), grad="SortBackward0",
+    layout="pointwise")  # fmt: skip
 def sort(input, dim, descending):
     """Sorted values and where they come from; nan is the largest value."""
     return _sorted(input, dim, descending, False)
@@ -57,6 +58,7 @@ def sort(input, dim, descending):
     returns="values indices",
     selects=("result",),
     grad="SortBackward1",
+    layout="pointwise",
 )
 def stable_sort(input, stable, dim, descending):
     return _sorted(input, dim, descending, stable)
@@ -75,18 +77,13 @@ def _argsort(input, dim, descending, stable=False):
     return _order(input, d, descending, stable) if input.ndim else jnp.zeros((), np.int64)
 
 
-@op("argsort(Tensor input, int dim=-1, bool descending=False)", differentiable=False)
+@op("argsort(Tensor input, int dim=-1, bool descending=False)", differentiable=False, layout="pointwise")
 def argsort(input, dim, descending):
     return _argsort(input, dim, descending)
 
 
-@op("argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)", differentiable=False)
+@op("argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)", differentiable=False, layout="pointwise")
 def stable_argsort(input, stable, dim, descending):
-    return _argsort(input, dim, descending, stable)
-
-
-@op("argsort(Tensor input, int dim=-1, bool descending=False, bool stable=False)", differentiable=False)
-def positional_argsort(input, dim, descending, stable):
     return _argsort(input, dim, descending, stable)
 
 
