@@ -358,9 +358,11 @@ def run_pending() -> tuple[Run | None, bool]:
 
 
 @functools.cache
-def _expect_donations() -> None:
-    """What is donated is a guess. Once for all: `catch_warnings` around each compilation would make Python repeat the user's warnings."""
+def _expect_warnings() -> None:
+    """What is donated is a guess, and forked processes compute elsewhere (see `remote`). Once for all: `catch_warnings` around each
+    compilation would make Python repeat the user's warnings."""
     warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
+    warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
 
 
 def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:
@@ -421,12 +423,12 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
             results.append(tuple(v) if isinstance(v, (tuple, list)) else v)
         return results
 
+    _expect_warnings()
     start = time.perf_counter()
     call = disk_cache.load(stable, device) if stable is not None else None
     if call is not None:
         STATS.loaded += 1
     else:
-        _expect_donations()
         with jax.enable_x64(True):
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
             arrays = [*structs, *[a for e in outputs for a in (e.aval.avals if type(e.aval) is AvalTuple else (e.aval,))]]

@@ -73,6 +73,7 @@ def settle() -> None:
 
 def _before_fork() -> None:
     global _door, _state
+    settle()
     program.LOCK.acquire()  # no other thread is in the middle of anything then
     if _door is None and backend_is_up():
         _door = socket.socketpair()
@@ -98,9 +99,7 @@ def _close_door() -> None:
         s.close()  # the zygote ends when all of these are closed
 
 
-os.register_at_fork(
-    before=_before_fork, after_in_parent=lambda: program.LOCK.release(), after_in_child=_after_in_child
-)
+os.register_at_fork(before=_before_fork, after_in_parent=lambda: program.LOCK.release(), after_in_child=_after_in_child)
 
 
 # --- the forked process ------------------------------------------------------------------------------------

@@ -25,7 +25,6 @@ from torchish.data._utils.errors import ExceptionWrapper
 from torchish.data._utils.transport import CHECK_INTERVAL, Channel, Closed
 from torchish.data._utils.worker import LOADER_ENDS, Job, _IterableDatasetStopIteration, _ResumeIteration, _worker_loop
 from torchish.data.dataloader import DataLoader, _BaseDataLoaderIter
-from torchish.engine import remote
 
 _NOT_YET = object()
 
@@ -44,7 +43,7 @@ class _Worker:
             self.process.daemon = True
             with warnings.catch_warnings():
                 if method == "fork":
-                    # What both warnings are about, threads that do not exist in the child, is what `remote` is for.
+                    # What both warnings are about, threads that do not exist in the child, is what `engine.remote` is for.
                     warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
                     warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
                 self.process.start()
@@ -89,8 +88,6 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         if self._prefetch_factor <= 0:
             raise AssertionError("prefetch_factor must be greater than 0 for MultiProcessingDataLoaderIter")
         context = loader.multiprocessing_context or multiprocessing.get_context()
-        if context.get_start_method() == "fork":
-            remote.settle()
         for i in range(self._num_workers):
             job = Job(
                 self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last,
