@@ -30,7 +30,7 @@ SPAWNED = """
         if rank == 1:
             sys.exit(3)
         if rank == 2:
-            raise ValueError("a bad rank")
+            raise ValueError("a bad rank" * 20_000)  # more than a pipe holds
         print(rank, size, x + 1, flush=True)
 
     if __name__ == "__main__":
@@ -46,7 +46,7 @@ SPAWNED = """
             except mp.ProcessExitedException as e:
                 print(type(e).__name__, e, e.error_index, e.exit_code, e.signal_name)
             except mp.ProcessRaisedException as e:
-                print(type(e).__name__, str(e).splitlines()[2], str(e).splitlines()[-1], e.error_index)
+                print(type(e).__name__, str(e).splitlines()[2], str(e).splitlines()[-1][:21], len(str(e).splitlines()[-1]), e.error_index)
 """
 
 

@@ -6,9 +6,12 @@ import multiprocessing
 import multiprocessing.connection
 import signal
 import sys
+import tempfile
 import time
 import traceback
+import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -38,22 +41,22 @@ class ProcessExitedException(ProcessException):
         return type(self), (self.msg, self.error_index, self.pid, self.exit_code, self.signal_name)
 
 
-def _run(fn: Callable, i: int, args: tuple, errors: Any) -> None:
+def _run(fn: Callable, i: int, args: tuple, error_file: str) -> None:
     try:
         fn(i, *args)
     except KeyboardInterrupt:
         pass  # the parent has it too
     except Exception:
-        errors.send(traceback.format_exc())
+        Path(error_file).write_text(traceback.format_exc())  # a pipe that nobody reads would hold up a long one
         sys.exit(1)
 
 
 class ProcessContext:
     """Started processes; `join` waits for them."""
 
-    def __init__(self, processes: Sequence[Any], errors: Sequence[Any]) -> None:
+    def __init__(self, processes: Sequence[Any], error_files: Sequence[str]) -> None:
         self.processes = list(processes)
-        self._errors = list(errors)
+        self.error_files = list(error_files)
         self.sentinels = {process.sentinel: i for i, process in enumerate(self.processes)}
 
     def pids(self) -> list[int]:
@@ -98,12 +101,9 @@ class ProcessContext:
 
     def _raise(self, i: int) -> None:
         pid, code = self.processes[i].pid, self.processes[i].exitcode
-        try:
-            text = self._errors[i].recv()
-        except EOFError:
-            text = None
-        if text is not None:
-            raise ProcessRaisedException(f"\n\n-- Process {i} terminated with the following error:\n{text}", i, pid)
+        error = Path(self.error_files[i])
+        if error.exists():
+            raise ProcessRaisedException(f"\n\n-- Process {i} terminated with the following error:\n{error.read_text()}", i, pid)
         if code >= 0:
             raise ProcessExitedException(f"process {i} terminated with exit code {code}", i, pid, code)
         try:
@@ -123,15 +123,15 @@ def start_processes(
 ) -> ProcessContext | None:  # fmt: skip
     """Run `fn(i, *args)` in `nprocs` processes, i from 0; wait for them, or give their context."""
     context = multiprocessing.get_context(start_method)
-    processes, errors = [], []
-    for i in range(nprocs):
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_run, args=(fn, i, args, theirs), daemon=daemon)  # type: ignore[attr-defined]
+    folder = tempfile.TemporaryDirectory(prefix="torchish-spawn-")
+    error_files = [str(Path(folder.name, str(i))) for i in range(nprocs)]
+    processes = []
+    for i, error_file in enumerate(error_files):
+        process = context.Process(target=_run, args=(fn, i, args, error_file), daemon=daemon)  # type: ignore[attr-defined]
         process.start()
-        theirs.close()
         processes.append(process)
-        errors.append(ours)
-    started = context_class(processes, errors)
+    started = context_class(processes, error_files)
+    weakref.finalize(started, folder.cleanup)
     if not join:
         return started
     while not started.join():

@@ -62,6 +62,7 @@ def _parsed(text: str) -> list[list[tuple[str, float, int | None]]]:
     return pairs
 
 
+_LEVELS = 10  # of AugMix's magnitudes
 _COLORS = {"Brightness": "adjust_brightness", "Color": "adjust_saturation", "Contrast": "adjust_contrast", "Sharpness": "adjust_sharpness"}
 _PLAIN = {"AutoContrast": "autocontrast", "Equalize": "equalize", "Invert": "invert"}
 
@@ -102,6 +103,44 @@ def _space(
     posterize = depth - np.rint(np.arange(bins, dtype=np.float32) / np.float32((bins - 1) / bits)).astype(int)
     space |= {"Posterize": (posterize, False), "Solarize": (torch.linspace(255.0, 0.0, bins).numpy(), False)}
     return space | {"AutoContrast": (None, False), "Equalize": (None, False)}
+
+
+# What each policy draws from.
+
+
+def _pairs_space(height: int, width: int) -> dict[str, tuple[Any, bool]]:
+    return _space(10, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0, 0.9, 4) | {"Invert": (None, False)}
+
+
+def _random_space(bins: int, height: int, width: int) -> dict[str, tuple[Any, bool]]:
+    moves = (150.0 / 331.0 * width, 150.0 / 331.0 * height)
+    return {"Identity": (None, False)} | _space(bins, 0.3, moves, 30.0, 0.9, 4)
+
+
+def _wide_space(bins: int) -> dict[str, tuple[Any, bool]]:
+    return {"Identity": (None, False)} | _space(bins, 0.99, (32.0, 32.0), 135.0, 0.99, 6)
+
+
+def _mix_space(height: int, width: int, all_ops: bool) -> dict[str, tuple[Any, bool]]:
+    space = _space(_LEVELS, 0.3, (width / 3.0, height / 3.0), 30.0, 0.9, 4, 4)
+    colors = {name: space.pop(name) for name in _COLORS}
+    return space | colors if all_ops else space
+
+
+def _mixed(values: Any, dims: int, alpha: float, width: int, chain: Callable[[Any], Any]) -> Any:
+    """A mixture of `values` (with as many leading dimensions more as `dims` needs) and of what `width` calls of `chain` make of them."""
+
+    def weights(n: int) -> Any:
+        return torch.distributions.Dirichlet(torch.tensor([float(alpha)] * n).expand(len(batch), -1)).sample()
+
+    batch = values.reshape([1] * max(dims - values.ndim, 0) + list(values.shape))
+    each = [len(batch)] + [1] * (batch.ndim - 1)
+    kept = weights(2)
+    shares = weights(width) * kept[:, 1:]
+    mix = kept[:, 0].reshape(each) * batch
+    for i in range(width):
+        mix.add_(shares[:, i].reshape(each) * chain(batch))
+    return mix.reshape(values.shape).to(dtype=values.dtype)
 
 
 class _Augment(nn.Module):
@@ -149,7 +188,7 @@ class AutoAugment(_Augment):
         fill = self._fill(img)
         which, draws, signs = self.get_params(len(self.policies))
         _, height, width = F.get_dimensions(img)
-        space = _space(10, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0, 0.9, 4) | {"Invert": (None, False)}
+        space = _pairs_space(height, width)
         for (name, p, level), draw, sign in zip(self.policies[which], draws.tolist(), signs.tolist(), strict=True):
             if draw <= float(np.float32(p)):
                 magnitudes, signed = space[name]
@@ -178,8 +217,7 @@ class RandAugment(_Augment):
     def forward(self, img: Any) -> Any:
         fill = self._fill(img)
         _, height, width = F.get_dimensions(img)
-        moves = (150.0 / 331.0 * width, 150.0 / 331.0 * height)
-        space = {"Identity": (None, False)} | _space(self.num_magnitude_bins, 0.3, moves, 30.0, 0.9, 4)
+        space = _random_space(self.num_magnitude_bins, height, width)
         for _ in range(self.num_ops):
             img = self._one(img, space, lambda n: self.magnitude, fill)
         return img
@@ -197,8 +235,7 @@ class TrivialAugmentWide(_Augment):
 
     def forward(self, img: Any) -> Any:
         fill = self._fill(img)
-        space = {"Identity": (None, False)} | _space(self.num_magnitude_bins, 0.99, (32.0, 32.0), 135.0, 0.99, 6)
-        return self._one(img, space, lambda n: _draw.integer(0, n), fill)
+        return self._one(img, _wide_space(self.num_magnitude_bins), lambda n: _draw.integer(0, n), fill)
 
     def __repr__(self) -> str:
         return self._described("num_magnitude_bins")
@@ -227,9 +264,6 @@ class AugMix(_Augment):
         self.severity, self.mixture_width, self.chain_depth = severity, mixture_width, chain_depth
         self.alpha, self.all_ops = alpha, all_ops
 
-    def _weights(self, n: int, images: int) -> Any:
-        return torch.distributions.Dirichlet(torch.tensor([float(self.alpha)] * n).expand(images, -1)).sample()
-
     def _chain(self, images: Any, space: dict[str, tuple[Any, bool]], fill: Any) -> Any:
         depth = self.chain_depth if self.chain_depth > 0 else _draw.integer(1, 4)
         for _ in range(depth):
@@ -240,22 +274,9 @@ class AugMix(_Augment):
         fill = self._fill(orig_img)
         _, height, width = F.get_dimensions(orig_img)
         img = orig_img if isinstance(orig_img, torch.Tensor) else F.pil_to_tensor(orig_img)
-        space = _space(_LEVELS, 0.3, (width / 3.0, height / 3.0), 30.0, 0.9, 4, 4)
-        colors = {name: space.pop(name) for name in _COLORS}
-        if self.all_ops:
-            space |= colors
-        batch = img.view([1] * max(4 - img.ndim, 0) + list(img.shape))
-        each = [len(batch)] + [1] * (batch.ndim - 1)
-        kept = self._weights(2, len(batch))
-        shares = self._weights(self.mixture_width, len(batch)) * kept[:, 1:]
-        mix = kept[:, 0].reshape(each) * batch
-        for i in range(self.mixture_width):
-            mix.add_(shares[:, i].reshape(each) * self._chain(batch, space, fill))
-        mix = mix.view(img.shape).to(img.dtype)
+        space = _mix_space(height, width, self.all_ops)
+        mix = _mixed(img, 4, self.alpha, self.mixture_width, lambda images: self._chain(images, space, fill))
         return mix if isinstance(orig_img, torch.Tensor) else F.to_pil_image(mix)
 
     def __repr__(self) -> str:
         return self._described("severity", "mixture_width", "chain_depth", "alpha", "all_ops")
-
-
-_LEVELS = 10

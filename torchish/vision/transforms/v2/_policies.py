@@ -72,7 +72,7 @@ class AutoAugment(_Augment):
 
     def _augmented(self, image: Any) -> Any:
         height, width = F.get_size(image)
-        space = _v1._space(10, 0.3, (150.0 / 331.0 * width, 150.0 / 331.0 * height), 30.0, 0.9, 4) | {"Invert": (None, False)}
+        space = _v1._pairs_space(height, width)
         for name, p, level in self._policies[int(torch.randint(len(self._policies), ()))]:
             if torch.rand(()) <= p:
                 image = self._applied(image, name, *space[name], lambda n, level=level: level)  # type: ignore[misc]
@@ -92,8 +92,7 @@ class RandAugment(_Augment):
 
     def _augmented(self, image: Any) -> Any:
         height, width = F.get_size(image)
-        moves = (150.0 / 331.0 * width, 150.0 / 331.0 * height)
-        space = {"Identity": (None, False)} | _v1._space(self.num_magnitude_bins, 0.3, moves, 30.0, 0.9, 4)
+        space = _v1._random_space(self.num_magnitude_bins, height, width)
         for _ in range(self.num_ops):
             image = self._one(image, space, lambda n: self.magnitude)
         return image
@@ -107,8 +106,7 @@ class TrivialAugmentWide(_Augment):
         self.num_magnitude_bins = num_magnitude_bins
 
     def _augmented(self, image: Any) -> Any:
-        space = {"Identity": (None, False)} | _v1._space(self.num_magnitude_bins, 0.99, (32.0, 32.0), 135.0, 0.99, 6)
-        return self._one(image, space, lambda n: int(torch.randint(n, ())))
+        return self._one(image, _v1._wide_space(self.num_magnitude_bins), lambda n: int(torch.randint(n, ())))
 
 
 class AugMix(_Augment):
@@ -125,33 +123,22 @@ class AugMix(_Augment):
         fill: Any = None,
     ):
         super().__init__(interpolation, fill)
-        if not 1 <= severity <= 10:
-            raise ValueError(f"The severity must be between [1, 10]. Got {severity} instead.")
+        if not 1 <= severity <= _v1._LEVELS:
+            raise ValueError(f"The severity must be between [1, {_v1._LEVELS}]. Got {severity} instead.")
         self.severity, self.mixture_width, self.chain_depth = severity, mixture_width, chain_depth
         self.alpha, self.all_ops = alpha, all_ops
 
-    def _weights(self, n: int, images: int) -> Any:
-        return torch.distributions.Dirichlet(torch.tensor([float(self.alpha)] * n).expand(images, -1)).sample()
+    def _chain(self, images: Any, space: dict[str, tuple[Any, bool]]) -> Any:
+        for _ in range(self.chain_depth if self.chain_depth > 0 else int(torch.randint(low=1, high=4, size=(1,)))):
+            images = self._one(images, space, lambda n: int(torch.randint(self.severity, ())))
+        return images
 
     def _augmented(self, image: Any) -> Any:
         height, width = F.get_size(image)
         values = image if isinstance(image, torch.Tensor) else F.pil_to_tensor(image)
-        space = _v1._space(10, 0.3, (width / 3.0, height / 3.0), 30.0, 0.9, 4, 4)
-        colors = {name: space.pop(name) for name in _v1._COLORS}
-        if self.all_ops:
-            space |= colors
+        space = _v1._mix_space(height, width, self.all_ops)
         dims = 5 if isinstance(image, tv_tensors.Video) else 4
-        batch = values.reshape([1] * max(dims - values.ndim, 0) + list(values.shape))
-        each = [batch.shape[0]] + [1] * (batch.ndim - 1)
-        kept = self._weights(2, len(batch))
-        shares = self._weights(self.mixture_width, len(batch)) * kept[:, 1:]
-        mix = kept[:, 0].reshape(each) * batch
-        for i in range(self.mixture_width):
-            chain = batch
-            for _ in range(self.chain_depth if self.chain_depth > 0 else int(torch.randint(low=1, high=4, size=(1,)))):
-                chain = self._one(chain, space, lambda n: int(torch.randint(self.severity, ())))
-            mix.add_(shares[:, i].reshape(each) * chain)
-        mix = mix.reshape(values.shape).to(dtype=values.dtype)
+        mix = _v1._mixed(values, dims, self.alpha, self.mixture_width, lambda images: self._chain(images, space))
         if is_pil(image):
             return F.to_pil_image(mix)
         return mix if is_pure_tensor(image) else tv_tensors.wrap(mix, like=image)
