@@ -41,8 +41,7 @@ def test_dtype_of_out(name, dtype):
         out = lib.zeros(shape, dtype=getattr(lib, dtype))
         return getattr(lib, name)(x, *dims, out=out)
 
-    if (name, dtype) != ("cumsum", "bool"):  # PyTorch has no such kernel
-        agree(f)
+    agree(f)
 
 
 @pytest.mark.parametrize(
@@ -137,3 +136,66 @@ def test_second_derivatives_of_cholesky_solve():
 
     for have, want in zip(gradients(torchish), gradients(torch), strict=True):
         np.testing.assert_allclose(have, want)
+
+
+@pytest.mark.parametrize("given", ["int64", "float64", None])
+@pytest.mark.parametrize("out", ["int64", "float64", "bool"])
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod", "mean"])
+def test_sums_are_made_in_the_dtype_of_out(name, out, given):
+    if (name, given) == ("mean", "int64"):
+        return
+
+    def f(lib):
+        x, kept = lib.tensor([[0.5, 1.5], [2.7, -1.2]]), lib.zeros(0, dtype=getattr(lib, out))
+        return getattr(lib, name)(x, 0, dtype=given and getattr(lib, given), out=kept)
+
+    agree(f)
+
+
+TRANSPOSED = {
+    "add": lambda lib, x: (x, x),
+    "exp": lambda lib, x: (x / 100,),
+    "where": lambda lib, x: (x > 2, x, x),
+    "nonzero": lambda lib, x: (x,),
+    "linalg.qr": lambda lib, x: (x,),
+    "sort": lambda lib, x: (x,),
+    "frexp": lambda lib, x: (x,),
+    "linalg.cholesky": lambda lib, x: (x @ x.t() + lib.eye(4, dtype=lib.float64),),
+    "cholesky": lambda lib, x: (x @ x.t() + lib.eye(4, dtype=lib.float64),),
+    "mvlgamma": lambda lib, x: (x + 2, 1),
+    "unsqueeze_copy": lambda lib, x: (x, 0),
+    "view_copy": lambda lib, x: (x, (12,)),
+}
+
+
+@pytest.mark.parametrize("size", [0, 7, 40])
+@pytest.mark.parametrize("name", TRANSPOSED)
+@pytest.mark.filterwarnings("ignore")
+def test_memory_order_of_a_resized_out(name, size):
+    """It is the result's own, in memory that was there or is new; what is written later goes through to it."""
+
+    def f(lib):
+        function = lib
+        for part in name.split("."):
+            function = getattr(function, part)
+        args = TRANSPOSED[name](lib, (lib.arange(12.0, dtype=lib.float64) ** 2 % 11).reshape(3, 4).t())
+        results = function(*args)
+        outs = [lib.zeros(size, dtype=r.dtype) for r in (results if isinstance(results, tuple) else [results])]
+        function(*args, out=tuple(outs) if isinstance(results, tuple) else outs[0])
+        got = [o.abs() if name == "linalg.qr" else o for o in outs]
+        outs[0][-1] *= 2
+        return [*got, outs[0].as_strided((outs[0].numel(),), (1,)).abs()]
+
+    agree(f)
+
+
+@pytest.mark.parametrize("dim", [0, 1, 2])
+@pytest.mark.parametrize("name", ["unique", "unique_consecutive"])
+def test_memory_order_of_unique_slices(name, dim):
+    x = np.random.RandomState(0).randint(0, 2, (2, 3, 2))
+    agree(lambda lib: getattr(lib, name)(lib.tensor(x), dim=dim, return_inverse=True, return_counts=True))
+
+
+@pytest.mark.parametrize("args", [(0, 0, -1), (0, -2, -1), (0, 5, -1), (1, 2, 3), (5, 0, 1), (0, -9, 1)])
+def test_errors_of_narrow_copy(args):
+    agree(lambda lib: lib.narrow_copy(lib.arange(12).reshape(3, 4), *args))

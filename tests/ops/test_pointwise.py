@@ -382,3 +382,12 @@ def test_gradients_of_16_bits_are_rounded_at_each_step(f):
         got.append([None if g is None else g.float().numpy() for g in t.autograd.grad(z, (a, b), weights, allow_unused=True)])
     for want, have in zip(*got, strict=True):
         assert (want is None and have is None) or np.array_equal(want, have)
+
+
+@pytest.mark.parametrize("name", ["abs", "log2", "log10"])
+def test_infinite_parts_of_complex_numbers(name):
+    parts = [0.0, 1.0, -2.0, INF, -INF] + [NAN] * (name == "abs")
+    z = np.array([complex(a, b) for a in parts for b in parts])
+    want, got = (host(function(m, name)(m.tensor(z))) for m in (torch, torchish))
+    for part in (np.real, np.imag):
+        np.testing.assert_allclose(part(got), part(want), rtol=1e-12)

@@ -18,7 +18,7 @@ from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.errors import invalid_arguments
 from torchish._tensor.out import apply_out
-from torchish._tensor.out_rules import ANY_DTYPE
+from torchish._tensor.out_rules import with_dtype
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import REGISTRY, Op, native_name
 from torchish.ops.schema import REQUIRED, Param, Schema, parse
@@ -393,8 +393,9 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
             if out is not None:
                 if o.call in FILLS and isinstance(out, Tensor):
                     return call_composite(o.schema, FILLS[o.call](out), values)
-                if display in ANY_DTYPE and isinstance(out, Tensor):  # computed in the dtype of `out`
-                    values = [out.dtype if p.name == "dtype" and v is None else v for p, v in zip(o.schema.params, values, strict=True)]
+                if isinstance(out, Tensor):
+                    params = zip(o.schema.params, values, strict=True)
+                    values = [with_dtype(display, v, out.dtype) if p.name == "dtype" else v for p, v in params]
                 with _NoHistory():
                     result = o.run(values)
                 return apply_out(display, result, out, tuple(values))

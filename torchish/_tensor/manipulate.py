@@ -101,7 +101,7 @@ def _slice(t: Tensor, dim: int = 0, start: int | None = None, end: int | None = 
     return v.slice_dim(t, d, begin, length, step)
 
 
-_copy_form("view_copy(Tensor input, int[] size)", v.view)
+_copy_form("view_copy(Tensor input, int[] size)", v.reshape)
 _copy_form("view_copy(Tensor input, dtype dtype)", v.view_dtype)
 _copy_form("expand_copy(Tensor input, int[] size)", v.expand)
 _copy_form("select_copy(Tensor input, int dim, int index)", v.select)
@@ -123,6 +123,10 @@ def _narrowed(input: Tensor, dim: int, start: int, length: int) -> Tensor:
             "Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  (Could this error message be "
             "improved?  If so, please report an enhancement request to PyTorch.)"
         )
+    if length < 0:
+        v.narrow(input, dim, start, 0)
+        n = input._aval.shape[dim]
+        raise RuntimeError(f"start ({start + n if start < 0 else start}) + length ({length}) exceeds dimension size ({n}).")
     return v.narrow(input, dim, start, length)
 
 

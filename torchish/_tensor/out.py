@@ -9,6 +9,7 @@ import numpy as np
 
 from torchish._tensor import out_rules
 from torchish._tensor.apply import cast_expr
+from torchish._tensor.layout import is_dense
 from torchish._tensor.refusals import INFERENCE_INPLACE, check_overlap, refuse_repeats
 from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides, empty_like_aval
@@ -58,7 +59,8 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
                     "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
                     stacklevel=3,
                 )
-            resize(o, r._aval.shape)
+            follow = r._strides is not None and name not in out_rules.COPIED and is_dense(r)
+            resize(o, r._aval.shape, r._strides if follow else None)
         o._write(cast_expr(r._read(), o._aval.dtype))
         o._vc.version += 1
     if name in ("unbind_copy", "split_with_sizes_copy"):
@@ -71,8 +73,8 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
     return out
 
 
-def resize(t: Tensor, shape: tuple[int, ...]) -> None:
-    """Give `t` a new shape over its memory (more memory when needed), as `resize_` does."""
+def resize(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...] | None = None) -> None:
+    """Give `t` a new shape over its memory (more memory when needed), as `resize_` does; `strides`: dense ones, None: contiguous."""
     if tuple(shape) == t._aval.shape:
         return
     t._reshaped = True
@@ -87,15 +89,15 @@ def resize(t: Tensor, shape: tuple[int, ...]) -> None:
         full = np.zeros((n,), keep.dtype)
         full[: keep.size] = keep
         st.expr = leaf(full.reshape(shape), t._aval.device)
-        st.strides = None
+        st.strides = strides
         st.buffer = st.array = None
         st.writes += 1
-        t._chain, t._strides, t._offset = (), None, 0
+        t._chain, t._strides, t._offset = (), strides, 0
         t._aval = st.expr.aval
         return
     from torchish._tensor.geometry import root_steps
 
-    t._chain = root_steps(t, tuple(shape), contiguous_strides(tuple(shape)), t._offset)
+    t._chain = root_steps(t, tuple(shape), strides or contiguous_strides(tuple(shape)), t._offset)
     t._aval = aval(tuple(shape), t._aval.dtype, t._aval.device)
-    t._strides = None
+    t._strides = strides
     t._stamp = -1

@@ -92,8 +92,8 @@ _CASTABLE = {
 SAME_DTYPE = {name: text for text, names in _SAME_DTYPE.items() for name in names.split()}
 CASTABLE = {name: text for text, names in _CASTABLE.items() for name in names.split()}
 
-# These convert to the dtype of `out`, whatever it is.
-ANY_DTYPE = frozenset(("cumsum", "cumprod", "lu"))
+# These compute in the dtype of `out`, whatever it is, unless a dtype is given; then it must be that one.
+ANY_DTYPE = frozenset(("sum", "prod", "cumsum", "cumprod", "lu"))
 
 # Operations that go through a copy, so that `out` may partly overlap an input.
 OVERLAP = frozenset(
@@ -112,12 +112,23 @@ OVERLAP = frozenset(
 NO_OVERLAP = frozenset(
     "cat concat concatenate cross gather index_select kthvalue linalg_cross masked_select take take_along_dim".split()
 )
+# Operations whose result is copied to an `out` of its shape; elsewhere an `out` that is resized takes the result's memory order.
+COPIED = frozenset(("cholesky", "cholesky_solve", "lu"))
 
 _C_NAMES = {
     dt.float32: "float", dt.float64: "double", dt.float16: "c10::Half", dt.bfloat16: "c10::BFloat16", dt.int64: "long int",
     dt.int32: "int", dt.int16: "short int", dt.int8: "signed char", dt.uint8: "unsigned char", dt.bool_: "bool",
     dt.complex64: "c10::complex<float>", dt.complex128: "c10::complex<double>",
 }  # fmt: skip
+
+
+def with_dtype(name: str, dtype: dt.dtype | None, got: dt.dtype) -> dt.dtype | None:
+    """The dtype that an operation with a `dtype` argument computes in when its result goes into an `out` of dtype `got`."""
+    if dtype is None:
+        return got if name in ANY_DTYPE else None
+    if dtype is not got and (name in ANY_DTYPE or name == "mean"):
+        raise RuntimeError(f"Expected out tensor to have dtype {_C_NAMES.get(dtype, dtype)}, but got {_C_NAMES.get(got, got)} instead")
+    return dtype
 
 
 def check_dtype(name: str, have: dt.dtype, got: dt.dtype) -> None:

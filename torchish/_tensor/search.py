@@ -12,6 +12,7 @@ from torchish import _dtypes as dt
 from torchish._tensor.apply import refuse_dynamic
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite
+from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import Expr
 from torchish.ops import search as s
@@ -108,6 +109,11 @@ def _results(input: Tensor, op, first: np.ndarray, inverse, counts, dim, return_
         values = from_host(
             np.take(array.reshape(-1) if dim is None else array, first, 0 if dim is None else dim), input._aval.device
         )
+    if dim and values._aval.size:  # PyTorch stacks what it keeps and moves the dimension back
+        shape = values._aval.shape
+        strides = list(contiguous_strides((shape[dim], *shape[:dim], *shape[dim + 1 :])))
+        strides.insert(dim, strides.pop(0))
+        values._strides = values._storage.strides = tuple(strides)
     if not (return_inverse or return_counts):
         return values
     found = [values]

@@ -246,10 +246,16 @@ def _(grad, input):
     return grad / jnp.conj(input + 1)
 
 
+def _scaled_log(x, base: float):
+    """The logarithm of complex numbers; infinite parts leave the other part alone."""
+    y = jnp.log(x)
+    return lax.complex(jnp.real(y) / math.log(base), jnp.imag(y) / math.log(base))
+
+
 @partials(lambda x, result: 1 / (x * math.log(2)))
 def _log2(x):
     if _is_complex(x):
-        return jnp.log(x) / math.log(2)
+        return _scaled_log(x, 2)
     # exact at powers of two
     m, e = jnp.frexp(x)
     low = m < math.sqrt(0.5)
@@ -268,9 +274,9 @@ _POWERS_OF_TEN = [float(f"1e{k}") for k in range(-22, 23)]
 
 @partials(lambda x, result: 1 / (x * math.log(10)))
 def _log10(x):
-    y = jnp.log(x) / math.log(10)
     if _is_complex(x):
-        return y
+        return _scaled_log(x, 10)
+    y = jnp.log(x) / math.log(10)
     # exact at powers of ten, which print as whole numbers
     limit = 22 if x.dtype == jnp.float64 else 10
     k = jnp.clip(jnp.nan_to_num(jnp.round(y)), -limit, limit)

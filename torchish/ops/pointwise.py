@@ -380,7 +380,10 @@ for _op in DEPRECATED:
 )
 def abs(input):
     """The absolute value; the modulus of complex numbers. Its gradient at 0 is 0."""
-    return jnp.abs(input) if jnp.issubdtype(input.dtype, jnp.complexfloating) else _real_abs(input)
+    if not jnp.issubdtype(input.dtype, jnp.complexfloating):
+        return _real_abs(input)
+    infinite = jnp.isinf(jnp.real(input)) | jnp.isinf(jnp.imag(input))  # even beside nan
+    return jnp.where(infinite, jnp.inf, jnp.abs(input))
 
 
 def _sign(x):

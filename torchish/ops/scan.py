@@ -17,13 +17,13 @@ from torchish.ops.running import running, running_extreme
 def _accumulate(kind, input, dim, dtype):
     d = wrap_dim(dim, input.ndim)
     if dtype is not None:
+        if dtype.np == np.bool_ and input.ndim and input.size:
+            raise NotImplementedError(f"\"cum{kind}_out_cpu\" not implemented for 'Bool'")
         x = to_dtype(input, dtype.np)
     else:
         x = input if jnp.issubdtype(input.dtype, jnp.inexact) else input.astype(np.int64)
     if not input.ndim or not input.size:
         return x
-    if x.dtype == np.bool_:
-        return running(kind, x.astype(np.int64), d) != 0
     return running(kind, widened(x), d).astype(x.dtype)
 
 

@@ -227,7 +227,7 @@ def polygamma(input, n):
     return polygamma_value(n, input)
 
 
-@op("mvlgamma(Tensor input, int p)", promote=FLOAT, inplace=True, aliases=("special.multigammaln",),
+@op("mvlgamma(Tensor input, int p)", promote=FLOAT, inplace=True, aliases=("special.multigammaln",), layout="contiguous",
     check=_no_complex("mvlgamma"))  # fmt: skip
 def mvlgamma(input, p):
     """The logarithm of the multivariate gamma function of dimension p."""
