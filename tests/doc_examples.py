@@ -28,7 +28,10 @@ from typing import Any
 MODULES = (
     "torch", "nn", "nn.functional", "nn.init", "nn.utils", "nn.utils.rnn", "nn.utils.parametrizations", "nn.utils.prune", "linalg",
     "fft", "special", "signal.windows", "masked", "optim", "optim.lr_scheduler", "optim.swa_utils", "autograd", "autograd.functional",
-    "autograd.grad_mode", "func", "distributions", "utils.data", "Tensor",
+    "autograd.grad_mode", "func", "distributions", "utils.data", "Tensor", "autograd.forward_ad", "autograd.function",
+    "autograd.graph", "autograd.profiler", "nn.grad", "nn.modules.module", "nn.modules.lazy", "nn.utils.parametrize",
+    "nn.utils.stateless", "distributions.utils", "optim.optimizer", "compiler", "serialization", "testing",
+    "utils.checkpoint", "accelerator",
 )  # fmt: skip
 SECONDS = 30  # for a statement
 
@@ -38,12 +41,16 @@ EXEMPT = {
     r"quantize": "quantisation is left out",
     r"functionalize": "torch.fx is left out",
     r"empty|skip_init": "shows memory as it happens to be",
-    r"torch.Event|set_default_device": "is about CUDA",
+    r"torch.Event|set_default_device|accelerator.Graph|emit_nvtx|emit_itt": "is about CUDA",
     r"torch.cholesky_inverse|linalg.(eigh|lstsq|solve_triangular|svdvals)|fft.hfft|CrossEntropyLoss": "shows rounding",
     r"special.erfc|set_flush_denormal": "XLA flushes subnormal numbers",
     r"torch.load|is_storage|set_default_dtype|thread_safe_generator|resolve_neg": "see docs/differences.md",
     r"torch.from_dlpack": "capsules say that their memory may be written to, as DLPack 1.0 has it",
     r"torch.vmap": "shows a function's repr",
+    r"autograd.profiler": "shows times",
+    r"substitute_in_graph|region_activation_memory_budget": "is about PyTorch's compiler",
+    r"safe_globals|skip_data": "is about classes of the example's own module; saving without data is left out",
+    r"elective_?[cC]heckpoint": "is about operators of PyTorch's dispatcher",
 }  # fmt: skip
 
 
@@ -55,17 +62,23 @@ def sources() -> dict[str, list[str]]:
         space = space.Tensor if module == "Tensor" else space
         for name in sorted(vars(space) if module != "Tensor" else dir(space)):
             value: Any = getattr(space, name, None)
-            doc = getattr(value, "__doc__", None)
-            if name.startswith("_") or inspect.ismodule(value) or not isinstance(doc, str) or ">>>" not in doc:
+            if name.startswith("_") or inspect.ismodule(value):
                 continue
-            try:
-                examples = parser.get_examples(doc)
-            except ValueError:  # output that is not indented as it should be
-                lines = [line.strip() for line in doc.split("\n") if line.strip().startswith((">>> ", "... "))]
-                examples = parser.get_examples("\n".join(lines))
-            statements = [example.source for example in examples]
-            if statements and statements not in found.values():
-                found[f"{module}.{name}"] = statements
+            documented = {f"{module}.{name}": value}
+            if inspect.isclass(value) and value.__module__.startswith("torch") and module not in ("torch", "Tensor"):
+                documented |= {f"{module}.{name}.{part}": f for part, f in vars(value).items() if part[0] != "_"}
+            for what, value in documented.items():
+                doc = getattr(value, "__doc__", None)
+                if not isinstance(doc, str) or ">>>" not in doc:
+                    continue
+                try:
+                    examples = parser.get_examples(doc)
+                except ValueError:  # output that is not indented as it should be
+                    lines = [line.strip() for line in doc.split("\n") if line.strip().startswith((">>> ", "... "))]
+                    examples = parser.get_examples("\n".join(lines))
+                statements = [example.source for example in examples]
+                if statements and statements not in found.values():
+                    found[what] = statements
     return found
 
 

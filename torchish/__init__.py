@@ -33,7 +33,7 @@ from torchish.autograd.grad_mode import (
 )
 from torchish.engine import policy as _policy
 from torchish.engine import remote as _remote  # from here on processes may be forked
-from torchish.version import __version__
+from torchish.torch_version import __version__
 
 inf, nan, pi, e, newaxis = float("inf"), float("nan"), 3.141592653589793, 2.718281828459045, None
 strided = methods.STRIDED
@@ -55,8 +55,8 @@ Tensor.__module__ = "torch"
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
 _LAZY = frozenset(
-    "_C _dynamo accelerator amp backends compiler cpu cuda data distributed distributions fft flax func hub linalg masked mps "
-    "multiprocessing nn optim overrides profiler safetensors serialization signal special testing vision xpu".split()
+    "_C _dynamo accelerator amp backends compiler cpu cuda data distributed distributions fft flax func functional hub linalg masked "
+    "mps multiprocessing nn optim overrides profiler safetensors serialization signal special storage testing types vision xpu".split()
 )
 _FROM = {
     "load": "serialization", "save": "serialization", "vmap": "func", "compile": "compiler", "Stream": "_streams", "Event": "_streams",

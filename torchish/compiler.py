@@ -164,6 +164,19 @@ def list_backends(exclude_tags: tuple[str, ...] = ("debug", "experimental")) -> 
     return ["openxla"]
 
 
+_default_backend: list[Any] = ["inductor"]
+
+
+def get_default_backend() -> Any:
+    """The name that `set_default_backend` was given; PyTorch's "inductor" before. It is XLA that compiles."""
+    return _default_backend[0]
+
+
+def set_default_backend(backend: Any) -> None:
+    """Remember a name for `get_default_backend`; None: PyTorch's own."""
+    _default_backend[0] = "inductor" if backend is None else backend
+
+
 class set_stance:
     """How the compiler is to treat later calls; accepted as a call, a `with` block or a decorator."""
 

@@ -188,3 +188,26 @@ def test_attention_backends_are_accepted():
         assert torchish.nn.functional.scaled_dot_product_attention(*[torchish.ones(1, 2, 4)] * 3).tolist() == [[[1] * 4] * 2]
     with pytest.raises(AssertionError, match="got int"), sdpa_kernel(3):
         pass
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_gradients_of_convolutions_are_differentiable(rank):
+    def gradients(library):
+        torch.manual_seed(0)
+        sizes = ((2, 4, *(5, 6, 4)[:rank]), (6, 2, *(3, 3, 3)[:rank]))
+        x, weight = (torch.randn(s).numpy() for s in sizes)
+        x, weight = (library.from_numpy(a).requires_grad_() for a in (x, weight))
+        settings = (2, 1, 1, 2)
+        y = getattr(library.nn.functional, f"conv{rank}d")(x, weight, None, *settings)
+        grad = library.from_numpy(np.cos(np.arange(y.numel(), dtype=np.float32)).reshape(y.shape)).requires_grad_()
+        of_x = getattr(library.nn.grad, f"conv{rank}d_input")(x.shape, weight, grad, *settings)
+        of_weight = getattr(library.nn.grad, f"conv{rank}d_weight")(x, weight.shape, grad, *settings)
+        with library.no_grad():
+            assert not getattr(library.nn.grad, f"conv{rank}d_input")(x.shape, weight, grad, *settings).requires_grad
+        second = library.autograd.grad((of_x**2).sum() + (of_weight**2).sum(), (x, weight, grad))
+        return type(of_x.grad_fn).__name__, [t.detach().numpy() for t in (of_x, of_weight, *second)]
+
+    (name, ours), (expected_name, theirs) = gradients(torchish), gradients(torch)
+    assert name == expected_name
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)

@@ -320,6 +320,8 @@ def increment_version(tensor: Any) -> None:
 class _MultiHandle:
     """Removes several hooks at once."""
 
+    __module__ = "torch.autograd.graph"
+
     def __init__(self, handles: tuple):
         self.handles = handles
 

@@ -13,10 +13,11 @@ def _gradient(rank: int, wanted: int) -> Callable:
     convolution = getattr(functional, f"conv{rank}d")
 
     def pulled_back(tensors: list, grad_output: Any, *settings: Any) -> Any:
+        recorded = torch.is_grad_enabled() and any(t.requires_grad for t in (*tensors, grad_output))
+        inputs = [t.detach().requires_grad_() if i == wanted else t for i, t in enumerate(tensors)]
         with torch.enable_grad():
-            inputs = [t.detach().requires_grad_(i == wanted) for i, t in enumerate(tensors)]
             output = convolution(*inputs, None, *settings)
-        return torch.autograd.grad(output, inputs[wanted], grad_output)[0]
+        return torch.autograd.grad(output, inputs[wanted], grad_output, create_graph=recorded)[0]
 
     if wanted == 0:
 
