@@ -4,7 +4,7 @@
     python docs/coverage.py --check   # exit with 1 when the page is stale or a name is absent without a reason
 
 The names are those of `torchish/_runner/pytorch_names.txt`, which were read off PyTorch 2.13. A name counts as there
-when the attribute exists. The two tables below are the only place where reasons are given.
+when the attribute exists. The tables below are the only place where reasons are given.
 """
 
 from __future__ import annotations
@@ -37,32 +37,34 @@ class Reason(NamedTuple):
     names: str
 
 
+MODULES = "modules; the absent ones have reasons above"
+
 # Names that are no part of what a program on dense tensors uses: they do not count, whether present or not.
 NOT_COUNTED = (
-    Reason("modules, which have rows of their own or are no functions", "torch",
+    Reason(MODULES, "torch",
            "accelerator amp ao autograd backends classes compiler cpp cpu cuda distributed distributions export fft func functional "
            "futures fx hub jit library linalg masked monitor mps mtia multiprocessing nested nn ops optim overrides package "
            "profiler quantization "
            "quasirandom random return_types serialization signal sparse special storage testing torch torch_version types utils version "
            "windows xpu"),
-    Reason("modules, which have rows of their own or are no functions", "torch.distributions",
+    Reason(MODULES, "torch.distributions",
            "bernoulli beta binomial categorical cauchy chi2 constraint_registry constraints continuous_bernoulli dirichlet distribution "
            "exp_family exponential fishersnedecor gamma generalized_pareto geometric gumbel half_cauchy half_normal independent "
            "inverse_gamma kl kumaraswamy laplace lkj_cholesky log_normal logistic_normal lowrank_multivariate_normal mixture_same_family "
            "multinomial multivariate_normal negative_binomial normal one_hot_categorical pareto poisson relaxed_bernoulli "
            "relaxed_categorical studentT transformed_distribution transforms uniform utils von_mises weibull wishart"),
-    Reason("modules, which have rows of their own or are no functions", "torch.nn",
+    Reason(MODULES, "torch.nn",
            "attention common_types functional grad init intrinsic modules parallel parameter qat quantizable quantized utils"),
-    Reason("modules, which have rows of their own or are no functions", "torch.nn.utils",
+    Reason(MODULES, "torch.nn.utils",
            "clip_grad convert_parameters fusion init memory_format parametrizations parametrize rnn spectral_norm stateless "
            "weight_norm"),
-    Reason("modules, which have rows of their own or are no functions", "torch.autograd",
+    Reason(MODULES, "torch.autograd",
            "anomaly_mode forward_ad function functional grad_mode graph profiler profiler_legacy profiler_util"),
-    Reason("modules, which have rows of their own or are no functions", "torch.utils.data",
+    Reason(MODULES, "torch.utils.data",
            "dataloader datapipes dataset distributed graph graph_settings sampler"),
-    Reason("modules, which have rows of their own or are no functions", "torch.*",
+    Reason(MODULES, "torch.*",
            "torch lr_scheduler swa_utils windows maskedtensor autocast_mode grad_scaler"),
-    Reason("modules, which have rows of their own or are no functions", "torch.nn.functional", "grad"),
+    Reason(MODULES, "torch.nn.functional", "grad"),
     Reason("names that a module imported for its own use", "torch.*",
            "Tensor DType BroadcastingList[123] boolean_dispatch assert_int_or_pair handle_torch_function has_torch_function\\w* "
            "is_tensor_like variable PRIVATE_OPS USE_\\w+ classproperty get_file_path prepare_multiprocessing_environment"),
@@ -116,6 +118,38 @@ ABSENT = (
 )  # fmt: skip
 
 
+# PyTorch's modules that torchish lacks, below `torch.`: all of them, and what is in them.
+ABSENT_MODULES = (
+    Reason("graphs of PyTorch's operators; here JAX captures programs (`torch.compile`, `torchish.flax`, `jax.export`)", "",
+           "jit fx export onnx package nativert utils\\.(jit|mobile_optimizer|bundled_inputs|model_dump)"),
+    Reason("quantisation, which is kernels for 8-bit integers of one vendor's processors", "",
+           "ao quantization nn\\.(intrinsic|qat|quantizable|quantized) backends\\.(quantized|xnnpack)"),
+    Reason("layouts that XLA lacks, whose arrays are dense and rectangular", "", "sparse nested cuda\\.sparse"),
+    Reason("operators registered with PyTorch's dispatcher, and extensions in C++; here operations are functions of JAX", "",
+           "ops library classes cpp contrib nn\\.(cpp|backends) backends\\.python_native "
+           "utils\\.(cpp_extension|cpp_backtrace|hipify|file_baton|backend_registration|weak)"),
+    Reason("processes that exchange tensors; one process drives all devices here", "",
+           "distributed\\.\\w+ futures multiprocessing\\.(pool|queue|reductions) cuda\\.(nccl|comm)"),
+    Reason("devices that JAX has no name for, and switches of one vendor's libraries", "",
+           "mtia numa backends\\.(miopen|xeon) utils\\.mkldnn mps\\.(event|profiler) xpu\\.\\w+"),
+    Reason("memory, graphs, streams and profilers of CUDA, which XLA manages itself; what there is of them is in `torch.cuda`", "",
+           "cuda\\.(gds|graphs|green_contexts|jiterator|memory|nvtx|profiler|random|streams|tunable) accelerator\\.(graphs|memory)"),
+    Reason("attention written for the compiler of PyTorch's GPU kernels; `scaled_dot_product_attention` takes any mask", "",
+           "nn\\.attention\\.(bias|experimental|flex_attention|varlen)"),
+    Reason("quasi-random numbers need a table of 21201 polynomials, which is data; `scipy.stats.qmc.Sobol` has the same sequence", "",
+           "quasirandom"),
+    Reason("the files that PyTorch keeps things in, which are there under the module's own name", "",
+           "optim\\.(adadelta|adagrad|adamax|adamw|asgd|nadam|radam|rmsprop|rprop|sparse_adam) signal\\.windows\\.windows "
+           "(cuda|cpu)\\.amp\\.\\w+ backends\\.cudnn\\.rnn nn\\.modules\\.linear_cross_entropy masked\\.maskedtensor"),
+    Reason("the profiler's records", "", "profiler\\.(itt|python_tracer) autograd\\.(profiler_legacy|profiler_util) monitor"),
+    Reason("tools for the study of PyTorch itself, and what it keeps for older programs", "",
+           "autograd\\.variable compiler\\.config utils\\.(backcompat|collect_env|debug_log|deterministic|flop_counter|module_tracker|"
+           "serialization|show_pickle|throughput_benchmark|viz) utils\\.benchmark\\.\\w+"),
+    Reason("data pipes, which PyTorch has stopped developing", "",
+           "utils\\.data\\.(datapipes|graph|graph_settings|backward_compatibility)"),
+)  # fmt: skip
+
+
 class Row(NamedTuple):
     """One namespace: how many names count, those of them that are absent, and those that do not count, by reason."""
 
@@ -159,6 +193,30 @@ def reason_for(namespace: str, name: str, reasons: tuple[Reason, ...]) -> str | 
 UNEXPLAINED = "no reason given"
 
 
+def has_module(name: str) -> bool:
+    """Whether torchish has PyTorch's module `torch.` + name, as a module or as an attribute of one."""
+    target = torchish_name(f"torch.{name}")
+    if target is None:
+        return False
+    try:
+        import_module(target)
+    except ModuleNotFoundError as e:
+        if not target.startswith(str(e.name)):  # something that tests or users may lack
+            return True
+        head, _, last = target.rpartition(".")
+        return bool(head) and head != "torchish" and has_module(name.rpartition(".")[0]) and hasattr(import_module(head), last)
+    return True
+
+
+def absent_modules() -> dict[str, list[str]]:
+    """PyTorch's modules that torchish lacks, by reason; below an absent one there is nothing else to tell."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(pytorch_names()["modules"]):
+        if not has_module(name):
+            found.setdefault(next((r.text for r in ABSENT_MODULES if _patterns(r).fullmatch(name)), UNEXPLAINED), []).append(name)
+    return found
+
+
 def survey(namespace: str) -> Row:
     """Compare one namespace with PyTorch's names."""
     ours = resolve(namespace)
@@ -178,6 +236,9 @@ def survey(namespace: str) -> Row:
 def unused_patterns() -> list[str]:
     """Patterns that match no name any more (and, among the absent ones, those whose names are all there now)."""
     unused = []
+    lacking = [name for names in absent_modules().values() for name in names]
+    for r in ABSENT_MODULES:
+        unused += [f"module: {p}" for p in r.names.split() if not any(re.fullmatch(p, name) for name in lacking)]
     for reasons in (NOT_COUNTED, ABSENT):
         for r in reasons:
             for pattern in r.names.split():
@@ -203,6 +264,9 @@ def page(rows: list[Row]) -> str:
     ]
     lines += [f"| `{r.namespace}` | {r.counted} | {r.counted - r.missing} | {100 * r.share:.1f} % |" for r in rows]
     for title, of in (("Absent", "absent"), ("Not counted", "aside")):
+        if of == "aside":
+            lines += ["", "## Absent modules", ""]
+            lines += [f"- {reason}: {', '.join(f'`torch.{n}`' for n in names)}" for reason, names in sorted(absent_modules().items())]
         lines += ["", f"## {title}"]
         for r in rows:
             groups: dict[str, list[str]] = getattr(r, of)
@@ -217,6 +281,7 @@ def main(arguments: list[str]) -> int:
     rows = [survey(ns) for ns in NAMESPACES]
     text = page(rows)
     bad = [f"{r.namespace}.{n}: {UNEXPLAINED}" for r in rows for n in r.absent.get(UNEXPLAINED, ())]
+    bad += [f"torch.{n}: {UNEXPLAINED}" for n in absent_modules().get(UNEXPLAINED, ())]
     if "--check" in arguments:
         if not PAGE.exists() or PAGE.read_text() != text:
             bad.append(f"{PAGE.name} is stale: run python docs/coverage.py")

@@ -17,6 +17,10 @@ def test_each_absent_name_has_a_reason():
     assert not [f"{r.namespace}.{n}" for r in ROWS for n in r.absent.get(coverage.UNEXPLAINED, ())]
 
 
+def test_each_absent_module_has_a_reason():
+    assert not coverage.absent_modules().get(coverage.UNEXPLAINED)
+
+
 def test_each_reason_is_used():
     assert not coverage.unused_patterns()
 

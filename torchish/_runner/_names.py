@@ -69,7 +69,7 @@ def missing_attribute(module: str, name: str) -> AttributeError:
     ...     raise missing_attribute(__name__, name)
     """
     theirs = pytorch_name(module)
-    known = name in pytorch_names().get(theirs, ()) or f"{theirs}.{name}" in pytorch_names()
+    known = name in pytorch_names().get(theirs, ()) or f"{theirs}.{name}".removeprefix("torch.") in pytorch_names()["modules"]
     ours = " (torchish does not have it)" if known else ""
     # Without `name=`: Python puts in the name and the module itself, and then suggests similar names.
     return AttributeError(f"module {theirs!r} has no attribute {name!r}{ours}")
@@ -77,7 +77,7 @@ def missing_attribute(module: str, name: str) -> AttributeError:
 
 @functools.cache
 def pytorch_names() -> dict[str, frozenset[str]]:
-    """The public names of PyTorch 2.13 by module (and of the class torch.Tensor)."""
+    """The public names of PyTorch 2.13 by module (and of the class torch.Tensor); under "modules" its modules, without `torch.`."""
     text = (Path(__file__).parent / "pytorch_names.txt").read_text()
     return {m: frozenset(names.split()) for m, _, names in (line.partition(": ") for line in text.splitlines())}
 
