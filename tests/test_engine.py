@@ -185,6 +185,57 @@ def test_dead_buffers_are_donated():
     assert len(pointers) == 1
 
 
+def test_new_values_of_parameters_and_momentum_take_over_the_old_ones_buffers(monkeypatch):
+    """Gradients have the same shapes, and are there before the old values have been read for the last time."""
+    takeovers, seen = program.takeovers, []
+
+    def watching(nodes, outputs, dead):
+        pairs = takeovers(nodes, outputs, dead)
+        step = next((e for e in nodes if e.spec.name == "SGD.step"), None)
+        if step is not None:
+            place = {id(x): i for i, x in enumerate(step.inputs)}
+            seen.append({(place.get(id(dead[n])), outputs[i].spec.name) for n, i in pairs})
+        return pairs
+
+    monkeypatch.setattr(program, "takeovers", watching)
+    net = nn.Sequential(*[nn.Linear(7, 7, bias=False) for _ in range(3)])
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    x = torch.randn(2, 7)
+
+    @torch.compile(fullgraph=True)
+    def step():
+        optimizer.zero_grad()
+        net(x).square().sum().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    places = [*range(3), *range(6, 9)]  # of the parameters and of the momentum, around the gradients
+    assert seen[-1] == {(i, f"projection{k}") for k, i in enumerate(places)}
+
+
+def test_a_forward_pass_keeps_no_transposed_weights():
+    layer = nn.Linear(11, 13)
+    for _ in range(2):
+        y = layer(layer(torch.randn(3, 11))[:, :11]).tanh()
+        program.evaluate_all()
+        kept = {a.shape for a in next(reversed(program.CACHE.values())).out_avals}
+        assert (13, 11) not in kept and (11, 13) not in kept and (3, 13) in kept
+        y.sum().backward()
+        assert layer.weight.grad.shape == (13, 11)
+
+
+def test_a_view_that_stays_pending_shows_the_values_of_its_time():
+    x = torch.randn(3, 4)
+    x.tolist()
+    y = x.t()
+    z = y + 1
+    z.tolist()
+    seen = y.tolist()
+    x.add_(1)
+    assert y.tolist() == (np.asarray(seen) + 1).astype("f").tolist() and z.tolist() == (np.asarray(seen) + 1).astype("f").tolist()
+
+
 def test_a_buffer_that_was_handed_out_is_never_donated():
     x = torch.ones(64, 64) * 1.0
     array = x.jax()

@@ -36,7 +36,8 @@ class ChainOp:
     name = "view_chain"
     grad_name = "AsStridedBackward0"
 
-    def __init__(self, n_dynamic: int):
+    def __init__(self, n_dynamic: int, arranges: bool):
+        self.arranges = arranges
         self.dynamic = ("input", *(f"i{k}" for k in range(n_dynamic)))
 
 
@@ -62,7 +63,7 @@ def _chain(specs: tuple[Spec, ...]) -> Spec:
         return value
 
     stable = None if any(s.stable is None for s in specs) else f"chain{[s.stable for s in specs]}"
-    made = Spec(run, "view_chain", stable, ChainOp(sum(counts)), (), ("T",) + ("i",) * sum(counts))
+    made = Spec(run, "view_chain", stable, ChainOp(sum(counts), all(s.arranges for s in specs)), (), ("T",) + ("i",) * sum(counts))
     made.memo["write"] = Spec(write, "view_chain_write", None if stable is None else f"write({stable})")
     made.recipe, made.memo["write"].recipe = (_chain, (specs,)), (write_spec, (made,))
     return made

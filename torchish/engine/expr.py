@@ -79,12 +79,13 @@ class Spec:
     n arrays. `stable` is a string that names the computation across processes, or None when there is none.
     """
 
-    __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo", "recipe", "alone")
+    __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo", "recipe", "alone",
+                 "replaces", "arranges")  # fmt: skip
 
     _count = 0
 
     def __init__(self, run: Callable, name: str, stable: str | None = None, op: Any = None, statics: tuple = (),
-                 kinds: tuple = (), shape_rule: Callable | None = None):  # fmt: skip
+                 kinds: tuple = (), shape_rule: Callable | None = None, replaces: tuple[int | None, ...] | None = None):  # fmt: skip
         self.run = run
         self.name = name
         self.stable = stable
@@ -93,6 +94,8 @@ class Spec:
         self.kinds = kinds
         self.shape_rule = shape_rule
         self.infer_cache: dict[tuple, Aval | AvalTuple] = {}
+        self.arranges = getattr(op, "arranges", False)  # whether it only arranges its input's elements, each of which it keeps
+        self.replaces = replaces  # for each of several results, the input that it is the new value of
         self.memo: dict = {}  # derived specs (vjp, jvp) by key
         self.recipe: tuple[Callable, tuple] | None = None  # of a derived spec: what another process makes it with
         self.alone = False  # compiled as a program of its own, since it takes long and its neighbours' shapes vary

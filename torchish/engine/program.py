@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import threading
 import time
 import warnings
@@ -25,6 +26,7 @@ import numpy as np
 
 from torchish.engine import disk_cache, pieces
 from torchish.engine.devices import jax_device
+from torchish.engine.donation import takeovers
 from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec
 
 LOCK = threading.RLock()
@@ -104,8 +106,8 @@ def evaluate_all() -> None:
     pending = LOCAL.pending
     while pending:
         before = len(pending)
-        _evaluate(pending, None)
-        if len(pending) >= before:  # only other devices' graphs were left untouched
+        views = _evaluate(pending, None)
+        if len(pending) >= before or len(pending) == views:  # only other devices' graphs, or views, were left untouched
             break
 
 
@@ -121,18 +123,27 @@ def evaluate(root: Expr) -> None:
             _evaluate(root.owner, root)
 
 
-def _evaluate(pending: list[Expr], root: Expr | None) -> None:
+def _evaluate(pending: list[Expr], root: Expr | None) -> int:
+    """Run what `_select` chooses; how many views it leaves for whoever needs them."""
     with LOCK:
-        nodes, keep, device = _select(pending, root)
+        nodes, keep, views, device = _select(pending, root)
         if nodes:
+            saved = [(e, e.spec, e.inputs) for e in views]
             try:
                 _run(nodes, device)
             except BaseException:
                 _reset(nodes)
                 raise
+            for e, spec, inputs in saved:
+                if e.value is None:
+                    e.spec, e.inputs, e.owner = spec, inputs, pending
+        if views:
+            stay = {id(e) for e in (*keep, *views) if e.value is None}
+            keep = [e for e in pending if id(e) in stay]
         pending[:] = keep
         if not keep and pending is LOCAL.pending:
             LOCAL.writes = 0
+        return len(views)
 
 
 def _reset(nodes: list[Expr]) -> None:
@@ -144,16 +155,19 @@ def _reset(nodes: list[Expr]) -> None:
                 x.mark, x.uses = -1, 0
 
 
-def _select(pending: list[Expr], root: Expr | None):
+def _select(pending: list[Expr], root: Expr | None, leave_views: bool = True):
     """Split the pending list into the nodes to run (in creation order, marked) and those that stay.
 
     A node runs when it is the root, or feeds one that runs, or (with no root) when anything outside the graph
-    refers to it. Dead nodes release their inputs at once, so that the counts of earlier nodes are exact.
+    refers to it. Dead nodes release their inputs at once, so that the counts of earlier nodes are exact. Views that run
+    but are also kept for later (for a gradient, mostly) are no results of the program when what they are views of is there
+    anyway: they stay pending too.
     """
     if root is not None:
         root.mark = -2
     run: list[Expr] = []
     keep: list[Expr] = []
+    views: list[Expr] = []
     device = root.aval.device if root is not None else None
     i = len(pending)
     x: Any
@@ -180,6 +194,8 @@ def _select(pending: list[Expr], root: Expr | None):
             device = e.aval.device
         e.mark = 1 if (external > 0) else 0
         run.append(e)
+        if leave_views and external > 0 and e.uses and e is not root and e.spec.arranges:
+            views.append(e)
         for x in e.inputs:
             if type(x) is Expr:
                 if x.value is None and x.owner is not pending:
@@ -188,7 +204,17 @@ def _select(pending: list[Expr], root: Expr | None):
         x = None  # or it would count as a reference to the last input
     run.reverse()
     keep.reverse()
-    return run, keep, device
+    if views:
+        views = [e for e in views if _leave(e.inputs[0], e)]
+    return run, keep, views, device
+
+
+def _leave(base: Expr, view: Expr) -> bool:
+    if base.value is None and base.mark != 1:
+        return False
+    view.mark = 0
+    base.uses -= 1  # from now on an input of something outside
+    return True
 
 
 def _run(nodes: list[Expr], device: str, whole: bool = False) -> Run | None:
@@ -345,7 +371,7 @@ def run_pending() -> tuple[Run | None, bool]:
     """Run everything pending in this thread as one program: what was run, and whether nothing is left for another device."""
     with LOCK:
         pending = LOCAL.pending
-        nodes, keep, device = _select(pending, None)
+        nodes, keep, _, device = _select(pending, None, leave_views=False)
         run = None
         if nodes:
             try:
@@ -378,7 +404,11 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
         else:
             leaf_position[id(x)] = len(structs)
             structs.append(x.aval)
-    donate = _usable_donations([leaf_position[id(leaves[n])] for n in donated], structs, outputs)
+    pairs = takeovers(nodes, outputs, [leaves[n] for n in donated])
+    donate = [leaf_position[id(leaves[donated[n]])] for n, _ in pairs]
+    # jax.jit gives the donated inputs, in order, to the first results of their shape and dtype.
+    order = [i for _, i in pairs]
+    order += sorted(set(range(len(outputs))) - set(order))
     n_leaves = len(structs)
     avals = [jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding) for a in structs]
     for n, d in ((n_floats, np.float64), (n_ints, np.int64), (n_complexes, np.complex128)):
@@ -399,7 +429,7 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
             else:
                 inputs.append(("e", position[id(x)]))
         plan.append((e.spec, inputs))
-    out_positions = [position[id(e)] for e in outputs]
+    out_positions = [position[id(outputs[i])] for i in order]
     stable = _stable_text(plan, out_positions, donate, structs, device, n_floats, n_ints, n_complexes)
 
     def program(*args):
@@ -439,7 +469,13 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
             disk_cache.store(stable, call)
     seconds = time.perf_counter() - start
     STATS.compile_seconds += seconds
+    if order != sorted(order):
+        call = _arranged(call, operator.itemgetter(*[order.index(i) for i in range(len(order))]))
     return Program(call, key, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
+
+
+def _arranged(call: Callable, arrange: Callable) -> Callable:
+    return lambda *args: arrange(call(*args))
 
 
 # XLA's fusion emitters take 2.5 times as long to compile a LeNet step (2.1 s of processor time against 0.8 s) and 1.8
@@ -467,20 +503,6 @@ def compile_lowered(lowered, device: str, ops: list[str], large: bool):
                 raise
             _CPU_OPTIONS.clear()
     return lowered.compile()
-
-
-def _usable_donations(candidates: list[int], structs: list[Aval], outputs: list[Expr]) -> list[int]:
-    """Of the dead inputs, those whose buffer an output of the same shape and dtype can take over."""
-    room: dict = {}
-    for e in outputs:
-        for a in e.aval.avals if type(e.aval) is AvalTuple else (e.aval,):
-            room[a] = room.get(a, 0) + 1
-    usable = []
-    for p in candidates:
-        if type(p) is int and room.get(structs[p], 0) > 0:
-            room[structs[p]] -= 1
-            usable.append(p)
-    return usable
 
 
 def _stable_text(plan, out_positions, donate, structs, device, *counts) -> str | None:

@@ -281,6 +281,10 @@ def _(base, value, dtype):
     return _bitcast(value, base.dtype)
 
 
+for _op in (permute, transpose, t, view, alias, expand, squeeze, unsqueeze):
+    _op.arranges = True
+
+
 def _bitcast(v, dtype):
     """Reinterpret the last dimension's memory as another dtype."""
     old, new = np.dtype(v.dtype), np.dtype(dtype)

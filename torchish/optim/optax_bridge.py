@@ -86,7 +86,8 @@ class OptaxOptimizer(Optimizer):
             kept = [v.astype(old.dtype) for v, old in zip(after, leaves, strict=True)]
             return (*((p + u).astype(p.dtype) for p, u in zip(params, updates, strict=True)), *kept)
 
-        return Spec(run, "optax.step")
+        first = n + sum(has_grad)
+        return Spec(run, "optax.step", replaces=(*range(n), *range(first, first + n_arrays)))
 
 
 def from_optax(params: Any, tx: Any) -> OptaxOptimizer:

@@ -543,7 +543,10 @@ class FusedOptimizer(Optimizer):
             return tuple(results)
 
         name = type(self).__name__
-        return Spec(run, f"{name}.step", f"optim.{name}/{n}{present}{zeros}{flags}"), after
+        state = iter(range(2 * n, 2 * n + len(present)))
+        places = [next(state) if there else None for there in present]
+        replaces = (*range(n), *[place for place, kept in zip(places, after, strict=True) if kept])
+        return Spec(run, f"{name}.step", f"optim.{name}/{n}{present}{zeros}{flags}", replaces=replaces), after
 
 
 __all__ = ["FusedOptimizer", "Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook", "required"]
