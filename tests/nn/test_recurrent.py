@@ -127,7 +127,7 @@ def test_length_does_not_change_the_size_of_the_program():
     sizes = []
     for n in (3, 300):
         args = [np.zeros(s, "f") for s in ((n, 2, 3), (1, 2, 4), (12, 3), (12, 4), (12,), (12,))]
-        sizes.append(len(str(jax.make_jaxpr(spec.run)(*args)).splitlines()))
+        sizes.append(str(jax.make_jaxpr(spec.run)(*args)).count("="))
     assert sizes[0] == sizes[1]
 
 

@@ -132,7 +132,7 @@ def record(spec: Spec, flat: tuple, inputs: tuple, exprs: tuple, outs: tuple) ->
         return None
     fn = make_grad_fn(spec, flat, inputs, exprs)
     if fn is not None:
-        if spec.op.saves_result:
+        if spec.op.saves_result and not spec.op.hidden_results:
             for i, o in enumerate(outs):
                 fn.watch_result(o, i)
         for i, o in enumerate(outs):
@@ -511,7 +511,7 @@ def scatter_spec(spec: Spec) -> Spec:
     """The write-back of a view as a differentiable operation."""
     s = write_spec(spec)
     if s.op is None:
-        s.op = ChainOp(0)
+        s.op = ChainOp(0, False)
         s.kinds = ("T", "T", *spec.kinds[1:])
         s.op.dynamic = ("base", "value", *(f"i{k}" for k in range(len(spec.kinds) - 1)))
         s.op.grad_name = "CopySlicesBackward0"

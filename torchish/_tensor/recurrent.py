@@ -31,11 +31,12 @@ def _run(mode: str, input: Tensor, hx: Tensor, cx: Tensor | None, params: tuple,
     kinds += [len(noise), "N" if where is None else "T"]
     spec = rnn.spec(tuple(kinds), (mode, has_biases, projections, bidirectional))
     state = (hx,) if cx is None else (hx, cx)
+    shown = 1 + len(state)
     if where is None:
-        output, *states = apply(spec, (input, *state, *params, *noise))
+        output, *states = apply(spec, (input, *state, *params, *noise))[:shown]
     else:  # in a padded form, which has the same shape for many batches
         input, *noise = (apply(_UNPACK, (x, *where)) for x in (input, *noise))
-        padded, *states = apply(spec, (input, *state, *params, *noise, where[1]))
+        padded, *states = apply(spec, (input, *state, *params, *noise, where[1]))[:shown]
         output = apply(_PACK, (padded, *where))
     if (mode != "LSTM" and not bidirectional) or output._grad_fn is None:
         return output, *states

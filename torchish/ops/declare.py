@@ -65,6 +65,7 @@ class Op:
         self.check: Callable | None = traits["check"]
         self.refine: Callable | None = None
         self.overwrites = False  # its result in place is its second argument everywhere, or 0: nothing of the first but its aval
+        self.arranges = False  # it only arranges its input's elements: cheap to do again
         self.deprecated = False  # a signature that PyTorch still takes, but does not list in its error messages
         self.dynamic = tuple(p.name for p in schema.params if p.dynamic)
         raw, apart = traits["raw"], traits["apart"]
@@ -82,6 +83,7 @@ class Op:
             saves = dict.fromkeys(self.tensors if saves is None else saves, self.tensors)
         self.saves: dict[str, tuple[str, ...]] = saves  # saved argument -> the arguments whose gradient needs it
         self.saves_result = False
+        self.hidden_results = False  # the gradient uses some results that only it sees, which nobody can change
         self.rule: Callable | None = None
         self.rule_params: tuple[str, ...] = ()
         self.specs: dict[tuple, Spec] = {}
