@@ -149,7 +149,7 @@ def _dtype(x):
 def _device(x):
     if isinstance(x, size_module.device):
         return x
-    if isinstance(x, (str, int)):
+    if isinstance(x, (str, int)) and not isinstance(x, bool):
         return size_module.device(x)
     raise NoMatch
 

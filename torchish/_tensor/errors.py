@@ -57,6 +57,36 @@ def plain_type_name(x: Any) -> str:
     return "tuple" if type(x) is tuple else "list" if type(x) is list else type_name(x)
 
 
+def device_arguments_error(args: tuple, kwargs: dict) -> TypeError:
+    """The error for arguments that `torch.device` does not take."""
+    names = ("type", "index")
+    if len(args) + len(kwargs) == 2:  # then PyTorch explains what is wrong with (str type, int index)
+        given = {**kwargs, **dict(zip(names, args, strict=False))}
+        if len(given) < 2:
+            return TypeError(f"device() got multiple values for argument '{names[0]}'")
+        if "type" not in given:
+            return TypeError('device() missing 1 required positional arguments: "type"')
+        for i, (name, wanted) in enumerate((("type", str), ("index", int))):
+            if name in given and (not isinstance(given[name], wanted) or isinstance(given[name], bool)):
+                where = f" (position {i + 1})" if i < len(args) else ""
+                return TypeError(f"device(): argument '{name}'{where} must be {wanted.__name__}, not {plain_type_name(given[name])}")
+        wrong = next(k for k in kwargs if k not in names)
+        return TypeError(f"device() got an unexpected keyword argument '{wrong}'")
+    shown = ", ".join([*(plain_type_name(a) for a in args), *(f"{k}={plain_type_name(v)}" for k, v in kwargs.items())])
+    why = ""
+    if len(args) == 1 and not kwargs:
+        kind = "list of []" if args[0] == [] else "tuple of ()" if args[0] == () else type_name(args[0])
+        why = f"      didn't match because some of the arguments have invalid types: (!{kind}!)\n"
+    elif len(kwargs) == 1 and not args and "device" not in kwargs:
+        why = f"      didn't match because some of the keywords were incorrect: {next(iter(kwargs))}\n"
+    elif len(kwargs) == 1 and not args:
+        why = f"      didn't match because some of the arguments have invalid types: (!device={type_name(kwargs['device'])}!, )\n"
+    return TypeError(
+        f"device() received an invalid combination of arguments - got ({shown}{', ' if kwargs and not args else ''}), "
+        f"but expected one of:\n * (torch.device device)\n{why} * (str type, int index = -1)\n"
+    )
+
+
 def _takes(o: Any, count: int, method: bool) -> bool:
     params = o.schema.params[1:] if method else o.schema.params
     least = sum(p.default is REQUIRED for p in params)
@@ -126,7 +156,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                     if not isinstance(x, int) and not hasattr(x, "__index__"):
                         return TypeError(
                             f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "
-                            f'"type must be tuple of ints,but got {type_name(x)}"'
+                            f'"type must be tuple of ints,but got {plain_type_name(x)}"'
                         )
             if i < len(args) and (i < positional or not spread):
                 x, where = args[i], f" (position {i + 1})"
@@ -143,6 +173,8 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                 if isinstance(x, (tuple, list)) and p.type in ("Tensor[]", "int[]", "int[]?", "int[]*", "int[!]"):
                     for k, item in enumerate(x):
                         wanted = "Tensor" if p.type == "Tensor[]" else "int"
+                        if k and isinstance(item, bool) and wanted == "int":
+                            continue
                         try:
                             converters[i]([item])
                         except NoMatch:
@@ -159,11 +191,11 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                             if k:  # PyTorch looks at the first element only before it unpacks them all
                                 return TypeError(
                                     f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "
-                                    f'"type must be tuple of ints,but got {type_name(item)}"'
+                                    f'"type must be tuple of ints,but got {plain_type_name(item)}"'
                                 )
                             return TypeError(
                                 f"{name}(): argument '{p.name}'{where} must be {expected}, but found element of type "
-                                f"{type_name(item)} at pos {k}"
+                                f"{plain_type_name(item)} at pos {k}"
                             )
                 return TypeError(f"{name}(): argument '{p.name}'{where} must be {expected}, not {plain_type_name(x)}")
         for k in kwargs:

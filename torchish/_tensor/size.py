@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torchish.engine.devices import devices_of
 
 
@@ -67,6 +69,22 @@ _NOT_COMPILED = {
 }
 
 
+def _device_arguments(args: tuple, kwargs: dict) -> tuple[Any, int | None]:
+    """What `torch.device` is of: (a device, a name or an accelerator's number; index)."""
+    from torchish._tensor.errors import device_arguments_error
+
+    only = args[0] if len(args) == 1 and not kwargs else kwargs["device"] if not args and list(kwargs) == ["device"] else None
+    if isinstance(only, (str, device, int)) and not isinstance(only, bool):
+        return only, None
+    names = ("type", "index")
+    given = {**dict(zip(names, args, strict=False)), **{k: v for k, v in kwargs.items() if k not in names[: len(args)]}}
+    index = given.get("index")
+    fits = isinstance(given.get("type"), str) and (index is None or (isinstance(index, int) and not isinstance(index, bool)))
+    if len(args) > 2 or given.keys() - set(names) or len(given) < len(args) + len(kwargs) or not fits:
+        raise device_arguments_error(args, kwargs)
+    return given["type"], index
+
+
 class device:
     """Where a tensor lives: ``cpu``, ``cuda:0`` (JAX's GPU), ``xla:0`` (JAX's TPU; ``tpu`` is its second name)."""
 
@@ -76,7 +94,9 @@ class device:
     index: int | None
     _name: str
 
-    def __new__(cls, type="cpu", index: int | None = None):
+    def __new__(cls, *args: Any, **kwargs: Any):
+        type: Any
+        type, index = _device_arguments(args, kwargs)
         if isinstance(type, device):
             return type
         if isinstance(type, int):
@@ -85,11 +105,6 @@ class device:
             if not devices_of("cuda"):
                 raise RuntimeError("Cannot access accelerator device when none is available.")
             type, index = "cuda", type
-        if not isinstance(type, str):
-            raise TypeError(
-                f"device() received an invalid combination of arguments - got ({type.__class__.__name__}), but expected one of:\n"
-                " * (torch.device device)\n * (str type, int index = -1)\n"
-            )
         if not type:
             raise RuntimeError("Device string must not be empty")
         name, colon, number = type.partition(":")
@@ -99,6 +114,8 @@ class device:
             if not number.isdigit() or (len(number) > 1 and number[0] == "0"):
                 raise RuntimeError(f"Invalid device string: '{type}'")
             index = int(number)
+        if index is not None and index < 0:
+            raise RuntimeError("Device index must not be negative")
         if name == "tpu":
             name = "xla"
         if name not in _TYPES:

@@ -220,7 +220,7 @@ def prepare(cls: type) -> None:
     """Make a new subclass of Tensor answer for what does not come by the general way."""
     from torchish._tensor.namespace import complete
 
-    if not asked(cls):
+    if not asked(cls) or getattr(cls, "_refuses", False):
         return
     complete()
     _open()
@@ -235,15 +235,20 @@ def prepare(cls: type) -> None:
             setattr(cls, name, _wrapped(value))
 
 
+def listen() -> None:
+    """Have operations ask their arguments, from the first instance that answers on."""
+    if not dispatch.INTERCEPT:
+        dispatch.INTERCEPT.append(intercept)
+
+
+@functools.cache
 def _open() -> None:
     """Let calls be answered, from the first such class on."""
-    if dispatch.INTERCEPT:
-        return
     import torchish
     from torchish._tensor import operators
     from torchish.nn import functional
 
-    dispatch.INTERCEPT.append(intercept)
+    listen()
     operators.use_power()
     for name in _DUNDERS:  # by which they are asked
         Tensor.__dict__[name].__name__ = name

@@ -6,8 +6,10 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from torchish._tensor.printing import format_parameter
-from torchish._tensor.subclasses import disabled_torch_function
+from torchish._tensor.size import Size
+from torchish._tensor.subclasses import disabled_torch_function, listen
 from torchish._tensor.tensor import Tensor, TensorMeta
+from torchish.nn._uninitialized import Refusing
 
 
 class _ParameterMeta(TensorMeta):
@@ -92,12 +94,10 @@ class Buffer(Tensor, metaclass=_BufferMeta):
         return t
 
 
-class UninitializedTensorMixin:
+class UninitializedTensorMixin(Refusing):
     """What uninitialized parameters and buffers share: a dtype and device, but no shape yet."""
 
-    __torch_function__ = disabled_torch_function
     cls_to_become: Any
-    _allowed = ("dtype", "device", "data", "requires_grad", "grad", "materialize", "is_leaf")
 
     if TYPE_CHECKING:
 
@@ -125,8 +125,14 @@ class UninitializedTensorMixin:
             "calling `module.share_memory()`."
         )
 
+    def size(self, dim: int | None = None):
+        return Size((0,)) if dim is None else 0
+
     def __repr__(self) -> str:
         return f"<{self.__class__.__name__}>"
+
+    def __reduce_ex__(self, protocol):
+        return _uninitialized, (isinstance(self, Parameter), self.requires_grad)
 
 
 class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
@@ -138,6 +144,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
     def __new__(cls, requires_grad: bool = True, device=None, dtype=None):
         import torchish
 
+        listen()
         p = torchish.empty(0, device=device, dtype=dtype)._alias(cls)
         p._requires_grad = requires_grad
         return p
@@ -158,11 +165,16 @@ class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[mis
     def __new__(cls, requires_grad: bool = False, device=None, dtype=None, persistent: bool = True):
         import torchish
 
+        listen()
         t = torchish.empty(0, device=device, dtype=dtype)._alias(cls)
         t._requires_grad = requires_grad
         t.persistent = persistent
         t._is_buffer = True
         return t
+
+
+def _uninitialized(is_parameter: bool, requires_grad: bool) -> Any:
+    return UninitializedParameter(requires_grad) if is_parameter else UninitializedBuffer(requires_grad)
 
 
 def is_lazy(param: Any) -> bool:

@@ -149,7 +149,7 @@ class LBFGS(Optimizer):
 
     def state_dict(self) -> dict[str, Any]:
         """The state in PyTorch's form: the history as lists of tensors."""
-        state = self.state[self._params[0]]
+        state = self.state.get(self._params[0], {})
         if self._history is not None and "n_iter" in state:
             last = {k: state.pop(k) for k in list(state)[list(state).index("t") + 1 :]} if "t" in state else {}
             state["old_dirs"], state["old_stps"], state["ro"] = self._history.lists()

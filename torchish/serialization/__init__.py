@@ -5,6 +5,7 @@
     _restricted  the unpickler of weights-only loads, which calls nothing that is not in its table
     _rebuild     tensors from storages, and where storages go
     _legacy      the format before 1.6
+    _tar         the format before 0.1.10
     _files       atomic replacement
 """
 
@@ -24,7 +25,7 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._runner import missing_attribute
-from torchish.serialization import _files, _legacy, _names, _pickler, _rebuild, _restricted, _zip
+from torchish.serialization import _files, _legacy, _names, _pickler, _rebuild, _restricted, _tar, _zip
 from torchish.serialization._names import StorageType
 from torchish.serialization._rebuild import _get_layout as _get_layout
 from torchish.serialization._rebuild import default_restore_location, location_tag
@@ -298,9 +299,10 @@ def load(
                 )
             start = stream.tell()
             data = stream.read()
-            if data[257:262] == b"ustar":
-                what = "Cannot use ``weights_only=True`` with files saved in the legacy .tar format. " + UNSAFE_MESSAGE
-                raise RuntimeError(what if restricted else "files in PyTorch's oldest format, .tar, are not supported")
+            if _tar.is_tar(data) and restricted:
+                raise RuntimeError("Cannot use ``weights_only=True`` with files saved in the legacy .tar format. " + UNSAFE_MESSAGE)
+            if _tar.is_tar(data):
+                return _within(map_location, _tar.load, data, map_location, _unpickler_class(pickle_module or pickle), pickle_load_args)
             unpickler = None if restricted else _unpickler_class(pickle_module or pickle)
             restore = _rebuild.restore_function(map_location)
             is_meta = _rebuild.is_meta(map_location)

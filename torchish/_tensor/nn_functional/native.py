@@ -89,7 +89,7 @@ def embedding_bag(weight, indices, offsets, scale_grad_by_freq, mode, is_sparse,
     if mode == 0 and padding_idx is None:
         zeros = torch.zeros(offsets.shape, dtype=torch.int64)
         return out, torch.zeros(0, dtype=torch.int64), zeros, zeros.clone()
-    count, bags = sparse._bags(offsets, indices.numel(), include_last_offset)
+    count, bags = sparse._bags(offsets, indices, include_last_offset)
     rows, places = indices._host(), bags._host()
     kept = np.ones(rows.shape, bool) if padding_idx is None else rows != padding_idx % weight.shape[0]
     sizes = np.bincount(places[kept], minlength=count).astype(np.int64)

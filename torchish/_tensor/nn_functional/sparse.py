@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 
 import torchish as torch
+from torchish import _dtypes as dt
 from torchish._tensor.apply import write_inplace
-from torchish._tensor.nn_functional._call import ap, require, scalar_type
+from torchish._tensor.nn_functional._call import ap, require
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import emit
 from torchish.ops import embedding as E
@@ -23,11 +24,25 @@ def _check_indices(indices: Tensor, rows: int) -> None:
         raise IndexError("index out of range in self")
 
 
-def _check_integral(indices: Tensor, name: str) -> None:
-    if indices.dtype not in (torch.int64, torch.int32):
+def _check_bag_indices(indices: Tensor, weight: Tensor, is_summed: bool) -> None:
+    """RuntimeError for an index outside the table, when the indices are known already; `is_summed`: by PyTorch's kernel for sums."""
+    if indices._chain:
+        return
+    values, rows = indices._read().value, weight._aval.shape[0]
+    if type(values) is np.ndarray and (wrong := np.flatnonzero((values < 0) | (values >= rows))).size:
+        at, value = wrong[0], values[wrong[0]]
+        if is_summed and weight.dtype in (torch.float32, torch.float16, torch.bfloat16):
+            raise RuntimeError(f"Index {at} of input takes value {value} which is not in the valid range [0, {rows})")
+        raise RuntimeError(f"embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be {value}")
+
+
+def _check_integral(indices: Tensor, name: str, dtype: torch.dtype | None = None) -> None:
+    """RuntimeError unless the dtype (that of the indices and their offsets together, if given) is an index's."""
+    dtype = dtype or indices.dtype
+    if dtype not in (torch.int64, torch.int32):
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-            f"torch.{scalar_type(indices)}Tensor instead (while checking arguments for {name})"
+            f"torch.{dt.SCALAR_TYPE_NAMES[dtype]}Tensor instead (while checking arguments for {name})"
         )
 
 
@@ -112,7 +127,6 @@ def embedding_bag(
             raise ValueError("offsets has to be a 1D Tensor but got None")
         if offsets.dim() != 1:
             raise ValueError("offsets has to be a 1D Tensor")
-        count, bags = _bags(offsets, input._aval.shape[0], include_last_offset)
         each = 0
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
@@ -129,17 +143,21 @@ def embedding_bag(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
             f"mode='{mode}'). Please open a feature request on GitHub."
         )
-    _check_integral(input, "embedding_bag")
+    _check_integral(input, "embedding_bag", None if offsets is None else torch.promote_types(input.dtype, offsets.dtype))
+    if offsets is not None:
+        count, bags = _bags(offsets, input, include_last_offset)
     rows = weight._aval.shape[0]
+    if padding_idx is not None and not -rows <= padding_idx < rows:
+        raise RuntimeError(f"padding_idx must be within the number of embeddings, -{rows} through {rows - 1}, but got {padding_idx}")
     padding = -1 if padding_idx is None else padding_idx % rows
-    _check_indices(input, rows)
+    _check_bag_indices(input, weight, padding_idx is None and mode != "max")
     statics = (count, each, ("sum", "mean", "max").index(mode), padding, bool(scale_grad_by_freq))
     return ap(E.embedding_bag, statics, weight, input, bags, per_sample_weights)
 
 
-def _bags(offsets: Tensor, n: int, include_last_offset: bool) -> tuple[int, Tensor]:
-    """How many bags there are, and the bag of each of `n` indices."""
-    count = offsets._aval.shape[0]
+def _bags(offsets: Tensor, indices: Tensor, include_last_offset: bool) -> tuple[int, Tensor]:
+    """How many bags there are, and the bag of each index."""
+    count, n = offsets._aval.shape[0], indices._aval.shape[0]
     if include_last_offset:
         if not count:
             raise RuntimeError("include_last_offset: number of offset should be at least 1")
@@ -148,10 +166,11 @@ def _bags(offsets: Tensor, n: int, include_last_offset: bool) -> tuple[int, Tens
     if type(known) is np.ndarray and known.size:
         if known[0] != 0:
             raise RuntimeError(
-                f"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {known[0]}"
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
+                f"{int(known[0])}\n[ torch.{dt.SCALAR_TYPE_NAMES[torch.promote_types(indices.dtype, offsets.dtype)]}Tensor{{}} ]"
             )
         if known[-1] > n:
-            raise RuntimeError(f"offsets[-1] can not be greater than input's length({n}) but got offsets[-1] of {known[-1]}")
+            raise RuntimeError(f"offsets[-1] can not be greater than input's length {n} but got offsets[-1] of {known[-1]}")
     places = torch.arange(n, device=offsets.device)
     bags = torch.searchsorted(offsets[:count].to(torch.int64).contiguous(), places, right=True) - 1
     return count, bags

@@ -172,7 +172,7 @@ class _FractionalMaxPoolNd(Module):
             raise ValueError(f"{self._get_name()} requires specifying either an output size, or a pooling ratio")
         if output_size is not None and output_ratio is not None:
             raise ValueError("only one of output_size and output_ratio may be specified")
-        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
+        if self.output_ratio is not None and not all(0 < self.output_ratio[i] < 1 for i in range(self._n)):
             raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
 
     def _check_kernel(self, kernel_size) -> None:
@@ -200,7 +200,7 @@ class FractionalMaxPool3d(_FractionalMaxPoolNd):
     _n = 3
 
     def _check_kernel(self, kernel_size) -> None:
-        sizes = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,)
+        sizes = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) if isinstance(kernel_size, int) else ()
         if not all(k > 0 for k in sizes):
             raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
 

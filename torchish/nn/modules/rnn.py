@@ -93,7 +93,7 @@ class RNNBase(Module):
             raise ValueError("proj_size should be a positive integer or zero to disable projections")
         if self.proj_size >= self.hidden_size:
             raise ValueError("proj_size has to be smaller than hidden_size")
-        if self.mode not in GATES:
+        if self.mode not in tuple(GATES):
             raise ValueError("Unrecognized RNN mode: " + self.mode)
 
     @property

@@ -14,7 +14,7 @@ from torchish.nn.parameter import Parameter
 def _padding_row(padding_idx: int | None, n: int, name: str) -> int | None:
     if padding_idx is None:
         return None
-    if not -n <= padding_idx < n and padding_idx != 0:
+    if (padding_idx > 0 and padding_idx >= n) or (padding_idx < 0 and padding_idx < -n):
         raise AssertionError(f"{name} must be within num_embeddings")
     return padding_idx + n if padding_idx < 0 else padding_idx
 

@@ -85,7 +85,7 @@ class CyclicLR(_WithMomentum):
 
     def scale_fn(self, x: float) -> float:
         """The height of a cycle (or of an iteration)."""
-        return (self._scale_fn_custom or self._scale_fn_ref)(x)
+        return (self._scale_fn_ref if self._scale_fn_custom is None else self._scale_fn_custom)(x)
 
     @staticmethod
     def _triangular_scale_fn(x: float) -> float:

@@ -52,6 +52,9 @@ class _Lambdas(LRScheduler):
 class LambdaLR(_Lambdas):
     """The initial rate times `lr_lambda(epoch)`."""
 
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable | list[Callable], last_epoch: int = -1) -> None:
+        super().__init__(optimizer, lr_lambda, last_epoch)
+
     def get_lr(self) -> list:
         self._warn_outside_step()
         return [base * f(self.last_epoch) for f, base in zip(self.lr_lambdas, self.base_lrs, strict=True)]
@@ -59,6 +62,9 @@ class LambdaLR(_Lambdas):
 
 class MultiplicativeLR(_Lambdas):
     """The present rate times `lr_lambda(epoch)`."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable | list[Callable], last_epoch: int = -1) -> None:
+        super().__init__(optimizer, lr_lambda, last_epoch)
 
     def _check_lambdas(self) -> None:
         for f in self.lr_lambdas:
