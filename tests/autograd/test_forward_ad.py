@@ -286,3 +286,61 @@ def test_constant_gradients_have_no_tangent():
             x = t.autograd.forward_ad.make_dual(t.tensor([0.5, -1.5], requires_grad=True), t.ones(2))
             (g,) = t.autograd.grad(x.floor(), x, t.ones(2))
             assert t.autograd.forward_ad.unpack_dual(g).tangent is None
+
+
+def tangent_of_the_gradient(t, f, x, create_graph=True):
+    fw = t.autograd.forward_ad
+    with fw.dual_level():
+        d = fw.make_dual(t.tensor(x, requires_grad=True), t.tensor(np.random.RandomState(1).standard_normal(x.shape)))
+        y = f(t, d)
+        cotangents = [np.random.RandomState(k).standard_normal(tuple(y.shape)) for k in (2, 3)]
+        (g,) = t.autograd.grad(y, d, fw.make_dual(*map(t.tensor, cotangents)), create_graph=create_graph)
+        return fw.unpack_dual(g).tangent.detach().numpy()
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x: t.cumprod(x, 0),
+        lambda t, x: t.logdet(x @ x.mT),
+        lambda t, x: t.linalg.det(x),
+        lambda t, x: t.linalg.slogdet(x)[1],
+        lambda t, x: t.linalg.solve(x, x[:, :2]),
+        lambda t, x: t.linalg.tensorsolve(x, x[0]),
+        lambda t, x: t.logcumsumexp(x, 1),
+    ],
+)
+def test_forward_over_reverse(f, create_graph):
+    """As PyTorch has it where the gradient keeps its graph (without it, its formulas leave tangents out), and so with none."""
+    x = np.array([[2.0, 0.5, -1.0], [0.0, 1.5, 0.7], [0.3, 0.0, -2.0]])
+    np.testing.assert_allclose(
+        tangent_of_the_gradient(torchish, f, x, create_graph), tangent_of_the_gradient(pytorch, f, x), 1e-8, 1e-10
+    )
+
+
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("name", ["cholesky_inverse", "triangular_solve"])
+def test_tangents_by_differences(name, upper):
+    """Two that PyTorch's own rules get wrong, or only for transposed matrices."""
+    r = np.random.RandomState(0)
+    x, dx = ((np.triu if upper else np.tril)(r.standard_normal((3, 3)) + k * np.eye(3)) for k in (3, 0))
+
+    def f(t, m):
+        return t.cholesky_inverse(m, upper=upper) if name == "cholesky_inverse" else t.triangular_solve(m, m, upper, transpose=True)[0]
+
+    fw, step = torchish.autograd.forward_ad, 1e-6
+    with fw.dual_level():
+        got = fw.unpack_dual(f(torchish, fw.make_dual(torchish.tensor(x), torchish.tensor(dx)))).tangent.numpy()
+    ahead, behind = (f(pytorch, pytorch.tensor(x + s * dx)).numpy() for s in (step, -step))
+    np.testing.assert_allclose(got, (ahead - behind) / (2 * step), 1e-6, 1e-8)
+
+
+def test_random_numbers_of_a_single_dual_tensor():
+    for t in (pytorch, torchish):
+        with t.autograd.forward_ad.dual_level():
+            x = t.autograd.forward_ad.make_dual(t.tensor(0.3, requires_grad=True), t.tensor(1.0))
+            y = t.bernoulli(x)
+            tangent = t.autograd.forward_ad.unpack_dual(y).tangent
+            assert y.shape == () and (tangent is None or tangent.item() == 0)
+            assert t.autograd.grad(y, x)[0].item() == 0

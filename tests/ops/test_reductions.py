@@ -349,3 +349,17 @@ def test_equal_elements_go_where_pytorch_puts_them(dtype):
         want, have = (r if isinstance(r, tuple) else (r,) for r in results)
         for w, h in zip(want, have, strict=True):
             assert h.tolist() == w.tolist(), name
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "complex64"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "cummax", "cummin", "corrcoef"])
+def test_dtypes_of_nothing(name, dtype):
+    """Kernels that do not know a dtype are not asked about tensors without elements."""
+    kinds = []
+    for t in (torch, torchish):
+        try:
+            got = getattr(t, name)(t.zeros(0, 3, dtype=getattr(t, dtype)), *() if name == "corrcoef" else (0,))
+            kinds.append([(tuple(x.shape), str(x.dtype)) for x in (got if isinstance(got, tuple) else [got])])
+        except Exception as error:
+            kinds.append((type(error).__name__, str(error)))
+    assert kinds[0][0] == kinds[1][0] and len(kinds[0]) == len(kinds[1])

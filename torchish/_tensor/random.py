@@ -206,7 +206,7 @@ def _from_values(t: Tensor, generator, host: Callable, accelerator: Callable) ->
         if isinstance(t._read(), Wrapped):
             return _from_examples(t, batches, g, host)
         if batches:
-            return Tensor._wrap(for_batches(lambda: host(g._cpu, np.ascontiguousarray(t.detach()._host())), batches))
+            return Tensor._wrap(for_batches(lambda: host(g._cpu, np.asarray(t.detach()._host(), order="C")), batches))
     if where in (CPU, "traced"):
         return from_host(np.asarray(host(g._cpu, np.asarray(t.detach()._host(), order="C"))))
     with jax.enable_x64(True):
@@ -223,7 +223,7 @@ def _from_examples(t: Tensor, batches: list, g: Generator, host: Callable) -> Te
         e = physical(v, e)
     while isinstance(e, Dual):
         e = e.primal
-    return Tensor._wrap(as_examples(leaf(np.asarray(host(g._cpu, np.ascontiguousarray(force(e)))), CPU), batches))
+    return Tensor._wrap(as_examples(leaf(np.asarray(host(g._cpu, np.asarray(force(e), order="C"))), CPU), batches))
 
 
 def _zero_gradient(out: Tensor, of: Tensor | tuple[Tensor, ...], name: str) -> Tensor:

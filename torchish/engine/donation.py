@@ -56,8 +56,10 @@ def _later(nodes: Sequence[Expr], outputs: Sequence[Expr], free: list[int], dead
     for n in left:
         for i in free:
             e = outputs[i]
-            own = e.inputs[0] if is_projection(e.spec) else e  # what makes it may read the input as long as it writes
-            if e.aval == dead[n].aval and not readers.get(id(dead[n]), 0) & ~before[place[id(own)]]:
+            # What makes it may read the input as long as it writes; several results at once may have been made in an earlier program.
+            own = e.inputs[0] if is_projection(e.spec) and id(e.inputs[0]) in place else e
+            made = place.get(id(own))  # None: part of what was computed before
+            if made is not None and e.aval == dead[n].aval and not readers.get(id(dead[n]), 0) & ~before[made]:
                 pairs.append((n, i))
                 free.remove(i)
                 break

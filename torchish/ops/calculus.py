@@ -34,6 +34,8 @@ def diff(input, prepend, append, n, dim):
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
+    if not n and prepend is None and append is None:
+        return input  # (whatever the dimension)
     d = wrap_dim(dim, input.ndim)
     for ends in (prepend, append):
         if ends is None:
@@ -47,6 +49,8 @@ def diff(input, prepend, append, n, dim):
                     f"differencing dimension; input.size({i}) = {input.shape[i]}, but got tensor.size({i}) "
                     f"= {ends.shape[i]}"
                 )
+    if not n:
+        return input
     parts = [p for p in (prepend, input, append) if p is not None]
     x = jnp.concatenate(_joined(*parts), d) if len(parts) > 1 else input
     for _ in range(min(n, x.shape[d])):
@@ -274,6 +278,8 @@ def corrcoef(input):
         raise RuntimeError(
             f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
         )
+    if input.dtype == np.bool_:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
     c = _covariance(input, None, None, 1)
     if c.ndim == 0:
         return c / c

@@ -70,7 +70,7 @@ def _(grad, result, input, dim, dtype):
 
 
 def _extreme(input, dim, kind):
-    if is_complex(input):
+    if is_complex(input) and input.size:
         raise NotImplementedError(f"\"cum{kind}_cpu\" not implemented for '{type_name(input)}'")
     d = wrap_dim(dim, input.ndim)
     if not input.ndim or not input.size:

@@ -17,7 +17,7 @@ def _prepare(input, dim, dtype, name: str):
     """The values to compute on (float32 for smaller floats), the axis, and the dtype of the result."""
     d = wrap_dim(dim, input.ndim)
     x = input if dtype is None else to_dtype(input, dtype.np)
-    if not jnp.issubdtype(x.dtype, jnp.floating):
+    if not jnp.issubdtype(x.dtype, jnp.floating) and x.size:
         kernel = f"{name}_lastdim_kernel_impl" if d == max(input.ndim - 1, 0) else f"{name}_kernel_impl"
         raise NotImplementedError(
             f"\"{kernel}\" not implemented for '{dt.SCALAR_TYPE_NAMES[dt.FROM_NP[np.dtype(x.dtype)]]}'"
@@ -29,6 +29,8 @@ def _prepare(input, dim, dtype, name: str):
 def softmax(input, dim, dtype):
     """exp(x) / sum(exp(x)) along a dimension."""
     x, d, out = _prepare(input, dim, dtype, "softmax")
+    if not x.size:
+        return x.astype(out)
     return (jax.nn.softmax(x, d) if input.ndim else jnp.where(jnp.isfinite(x), jnp.ones_like(x), jnp.nan)).astype(out)
 
 
@@ -44,6 +46,8 @@ def _(grad, result, input_shape, dim):
 def log_softmax(input, dim, dtype):
     """x - log(sum(exp(x))) along a dimension."""
     x, d, out = _prepare(input, dim, dtype, "log_softmax")
+    if not x.size:
+        return x.astype(out)
     return (jax.nn.log_softmax(x, d) if input.ndim else x - x).astype(out)
 
 
