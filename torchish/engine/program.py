@@ -32,6 +32,8 @@ from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec
 LOCK = threading.RLock()
 CACHE_SIZE = 1024
 
+FORK_WARNING = r"os\.fork\(\) was called"  # JAX's; forked processes compute elsewhere (see `remote`)
+
 # Codes of Python numbers in a canonical key; leaves are encoded as ~position, nodes as position.
 _NUMBER_CODE = {float: 1 << 40, int: 2 << 40, bool: 3 << 40, complex: 4 << 40}
 _NUMBER_BASE = 1 << 40
@@ -388,7 +390,7 @@ def _expect_warnings() -> None:
     """What is donated is a guess, and forked processes compute elsewhere (see `remote`). Once for all: `catch_warnings` around each
     compilation would make Python repeat the user's warnings."""
     warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
-    warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
+    warnings.filterwarnings("ignore", message=FORK_WARNING, category=RuntimeWarning)
 
 
 def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:

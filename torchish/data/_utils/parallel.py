@@ -25,6 +25,7 @@ from torchish.data._utils.errors import ExceptionWrapper
 from torchish.data._utils.transport import CHECK_INTERVAL, Channel, Closed
 from torchish.data._utils.worker import LOADER_ENDS, Job, _IterableDatasetStopIteration, _ResumeIteration, _worker_loop
 from torchish.data.dataloader import DataLoader, _BaseDataLoaderIter
+from torchish.engine.program import FORK_WARNING
 
 _NOT_YET = object()
 
@@ -44,7 +45,7 @@ class _Worker:
             with warnings.catch_warnings():
                 if method == "fork":
                     # What both warnings are about, threads that do not exist in the child, is what `engine.remote` is for.
-                    warnings.filterwarnings("ignore", message=r"os\.fork\(\) was called", category=RuntimeWarning)
+                    warnings.filterwarnings("ignore", message=FORK_WARNING, category=RuntimeWarning)
                     warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
                 self.process.start()
         except BaseException:

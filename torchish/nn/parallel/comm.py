@@ -11,13 +11,13 @@ from torchish._tensor.size import device as _device
 from torchish._tensor.tensor import Tensor
 
 
-def index_of(device: Any) -> int | None:
-    """The index of a device (None: the present one); ValueError for the CPU."""
+def index_of(device: Any, kind: str = "non cpu") -> int | None:
+    """The index of a device (None: the present one); ValueError for one that is not of this kind ("cuda", "non cpu")."""
     if isinstance(device, str):
         device = _device(device)
     if isinstance(device, _device):
-        if device.type == "cpu":
-            raise ValueError(f"Expected a non cpu device, but got: {device}")
+        if device.type == "cpu" or kind not in ("non cpu", device.type):
+            raise ValueError(f"Expected a {kind} device, but got: {device}")
         return device.index
     return device
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from torchish import accelerator
-from torchish._tensor.size import device as _device
 from torchish._tensor.tensor import Tensor
 from torchish.nn.modules.module import Module
+from torchish.nn.parallel.comm import index_of
 
 
 def get_a_var(obj: Any) -> Tensor | None:
@@ -23,16 +23,6 @@ def get_a_var(obj: Any) -> Tensor | None:
     return None
 
 
-def _index(device: Any) -> int | None:
-    if isinstance(device, str):
-        device = _device(device)
-    if isinstance(device, _device):
-        if device.type != "cuda":
-            raise ValueError(f"Expected a cuda device, but got: {device}")
-        return device.index
-    return device
-
-
 def parallel_apply(modules: Sequence[Module], inputs: Sequence, kwargs_tup: Sequence[dict] | None = None,
                    devices: Sequence | None = None) -> list:  # fmt: skip
     """What each of `modules` gives for its input; RuntimeError without an accelerator. JAX's devices work at the same time anyway."""
@@ -40,7 +30,7 @@ def parallel_apply(modules: Sequence[Module], inputs: Sequence, kwargs_tup: Sequ
     for what, of in (("inputs", inputs), ("kwargs_tup", kwargs_tup), ("devices", devices)):
         if of is not None and len(modules) != len(of):
             raise AssertionError(f"{count}{what} {len(of)}")
-    indices = [_index(d) for d in devices] if devices is not None else [None] * len(modules)
+    indices = [index_of(d, "cuda") for d in devices] if devices is not None else [None] * len(modules)
     for index in indices:
         accelerator.current_stream(index)
     return [
