@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable
@@ -104,11 +105,18 @@ _OF_PYTHON = {"norm": "layout", "tensordot": "dim", "split": "split", "adaptive_
 
 def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> Exception:
     """The error for a call that matches none of the signatures."""
-    from torchish._tensor.dispatch import NoMatch
+    from torchish._tensor.dispatch import NoMatch, Overload
     from torchish._tensor.tensor import Tensor
 
     if not method and name in _OF_PYTHON and args and not isinstance(args[0], Tensor):
         return AttributeError(f"'{type(args[0]).__name__}' object has no attribute '{_OF_PYTHON[name]}'")
+    if name == "split" and 1 < len(args) < 4 and kwargs.keys() <= {"dim"} and not isinstance(args[1], bool):  # Python in PyTorch
+        taken = [o for o in overloads if o.schema.params[1].type == "int[]"]
+        renamed = tuple([dataclasses.replace(p, name="split_sizes") if i == 1 else p for i, p in enumerate(taken[0].schema.params)])
+        taken[0] = Overload(dataclasses.replace(taken[0].schema, params=renamed), taken[0].call, None, False)
+        return invalid_arguments("split_with_sizes", taken, args, kwargs, method)
+    if (error := _not_unpacked(name, overloads, args, kwargs, method)) is not None:
+        return error
     if method:
         if not args:
             return TypeError(f"unbound method TensorBase.{name}() needs an argument")
@@ -224,6 +232,35 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
             reason = f"keywords were incorrect: {', '.join(unknown)}" if unknown else f"arguments have invalid types: {described}"
             lines += f"\n      didn't match because some of the {reason}"
     return TypeError(f"{text}({given}), but expected one of:{lines}\n")
+
+
+def _not_unpacked(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> TypeError | None:
+    """The error for a list whose first element is an integer, but not all of them: PyTorch looks at the first one to choose."""
+    from torchish._tensor.dispatch import NoMatch, bind
+
+    def first(x: Any) -> Any:
+        return x[:1] if type(x) in (tuple, list) and len(x) > 1 and type(x[0]) is int else x
+
+    for o in overloads:
+        try:
+            bind(o.schema, [first(x) for x in args], {k: first(x) for k, x in kwargs.items()}, o.converters)
+        except (NoMatch, ValueError):
+            continue
+        for i, p in enumerate(o.schema.params):
+            x = args[i] if i < len(args) else kwargs.get(p.name)
+            if not p.type.startswith("int[") or not isinstance(x, (tuple, list)):
+                continue
+            for k, item in enumerate(x):
+                try:
+                    o.converters[i]([item])
+                except NoMatch:
+                    if type(item) is not int:
+                        return TypeError(
+                            f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "
+                            f'"type must be tuple of ints,but got {plain_type_name(item)}"'
+                        )
+        return None
+    return None
 
 
 def _mismatch(line: str, args: tuple, kwargs: dict) -> tuple[list[str], str]:

@@ -11,6 +11,7 @@ from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
 from torchish._tensor.data import warn_once
 from torchish._tensor.dispatch import call, composite, plain
+from torchish._tensor.errors import plain_type_name
 from torchish._tensor.size import Size
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import expand, flatten, reshape, unsqueeze, view
@@ -74,17 +75,28 @@ def at_least_3d(t: Tensor) -> Tensor:
 
 
 def tensors_or_sequence(args: tuple) -> tuple:
-    """The tensors of `f(a, b)` and of `f([a, b])`."""
-    return tuple(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
+    """The tensors of `f(a, b)` and of `f([a, b])`; TypeError for what is no tensor."""
+    tensors = tuple(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {plain_type_name(t)}")
+    return tensors
 
 
 def _at_least(name: str, f) -> None:
     def at_least(*tensors):
         if len(tensors) == 1 and isinstance(tensors[0], Tensor):
             return f(tensors[0])
+        if len(tensors) == 1 and not isinstance(tensors[0], (list, tuple)):
+            kind = plain_type_name(tensors[0])
+            why = f"      didn't match because some of the arguments have invalid types: (!{kind}!)\n"
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got ({kind}), but expected one of:\n"
+                f" * (Tensor input)\n{why} * (tuple of Tensors tensors)\n{why}"
+            )
         return tuple(f(t) for t in tensors_or_sequence(tensors))
 
-    at_least.__name__ = name
+    at_least.__name__ = at_least.__qualname__ = name
     at_least.__doc__ = f"The tensor (or a tuple of the tensors) with at least {name[8]} dimension(s)."
     plain(name)(at_least)
 

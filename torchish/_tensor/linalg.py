@@ -227,7 +227,7 @@ _public(
     "linalg.solve_triangular(Tensor input, Tensor B, *, bool upper, bool left=True, bool unitriangular=False)",
     s.solve_triangular,
 )
-_public("cholesky_solve(Tensor input, Tensor L, bool upper=False)", s.cholesky_solve)
+_public("cholesky_solve(Tensor input, Tensor input2, bool upper=False)", s.cholesky_solve)
 _public("cholesky_inverse(Tensor input, bool upper=False)", s.cholesky_inverse)
 
 

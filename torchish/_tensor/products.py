@@ -23,6 +23,7 @@ from torchish.autograd.graph import GradFn, named
 from torchish.ops import matmul as m
 from torchish.ops.declare import broadcast_shapes
 from torchish.ops.dims import wrap_dim
+from torchish.ops.precision import c_type_name
 
 Shape = tuple[int, ...]
 
@@ -154,6 +155,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     turned = views.t(weight)
     if bias is None:
         return matmul(input, turned)
+    if a.ndim == 1 == w.ndim == bias._aval.ndim:
+        raise RuntimeError("mat2 must be a matrix, got 1-D tensor")
+    if a.ndim == 1 and bias._aval.ndim > 1 and bias._aval.shape[-1] in (1, w.shape[0]):
+        raise RuntimeError(f"output with shape {list(w.shape[:1])} doesn't match the broadcast shape {list(bias.shape)}")
     if a.ndim == 2:
         return apply(_ADDMM, (bias, input, turned))
     if bias._aval.ndim == 1 and w.ndim == 2 and input.is_contiguous():
@@ -176,6 +181,10 @@ def _rows(shape: Shape) -> int:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x1 @ weight[k] @ x2 + bias[k] for each k: (*, n), (*, m), (k, n, m), (k) to (*, k)."""
     x, y, w = input1._aval.shape, input2._aval.shape, weight._aval.shape
+    given = {"input1": input1, "input2": input2, "weight": weight, **({} if bias is None else {"bias": bias})}
+    if len({t._aval.torch_dtype for t in given.values()}) > 1:
+        kinds = ", ".join(f"{what}: {c_type_name(t._aval).replace('long long', 'long int')}" for what, t in given.items())
+        raise RuntimeError(f"All tensors must have the same dtype, got {kinds}")
     if len(x) != len(y):
         raise RuntimeError(f"bilinear(): input dimensions do not match: got {len(x)} and {len(y)}")
     for i in range(len(x) - 1):

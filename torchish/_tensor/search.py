@@ -41,9 +41,9 @@ def _declare_quantile(name: str) -> None:
                 raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
             values = q._host() if q._aval.device not in ("traced", "meta") else np.zeros(())
             if not ((values >= 0) & (values <= 1)).all():
-                raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+                raise RuntimeError("quantile() q values must be in the range [0, 1]")
         elif not 0 <= q <= 1:
-            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+            raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q:g}")
         moving = isinstance(q, Tensor) and q._needs() and interpolation == "linear"  # a gradient goes to the probability
         if isinstance(q, Tensor) and not moving:
             q = q.detach()

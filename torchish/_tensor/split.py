@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torchish import _dtypes as dt
 from torchish._tensor.apply import apply, make_view
 from torchish._tensor.dispatch import composite
 from torchish._tensor.geometry import Shape, without
@@ -75,12 +76,14 @@ def split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     return _split(input, split_size, dim)
 
 
-@composite("split(Tensor input, int[] split_size_or_sections, int dim=0)", method=False, aliases=("split_with_sizes",))
+@composite("split(Tensor input, int[] split_size_or_sections, int dim=0)", method=False)
 def split_sections(input: Tensor, split_sizes_: Shape, dim: int = 0) -> tuple[Tensor, ...]:
     """Consecutive chunks of the given sizes, as views."""
     a = input._aval
+    if not a.ndim:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
     dim = wrap_dim(dim, a.ndim)
-    n = a.shape[dim] if a.ndim else 0
+    n = a.shape[dim]
     if any(s < 0 for s in split_sizes_):
         raise RuntimeError(
             f"split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(split_sizes_)}"
@@ -169,6 +172,9 @@ def tensor_split_indices(input: Tensor, indices: Shape, dim: int = 0) -> tuple[T
 @composite("tensor_split(Tensor input, Tensor tensor_indices_or_sections, int dim=0)")
 def tensor_split_tensor(input, tensor_indices_or_sections, dim=0):
     x = tensor_indices_or_sections
+    if x._aval.torch_dtype is not dt.int64:
+        kind = dt.SCALAR_TYPE_NAMES[x._aval.torch_dtype]
+        raise RuntimeError(f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {kind}")
     if x._aval.ndim == 0:
         return tensor_split(input, int(x.item()), dim)
     return tensor_split_indices(input, tuple(x.tolist()), dim)

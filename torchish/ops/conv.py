@@ -77,8 +77,8 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
     """Raise what PyTorch raises for arguments that do not fit together."""
     n = len(stride)
     k = weight.ndim
-    # (a dtype that differs from the bias is found first)
-    if bias is not None and bias.dtype != input.dtype:
+    # (a dtype that differs from the bias is found first; one kernel takes any)
+    if bias is not None and bias.dtype != input.dtype and not (transposed and n == 2):
         types = [c_type_name(x).replace("long long", "long int") for x in (input, bias)]
         raise RuntimeError(f"Input type ({types[0]}) and bias type ({types[1]}) should be the same")
     if k == n + 2 and min((*(p for pair in pairs(padding) for p in pair), 0)) < 0:
@@ -111,10 +111,19 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
             "size "
             f"[{list(weight.shape)}] instead"
         )
+    if 0 in weight.shape[2:] and n < 3:
+        height, width = (1, *weight.shape[2:])[-2:]
+        raise RuntimeError(f"kernel size should be greater than zero, but got kernel_height: {height} kernel_width: {width}")
     if transposed:
         _check_transposed(input, weight, bias, stride, padding, dilation, output_padding, groups)
     else:
         _check_forward(input, weight, bias, stride, padding, dilation, groups)
+    if 0 in input.shape[2:] and n < 3:
+        shape = [*input.shape[:2], *(1,) * (n == 1), *input.shape[2:]]
+        raise RuntimeError(f"Only zero batch or zero channel inputs are supported, but got input shape: {shape}")
+    if input.dtype == jnp.bool_:
+        kernel = f"slow_conv_transpose{max(n, 2)}d_out_cpu" if transposed else f"slow_conv{max(n, 2)}d_cpu"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
     if input.dtype != weight.dtype:
         if jnp.issubdtype(weight.dtype, jnp.complexfloating) or jnp.issubdtype(input.dtype, jnp.complexfloating):
             raise RuntimeError(
@@ -123,8 +132,6 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
                 "should be a MKLDNN tensor and weight is a dense tensor"
             )
         raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(weight)}")
-    if input.dtype == jnp.bool_:
-        raise NotImplementedError("\"slow_conv2d_cpu\" not implemented for 'Bool'")
 
 
 def _check_forward(input, weight, bias, stride, padding, dilation, groups):

@@ -214,16 +214,16 @@ def mode(input, dim, keepdim):
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _quantile(name: str, input, q, dim, keepdim, interpolation, ignore_nan):
+def _quantile(input, q, dim, keepdim, interpolation, ignore_nan):
     if not input.size:
-        raise RuntimeError(f"{name}() input tensor must be non-empty")
+        raise RuntimeError("quantile() input tensor must be non-empty")
     if q.ndim > 1:
-        raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
     if input.dtype not in (np.float32, np.float64):
-        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+        raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+            f"quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
         )
     d = 0 if dim is None else wrap_dim(dim, input.ndim)
     x = input.reshape(-1) if dim is None or not input.ndim else input
@@ -261,7 +261,7 @@ def _declare_quantile(name: str, ignore_nan: bool) -> None:
     signature = "q, int? dim=None, bool keepdim=False, *, str interpolation='linear'"
 
     def quantile(input, q, dim, keepdim, interpolation):
-        return _quantile(name, input, q.astype(input.dtype), dim, keepdim, interpolation, ignore_nan)
+        return _quantile(input, q.astype(input.dtype), dim, keepdim, interpolation, ignore_nan)
 
     for moving, selects in ((True, ()), (False, ("input", "q"))):
         declare = op(

@@ -48,13 +48,20 @@ def _native(signature: str) -> Overload:
     return Overload(parse(signature), None, None, False)
 
 
+_FITTING: set[tuple] = set()  # signatures with the types of values that fitted
+
+
 def require(signature: str, *values: Any) -> None:
     """TypeError, as the native function of this signature gives it, unless the values fit."""
+    key = (signature, *[type(v) if type(v) not in (tuple, list) else (type(v), *map(type, v)) for v in values])
+    if key in _FITTING:
+        return
     o = _native(signature)
     try:
         bind(o.schema, values, {}, o.converters)
     except NoMatch:
         raise invalid_arguments(o.schema.name, [o], values, {}, False) from None
+    _FITTING.add(key)
 
 
 def number_arg(name: str, argument: str, position: int, x: Any) -> float:

@@ -140,7 +140,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
         raise RuntimeError(f"result type {scalar_type(t)} can't be cast to the desired output type {scalar_type(x)}")
     if weight is not None:
         return _weighted(ap(L.huber_loss, ("none", float(delta)), x, t), input, weight, reduction, False)
-    return ap(L.huber_loss, (reduction_of(reduction), float(delta)), x, t)
+    loss = ap(L.huber_loss, (reduction_of(reduction), float(delta)), x, t)
+    return loss if loss._aval.dtype is x._aval.dtype else loss.to(x.dtype)
 
 
 def poisson_nll_loss(
@@ -149,6 +150,7 @@ def poisson_nll_loss(
 ) -> Tensor:  # fmt: skip
     """Negative log likelihood of a Poisson distribution whose rate (or its logarithm) is the input."""
     reduction = reduction_of(reduction, size_average, reduce)
+    require("poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps)", input, target, log_input, full, eps)
     if log_input:
         loss = torch.exp(input) - target * input
     else:
@@ -273,14 +275,14 @@ def _nll(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, i
     if not a.ndim:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     if a.ndim > 1 and (not b.ndim or a.shape[0] != b.shape[0]):
-        raise ValueError(f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({b.shape[0] if b.ndim else 1}).")
+        raise ValueError(f"Expected input batch_size ({a.shape[0]}) to match target batch_size ({b.shape[0] if b.ndim else 0}).")
     classes = a.shape[1] if a.ndim > 1 else a.shape[0]
     if a.ndim <= 2:
         if b.ndim > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
         if a.ndim == 1 and b.ndim == 1:
             if b.shape[0] != 1:
-                raise ValueError(f"Expected input batch_size (1) to match target batch_size ({b.shape[0]}).")
+                raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {b.shape[0]}")
             input = torch.unsqueeze(input, 0) if reduction == "none" else input
             target = target if reduction == "none" else torch.reshape(target, ())
     elif a.ndim == 4:
@@ -307,6 +309,8 @@ def nll_loss(
     """Minus the log-probability (N, C, ...) of each target class (N, ...)."""
     if not (isinstance(input, Tensor) and isinstance(target, Tensor) and (weight is None or isinstance(weight, Tensor))):
         require(f"nll_loss_nd({_WEIGHTED})", input, target, weight)
+    if type(ignore_index) is not int:
+        require(f"nll_loss_nd({_WEIGHTED})", input, target, weight, 1, ignore_index)
     return _nll(input, target, weight, reduction_of(reduction, size_average, reduce), ignore_index)
 
 
@@ -318,6 +322,8 @@ def cross_entropy(
     reduction = reduction_of(reduction, size_average, reduce)
     if not (isinstance(input, Tensor) and isinstance(target, Tensor) and (weight is None or isinstance(weight, Tensor))):
         require(f"cross_entropy_loss({_WEIGHTED}, float label_smoothing=0.0)", input, target, weight)
+    if type(ignore_index) is not int or type(label_smoothing) is not float:
+        require(f"cross_entropy_loss({_WEIGHTED}, float label_smoothing=0.0)", input, target, weight, 1, ignore_index, label_smoothing)
     dim = 0 if input._aval.ndim == 1 else 1
     if input._aval.shape == target._aval.shape:
         return _cross_entropy_probabilities(input, target, weight, reduction, ignore_index, label_smoothing, dim)
@@ -513,6 +519,9 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
+    require(
+        "multi_margin_loss(Tensor input, Tensor target, Number p=1, Number margin=1, Tensor? weight=None)", input, target, p, margin, weight
+    )
     a, b = input._aval, target._aval
     if a.ndim > 2 or (a.ndim and a.shape[-1] == 0):
         raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}")
@@ -539,6 +548,7 @@ def multilabel_margin_loss(
 ) -> Tensor:
     """Hinge loss of every other class against every target class of a row; -1 ends a row's targets."""
     reduction = reduction_of(reduction, size_average, reduce)
+    require("multilabel_margin_loss(Tensor input, Tensor target)", input, target)
     a, b = input._aval, target._aval
     if a.ndim > 2 or (a.ndim and a.shape[-1] == 0):
         raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}")
@@ -577,8 +587,12 @@ def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Tensor:
     """log(1 + exp(-target * input)), targets being 1 or -1."""
+    require("soft_margin_loss(Tensor input, Tensor target)", input, target)
     _no_target_gradient("soft_margin_loss", target)
-    return ap(L.soft_margin_loss, (reduction_of(reduction, size_average, reduce),), input, target)
+    if input._aval.category == 1:
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(input)}")
+    loss = ap(L.soft_margin_loss, (reduction_of(reduction, size_average, reduce),), input, target)
+    return loss if loss._aval.dtype is input._aval.dtype else loss.to(input.dtype)
 
 
 # --- embeddings and ranking --------------------------------------------------------------------------------
@@ -590,6 +604,7 @@ def hinge_embedding_loss(
 ) -> Tensor:  # fmt: skip
     """input where the target is 1, max(0, margin - input) where it is -1."""
     reduction = reduction_of(reduction, size_average, reduce)
+    require("hinge_embedding_loss(Tensor input, Tensor target, float margin)", input, target, margin)
     zeros = torch.zeros_like(input)
     far = torch.where(target != 1, (margin - input).clamp_min_(0), zeros)
     near = torch.where(target != -1, input, zeros)
@@ -616,6 +631,7 @@ def cosine_embedding_loss(
 ) -> Tensor:  # fmt: skip
     """1 - cosine where the target is 1, max(0, cosine - margin) where it is -1."""
     reduction = reduction_of(reduction, size_average, reduce)
+    require("cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin)", input1, input2, target, margin)
     n = target._aval.ndim
     if n > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
@@ -658,6 +674,8 @@ def triplet_margin_loss(
     reduction = reduction_of(reduction, size_average, reduce)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
+    require("triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin, float p, float eps, bool swap)",
+            anchor, positive, negative, margin, p, eps, swap)  # fmt: skip
     _triplet_dims(anchor, positive, negative)
 
     def distance(a, b):

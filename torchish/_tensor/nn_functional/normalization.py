@@ -5,7 +5,7 @@ from __future__ import annotations
 import torchish as torch
 from torchish import _dtypes as dt
 from torchish._tensor.dispatch import composite
-from torchish._tensor.nn_functional._call import ap, require, require_float, tensor_arg
+from torchish._tensor.nn_functional._call import ap, require, require_float, scalar_type, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.graph import GradFn, named
 from torchish.engine.expr import emit_multi
@@ -33,7 +33,7 @@ def batch_norm(
         raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     if training and (running_mean is None) is not (running_var is None):
         raise ValueError("running_mean and running_var must either both be None or neither be None")
-    if training is not True and training is not False:
+    if (training is not True and training is not False) or type(momentum) is not float or type(eps) is not float:
         require(_BATCH_NORM, input, weight, bias, running_mean, running_var, training, momentum, eps, False)
     return _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
@@ -43,11 +43,28 @@ _BATCH_NORM = (
     "float eps, bool cudnn_enabled)"
 )
 
+_INSTANCE_NORM = _BATCH_NORM.replace("batch_norm", "instance_norm").replace("training", "use_input_stats")
+
+
+def _check_dtypes(input: Tensor, *parameters: Tensor | None) -> None:
+    """Parameters have the input's dtype, or all of them float32 beside an input of 16 bits: the first one tells which is meant."""
+    kind = input._aval.torch_dtype
+    given = [t for t in parameters if t is not None]
+    if given and given[0]._aval.torch_dtype is not kind:
+        if any(t._aval.torch_dtype is not torch.float32 for t in given):
+            raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+        if kind not in (torch.float16, torch.bfloat16):
+            raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+        return
+    for t in given:
+        if t._aval.torch_dtype is not kind:
+            raise RuntimeError(f"expected scalar type {scalar_type(input)} but found {scalar_type(t)}")
+
 
 def _check_batch_norm(input, weight, bias, running_mean, running_var, training):
     a = input._aval
-    if a.ndim < 2 and a.size:
-        raise IndexError(f"Dimension out of range (expected to be in range of [-{a.ndim}, {a.ndim - 1}], but got 1)")
+    if a.ndim == 1 and a.size:
+        raise IndexError("Dimension out of range (expected to be in range of [-1, 0], but got 1)")
     channels = a.shape[1] if a.ndim > 1 else 0
     if not training:
         for name, t in (("running_mean", running_mean), ("running_var", running_var)):
@@ -60,14 +77,7 @@ def _check_batch_norm(input, weight, bias, running_mean, running_var, training):
         if t is not None and t._aval.size != channels:
             raise RuntimeError(f"{name} should contain {channels} elements not {t._aval.size}")
     require_float(input, "batch_norm")
-    half = a.dtype.itemsize < 4
-    for t in named.values():
-        if t is not None and t._aval.dtype != a.dtype:
-            if half and t._aval.torch_dtype is torch.float32:
-                continue
-            if a.dtype.itemsize < t._aval.dtype.itemsize:
-                raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
-            raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+    _check_dtypes(input, weight, bias, running_mean, running_var)
 
 
 def _batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps):
@@ -108,15 +118,18 @@ def instance_norm(
 ) -> Tensor:  # fmt: skip
     """Normalize each channel of each sample of (N, C, ...)."""
     if use_input_stats:
-        n = 1
-        for s in input.shape[2:]:
+        size, n = input.size(), 1
+        for s in size[2:]:
             n *= s
         if n == 1:
-            raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+            raise ValueError(f"Expected more than 1 spatial element when training, got input size {size}")
     return _instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
 
 
 def _instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps):
+    require(_INSTANCE_NORM, input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, False)
+    if (running_mean is None) is not (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
     if not use_input_stats and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
     shape = input._aval.shape
@@ -171,16 +184,11 @@ _LAYER_NORM = "layer_norm(Tensor input, int[!] normalized_shape, Tensor? weight=
 
 def layer_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
     """Normalize over the last dimensions, whose sizes are `normalized_shape`."""
-    if not isinstance(normalized_shape, (tuple, list)) or not (weight is None or isinstance(weight, Tensor)):
-        require(_LAYER_NORM, input, normalized_shape, weight, bias)
-    tensor_arg("layer_norm", "input", 1, input)
+    require(_LAYER_NORM, input, normalized_shape, weight, bias, eps)
     shape = tuple(normalized_shape)
     _check_normalized(input, shape, weight, bias, ", ")
+    _check_dtypes(input, weight, bias)
     require_float(input, "LayerNormKernelImpl")
-    for t in (weight, bias):
-        if t is not None and t._aval.dtype != input._aval.dtype:
-            if not (input._aval.dtype.itemsize < 4 and t.dtype is torch.float32):
-                raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
     return ap(N.layer_norm, (len(shape), float(eps)), input, weight, bias)
 
 
@@ -192,13 +200,17 @@ composite(
 
 def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions, whose sizes are `normalized_shape`."""
-    tensor_arg("rms_norm", "input", 1, input)
+    require("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None)", input, normalized_shape, weight, eps)
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if input._aval.ndim < len(shape):
+        raise ValueError(f"Input tensor must have at least {len(shape)} dimensions, but got {input._aval.ndim}")
     _check_normalized(input, shape, weight, None, "")
+    require_float(input, "rms_norm", complex_too=True)
     if eps is None:
         kind = input.dtype if input.dtype.itemsize > 2 else torch.float32
         eps = torch.finfo(kind if not kind.is_complex else kind.to_real()).eps
-    return ap(N.rms_norm, (len(shape), float(eps)), input, weight)
+    out = ap(N.rms_norm, (len(shape), float(eps)), input, weight)
+    return out if out._aval.dtype is input._aval.dtype else out.to(input.dtype)
 
 
 composite("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None)", method=False)(rms_norm)
@@ -210,9 +222,8 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
     shape = input._aval.shape
     _verify_batch_size([shape[0] * shape[1] // num_groups, num_groups, *shape[2:]])
-    if type(num_groups) is not int or not (weight is None or isinstance(weight, Tensor)):
-        require("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05)",
-                input, num_groups, weight, bias)  # fmt: skip
+    require("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05)",
+            input, num_groups, weight, bias, eps)  # fmt: skip
     return _group_norm(input, num_groups, weight, bias, eps)
 
 
@@ -233,9 +244,7 @@ def _group_norm(input, num_groups, weight, bias, eps):
                 "shape "
                 f"{list(t.shape)} and input of shape {list(shape)}"
             )
-        if t is not None and t._aval.dtype != input._aval.dtype:
-            if not (input._aval.dtype.itemsize < 4 and t.dtype is torch.float32):
-                raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+    _check_dtypes(input, weight, bias)
     require_float(input, "GroupNormKernelImpl")
     return ap(N.group_norm, (num_groups, float(eps)), input, weight, bias)
 

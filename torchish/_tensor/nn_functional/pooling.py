@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torchish as torch
 from torchish._tensor.dispatch import composite
-from torchish._tensor.nn_functional._call import ap, require_float, tensor_arg
+from torchish._tensor.nn_functional._call import ap, require, require_float, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import squeeze_dim, unsqueeze
 from torchish.ops import pool
@@ -33,7 +33,11 @@ def _ints(name: str, what: str, values, n: int, default: tuple | None = None) ->
 
 
 def _max(name, n, input, kernel_size, stride, padding, dilation, ceil_mode, indices):
-    tensor_arg(f"{name}_with_indices" if indices else name, "input", 1, input)
+    require(
+        f"{name}{'_with_indices' if indices else ''}(Tensor input, int[] kernel_size, int[] stride=(), int[] padding=0, int[] dilation=1, "
+        "bool ceil_mode=False)",
+        input, kernel_size, () if stride is None else stride, padding, dilation, ceil_mode,
+    )  # fmt: skip
     k = _ints(name, "kernel_size", kernel_size, n)
     s = _ints(name, "stride", stride, n, k)
     p = _ints(name, "padding", padding, n)
@@ -366,12 +370,11 @@ def fractional_max_pool3d(
 
 
 def _unpool_size(input, kernel_size, stride, padding, output_size):
-    shape = input._aval.shape
+    shape = input.size()
     n = len(kernel_size)
     default = [(shape[-n + d] - 1) * stride[d] + kernel_size[d] - 2 * padding[d] for d in range(n)]
     if output_size is None:
         return tuple(default)
-    output_size = list(output_size)
     if len(output_size) == n + 2:
         output_size = output_size[2:]
     if len(output_size) != n:
@@ -391,14 +394,22 @@ def _unpool(n, input, indices, kernel_size, stride, padding, output_size):
     s = k if stride is None else _ints(name, "stride", stride, n)
     p = _ints(name, "padding", padding, n)
     size = _unpool_size(input, k, s, p, output_size)
+    require(f"max_unpool{n}d(Tensor input, Tensor indices, int[] output_size)", input, indices, size)
     if indices.dtype is not torch.int64:
-        raise RuntimeError(f"elements in indices should be type int64 but got: {_short(indices)}")
+        raise RuntimeError("elements in indices should be type int64" + (f" but got: {_short(indices)}" if n < 3 else ""))
+    over = max(n, 2)  # the one-dimensional form goes through two dimensions
+    if input._aval.ndim not in (n + 1, n + 2):
+        dims = input._aval.ndim + (n == 1)
+        raise RuntimeError(
+            f"Input to max_unpooling{over}d should be a {over + 1}d or {over + 2}d Tensor, but got a tensor with {dims} dimensions."
+        )
     if input._aval.shape != indices._aval.shape:
         more = [1] if n == 1 else []  # the one-dimensional form goes through two dimensions
         raise RuntimeError(
             f"Expected shape of indices to be same as that of the input tensor ({[*input.shape, *more]}) but got indices tensor "
             f"with shape: {[*indices.shape, *more]}"
         )
+    require_float(input, f"max_unpool{over}d")
     if n > 1:
         return ap(pool.max_unpool, (size,), input, indices)
     # PyTorch's one-dimensional form goes through two dimensions

@@ -249,7 +249,12 @@ def _pair(name: str, values) -> tuple[int, int]:
     return values
 
 
-def _check_blocks(kernel, stride, dilation) -> None:
+def _twice(*given) -> list:
+    """The values as a native function gets them: each twice that is neither a tuple nor a list."""
+    return [v if isinstance(v, (tuple, list)) else (v, v) for v in given]
+
+
+def _check_blocks(kernel, stride, dilation, padding) -> None:
     for what, label, values in (
         ("kernel size", "kernel", kernel),
         ("stride", "stride", stride),
@@ -257,16 +262,17 @@ def _check_blocks(kernel, stride, dilation) -> None:
     ):
         if min(values) <= 0:
             raise RuntimeError(f"{what} should be greater than zero, but got {label}_height: {values[0]} {label}_width: {values[1]}")
+    if min(padding) < 0:
+        raise RuntimeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
 
 
 def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:
     """Blocks of (N, C, H, W) as columns (N, C kh kw, L)."""
-    if not isinstance(input, Tensor) or type(kernel_size) not in (int, tuple):
-        sizes = [v if isinstance(v, (tuple, list)) else (v, v) for v in (kernel_size, dilation, padding, stride)]
-        require("im2col(Tensor input, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", input, *sizes)
+    sizes = _twice(kernel_size, dilation, padding, stride)
+    require("im2col(Tensor input, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", input, *sizes)
     k, d = _pair("kernel_size", kernel_size), _pair("dilation", dilation)
     p, s = _pair("padding", padding), _pair("stride", stride)
-    _check_blocks(k, s, d)
+    _check_blocks(k, s, d, p)
     a = input._aval
     if a.ndim < 3:  # as the first size that is asked for is told
         raise IndexError(
@@ -285,9 +291,11 @@ def unfold(input: Tensor, kernel_size, dilation=1, padding=0, stride=1) -> Tenso
 
 def fold(input: Tensor, output_size, kernel_size, dilation=1, padding=0, stride=1) -> Tensor:
     """Columns (N, C kh kw, L) added up into (N, C, H, W)."""
+    sizes = _twice(output_size, kernel_size, dilation, padding, stride)
+    require("col2im(Tensor input, int[] output_size, int[] kernel_size, int[] dilation, int[] padding, int[] stride)", input, *sizes)
     o, k, d = _pair("output_size", output_size), _pair("kernel_size", kernel_size), _pair("dilation", dilation)
     p, s = _pair("padding", padding), _pair("stride", stride)
-    _check_blocks(k, s, d)
+    _check_blocks(k, s, d, p)
     a = input._aval
     if a.ndim not in (2, 3) or 0 in a.shape[-2:]:
         raise RuntimeError(
