@@ -345,11 +345,10 @@ def gone(pids, seconds=20):
 @pytest.mark.parametrize("number, to_all", [(signal.SIGINT, True), (signal.SIGINT, False), (signal.SIGKILL, False)])
 def test_workers_end_with_their_loader(number, to_all):
     """Ctrl-C reaches all processes of a terminal, a kill the loader's alone."""
-    others = members()
     p = script(INTERRUPTED.replace("OPERATIONS", str(number == signal.SIGKILL)))
     pids = p.stdout.readline().split()
     assert len(pids) == 2
-    evaluators = members() - others
+    evaluators = members(p.pid)
     assert bool(evaluators) == (number == signal.SIGKILL)
     (os.killpg if to_all else os.kill)(p.pid, number)
     _, errors = p.communicate(timeout=30)
@@ -358,17 +357,22 @@ def test_workers_end_with_their_loader(number, to_all):
     assert gone([*pids, *evaluators])
 
 
-def members():
-    """The processes that compute for forked ones."""
-    found = set()
-    for pid in filter(str.isdigit, os.listdir("/proc")):
+def members(ancestor):
+    """The processes below this one that compute for forked ones."""
+    parents, found = {}, []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
         try:
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            parents[pid] = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
         if b"torchish.engine.evaluator" in command:
-            found.add(int(pid))
-    return found
+            found.append(pid)
+
+    def below(pid):
+        return pid == ancestor or (pid in parents and below(parents[pid]))
+
+    return set(filter(below, found))
 
 
 def test_a_script_needs_no_main_guard_and_may_end_in_the_middle():
@@ -448,10 +452,12 @@ def test_errors_of_operations_in_workers():
 
 
 def test_a_killed_evaluator_is_replaced():
+    here = os.getpid()
+
     def sample(i):
         before = (torchish.ones(2) * i).tolist()
         if i == 1:
-            for pid in members():
+            for pid in members(here):
                 os.kill(pid, signal.SIGKILL)
         return before, (torchish.ones(2) + i).tolist()
 
