@@ -206,6 +206,19 @@ def test_blocked_convolution_is_the_convolution(batch, size, channels, block):
     agree(lambda t, F, x, w: F.conv2d(x, w, padding=1), x, w)
 
 
+@pytest.mark.parametrize(
+    "image, kernel, padding, dilation",
+    [((4, 6), (2, 4), 1, 1), ((1, 4), (2, 2), 1, 1), ((2, 3), (2, 3), (1, 2), (1, 2)), ((5,), (4,), 1, 1), ((5, 6, 4), (3, 2, 3), 1, 1)],
+)
+def test_strided_convolutions_with_few_outputs(image, kernel, padding, dilation):
+    """Their gradients, which XLA's simplifier cannot do as convolutions, and those of transposed ones."""
+    n = len(image)
+    x, w = RNG.standard_normal((6, 4, *image)), RNG.standard_normal((8, 4, *kernel))
+    agree(lambda t, F, x, w: getattr(F, f"conv{n}d")(x, w, stride=2, padding=padding, dilation=dilation), x, w)
+    y = RNG.standard_normal((6, 8, *[min(size, 3) for size in image]))
+    agree(lambda t, F, y, w: getattr(F, f"conv_transpose{n}d")(y, w, stride=2, padding=1, output_padding=1, dilation=dilation), y, w)
+
+
 def test_embedding_gradient():
     index = np.array([[0, 2, 2], [1, 0, 3]])
     agree(lambda t, F, i, w: F.embedding(i, w, padding_idx=2, scale_grad_by_freq=True), index, W[:, :, 0, 0])

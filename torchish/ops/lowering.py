@@ -36,6 +36,9 @@ channel, for one input channel a group; `split` is one convolution for each grou
 
 In three dimensions: one convolution in two dimensions for each plane of the kernel.
 
+Strided convolutions with no more outputs than the kernel is wide are products of all windows with the kernel (`windows`): while it
+simplifies the gradients of such convolutions, XLA ends the process ("Window dimensions do not match RHS shape").
+
 Tried and left out: a channels-last convolution between transposes (level with lax within the noise), windows of single
 columns (2 to 3 times slower on small channels), one block as wide as the image (twice as slow on 32x32), one product
 per kernel row, a convolution along the rows only.
@@ -94,6 +97,8 @@ def conv(x, w, stride, padding, dilation, groups, part="output"):
         if _one_channel(w):
             return _taps(x, w, stride, padding, dilation, groups)
         return _by_group(lambda x, w: conv(x, w, stride, padding, dilation, 1, part), x, w, groups)
+    if groups == 1 and _few_windows(x, w, stride, padding, dilation):
+        return _windows(x, w, stride, padding, dilation)
     if len(stride) == 3 and groups == 1 and _some_on_cpu(x, w):
         return _planes(x, w, stride, padding, dilation, part)
     way = choose(x, w, stride, padding, dilation, groups, part)
@@ -180,6 +185,22 @@ def weight_gradient(x, w, grad, stride, padding, dilation, groups):
     return jax.vjp(lambda w: conv(x, w, stride, padding, dilation, groups, "weight"), w)[1](grad)[0]
 
 
+def _few_windows(x, w, stride, padding, dilation) -> bool:
+    if not _some_on_cpu(x, w) or max(stride) == 1 or w[0, 0].size > TAPS_MAX:
+        return False
+    shape = [n + low + high for n, (low, high) in zip(x.shape[2:], padding, strict=True)]
+    sizes = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(shape, w.shape[2:], stride, dilation, strict=True)]
+    return any(n <= k for n, k in zip(sizes, w.shape[2:], strict=True))
+
+
+def _windows(x, w, stride, padding, dilation):
+    x = jnp.pad(x, ((0, 0), (0, 0), *padding))
+    kernel = w.shape[2:]
+    windows = jnp.stack(_shifted(x, kernel, _sizes(x, kernel, stride, dilation), stride, dilation), 2)
+    product = jnp.tensordot(w.reshape(*w.shape[:2], -1), windows, ((1, 2), (1, 2)), precision=lax.Precision.HIGHEST)
+    return product.swapaxes(0, 1)
+
+
 def _planes(x, w, stride, padding, dilation, part):
     """A convolution in three dimensions as the sum of convolutions in two, the depth counted among the images."""
     x = jnp.pad(x, ((0, 0), (0, 0), padding[0], (0, 0), (0, 0)))
@@ -221,6 +242,12 @@ def conv_transpose(x, w, stride, padding, dilation, output_padding, groups, part
     kernel = w.shape[2:]
     if 1 < groups <= SPLIT_MAX_GROUPS and _some_on_cpu(x, w):
         return _by_group(lambda x, w: conv_transpose(x, w, stride, padding, dilation, output_padding, 1, part), x, w, groups)
+    shape = tuple((size - 1) * s + d * (k - 1) + 1 for size, s, d, k in zip(x.shape[2:], stride, dilation, kernel, strict=True))
+    image, none = jax.ShapeDtypeStruct((x.shape[0], o) + shape, x.dtype), ((0, 0),) * n
+    if groups == 1 and _few_windows(image, w, stride, none, dilation):
+        whole = jax.linear_transpose(lambda y: _windows(y, w, stride, none, dilation), image)(x)[0]
+        edges = [(-low, op - high, 0) for (low, high), op in zip(padding, output_padding, strict=True)]
+        return lax.pad(whole, jnp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *edges])
     w = w.reshape((groups, c // groups, o) + kernel).swapaxes(1, 2).reshape((groups * o, c // groups) + kernel)
     w = jnp.flip(w, range(2, 2 + n))
     pad = [
