@@ -56,10 +56,9 @@ def _later(nodes: Sequence[Expr], outputs: Sequence[Expr], free: list[int], dead
     for n in left:
         for i in free:
             e = outputs[i]
-            # What makes it may read the input as long as it writes; several results at once may have been made in an earlier program.
-            own = e.inputs[0] if is_projection(e.spec) and id(e.inputs[0]) in place else e
-            made = place.get(id(own))  # None: part of what was computed before
-            if made is not None and e.aval == dead[n].aval and not readers.get(id(dead[n]), 0) & ~before[made]:
+            # What makes it may read the input as long as it writes. (Several results at once may have been made in an earlier program.)
+            made = place.get(id(e.inputs[0]), place[id(e)]) if is_projection(e.spec) else place[id(e)]
+            if e.aval == dead[n].aval and not readers.get(id(dead[n]), 0) & ~before[made]:
                 pairs.append((n, i))
                 free.remove(i)
                 break

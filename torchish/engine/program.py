@@ -212,6 +212,7 @@ def _select(pending: list[Expr], root: Expr | None, leave_views: bool = True):
 
 
 def _leave(base: Expr, view: Expr) -> bool:
+    """Make a view that runs no result of the program, if what it is a view of is known or will be."""
     if base.value is None and base.mark != 1:
         return False
     view.mark = 0

@@ -145,15 +145,16 @@ def _shifted(x, kernel, sizes, stride, dilation) -> list:
     ]
 
 
-def _sizes(x, kernel, stride, dilation) -> list[int]:
-    return [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)]
+def _sizes(image, kernel, stride, dilation) -> list[int]:
+    """How many windows an image of this size, padding included, has in each dimension."""
+    return [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(image, kernel, stride, dilation, strict=True)]
 
 
 def _taps(x, w, stride, padding, dilation, groups):
     """A convolution with one input channel a group."""
     kernel, many = w.shape[2:], w.shape[0] // groups
     x = jnp.pad(x, ((0, 0), (0, 0), *padding))
-    sizes = _sizes(x, kernel, stride, dilation)
+    sizes = _sizes(x.shape[2:], kernel, stride, dilation)
     factors = w.reshape(1, groups, many, -1, *(1,) * len(kernel))
     total: Any = None
     for i, part in enumerate(_shifted(x[:, :, None], kernel, sizes, stride, dilation)):
@@ -188,15 +189,14 @@ def weight_gradient(x, w, grad, stride, padding, dilation, groups):
 def _few_windows(x, w, stride, padding, dilation) -> bool:
     if not _some_on_cpu(x, w) or max(stride) == 1 or w[0, 0].size > TAPS_MAX:
         return False
-    shape = [n + low + high for n, (low, high) in zip(x.shape[2:], padding, strict=True)]
-    sizes = [(n - d * (k - 1) - 1) // s + 1 for n, k, s, d in zip(shape, w.shape[2:], stride, dilation, strict=True)]
-    return any(n <= k for n, k in zip(sizes, w.shape[2:], strict=True))
+    padded = [n + low + high for n, (low, high) in zip(x.shape[2:], padding, strict=True)]
+    return any(n <= k for n, k in zip(_sizes(padded, w.shape[2:], stride, dilation), w.shape[2:], strict=True))
 
 
 def _windows(x, w, stride, padding, dilation):
     x = jnp.pad(x, ((0, 0), (0, 0), *padding))
     kernel = w.shape[2:]
-    windows = jnp.stack(_shifted(x, kernel, _sizes(x, kernel, stride, dilation), stride, dilation), 2)
+    windows = jnp.stack(_shifted(x, kernel, _sizes(x.shape[2:], kernel, stride, dilation), stride, dilation), 2)
     product = jnp.tensordot(w.reshape(*w.shape[:2], -1), windows, ((1, 2), (1, 2)), precision=lax.Precision.HIGHEST)
     return product.swapaxes(0, 1)
 
