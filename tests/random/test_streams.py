@@ -564,3 +564,58 @@ def test_random_programs(seed):
         theirs, ours = random_call(rng)
         assert_same(theirs(g), ours(h))
         assert_same_state(g, h)
+
+
+# ---- what is compiled once much has been drawn
+
+
+@pytest.mark.parametrize("mean, std", [(0.0, 1.0), (0.3, 1.0), (-1.7, 2.1), (5.0, 0.0)])
+@pytest.mark.parametrize("n", [65536, 200003])
+def test_compiled_normals(monkeypatch, n, mean, std):
+    from torchish._random import boxmuller
+
+    monkeypatch.setattr(boxmuller._PROGRAM, "_asked", 10**9)
+    check(lambda g: torch.empty(n).normal_(mean, std, generator=g), lambda h: R.normal(h, (n,), np.float32, mean, std))
+    assert boxmuller._PROGRAM._run is not None, "not compiled, or its results are not NumPy's on this machine"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("highest", [1.0, 9.9])
+@pytest.mark.parametrize("n", [1, 1000, 150000])
+def test_compiled_poisson(monkeypatch, n, highest, dtype):
+    from torchish._random import rejection
+
+    monkeypatch.setattr(rejection._KNUTH_PROGRAM, "_asked", 10**9)
+    rate = (torch.rand(n, generator=torch.Generator().manual_seed(n)) * highest).to(dtype)
+    rate[::7] = 0
+    check(lambda g: torch.poisson(rate, generator=g), lambda h: R.poisson(h, to_numpy(rate)))
+    check(lambda g: torch.poisson(rate * 0, generator=g), lambda h: R.poisson(h, to_numpy(rate * 0)))
+    assert rejection._KNUTH_PROGRAM._run is not None
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float64])
+@pytest.mark.parametrize("n", [65537, 131071, 131072, 150000])
+def test_compiled_permutations(monkeypatch, n, dtype):
+    from torchish._random import permutation
+
+    program = permutation._program(n.bit_length())
+    monkeypatch.setattr(program, "_asked", 10**9)
+    check(lambda g: torch.randperm(n, generator=g, dtype=dtype), lambda h: R.randperm(h, n, DTYPES[dtype]))
+    assert program._run is not None
+
+
+def test_forked_processes_compile_nothing(monkeypatch):
+    from torchish._random import compiled
+
+    program = compiled.Program(lambda x: x + 1, (0,), 0)
+    monkeypatch.setattr(compiled, "_in_fork", True)
+    assert program.get(10) is None
+    monkeypatch.setattr(compiled, "_in_fork", False)
+    assert program.get(10)(41) == 42
+
+
+def test_programs_of_other_bits_are_not_used():
+    from torchish._random.compiled import Program
+
+    program = Program(lambda x: x + 1, (0,), 5, lambda run: run(1) == 3)
+    assert [program.get(5) for _ in range(3)] == [None] * 3

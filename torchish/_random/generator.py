@@ -132,17 +132,25 @@ class MT19937Generator:
             while True:
                 yield self.uniform64()
         chunk = min(expected, 1 << 16)
-        used, saved, untouched = 0, self._bits.state, self._untouched
+        used, mark = 0, self.mark()
         try:
             while True:
-                used, saved, untouched = 0, self._bits.state, self._untouched
+                used, mark = 0, self.mark()
                 ahead = ((self.random64(chunk) & np.uint64(2**53 - 1)) * 2.0**-53).tolist()
                 for u in ahead:
                     used += 1
                     yield u
         finally:
-            self._bits.state, self._untouched = saved, untouched
-            self.random(2 * used)
+            self.rewind(mark, 2 * used)
+
+    def mark(self) -> tuple:
+        """A place in the stream to rewind to."""
+        return self._bits.state, self._untouched
+
+    def rewind(self, mark: tuple, used: int) -> None:
+        """Go back to ``used`` draws after a mark."""
+        self._bits.state, self._untouched = mark
+        self.random(used)
 
     # ---- state
 

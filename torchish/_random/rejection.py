@@ -2,7 +2,8 @@
 
 How many draws an element takes depends on the draws, so these are loops over Python floats, which are C doubles:
 ``sample_poisson``, ``sample_binomial`` and ``sample_gamma`` of PyTorch's ``Distributions.cpp`` / ``Distributions.h``.
-Where PyTorch computes in the tensor's own dtype first, so do they.
+Where PyTorch computes in the tensor's own dtype first, so do they. Many Poisson counts of rates below 10 come from a compiled loop:
+40 instead of 780 ms a million.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from contextlib import closing
 
 import numpy as np
 
+from .compiled import Program
 from .generator import MT19937Generator
 from .normals import normal_pair
 from .numerics import FLOATING, cast, float32, float64, not_implemented, scalar_type_name
+from .uniforms import uniforms64
 
 
 def poisson(generator: MT19937Generator, rate: np.ndarray) -> np.ndarray:
@@ -25,10 +28,14 @@ def poisson(generator: MT19937Generator, rate: np.ndarray) -> np.ndarray:
     """
     if rate.dtype not in FLOATING and rate.size:
         raise not_implemented("poisson_cpu", rate.dtype)
-    rates = rate.ravel().astype(float64).tolist()
-    with generator.lock, closing(generator.uniform64_iter(8 * len(rates))) as uniforms:
-        counts = [_poisson(r, uniforms) for r in rates]
-    return cast(np.array(counts, float64), rate.dtype).reshape(rate.shape)
+    rates = rate.ravel().astype(float64)
+    if np.all((rates >= 0) & (rates < _KNUTH)) and (program := _KNUTH_PROGRAM.get(rates.size)):
+        with generator.lock:
+            counts = _knuth(generator, rates, program)
+    else:
+        with generator.lock, closing(generator.uniform64_iter(8 * rates.size)) as uniforms:
+            counts = np.array([_poisson(r, uniforms) for r in rates.tolist()], float64)
+    return cast(counts, rate.dtype).reshape(rate.shape)
 
 
 def binomial(generator: MT19937Generator, count: np.ndarray, prob: np.ndarray) -> np.ndarray:
@@ -74,12 +81,70 @@ def dirichlet(generator: MT19937Generator, alpha: np.ndarray) -> np.ndarray:
     return np.clip(out, info.tiny, np.nextafter(alpha.dtype.type(1), alpha.dtype.type(0)))
 
 
+_KNUTH = 10  # the rate from which on counts are not found by multiplying uniforms
+_AT_ONCE = 1 << 16  # counts, and uniforms, that the compiled loop takes at a time
+
+
+def _knuth(generator: MT19937Generator, rates: np.ndarray, program) -> np.ndarray:
+    """Counts of rates below `_KNUTH`, as float64."""
+    counts = np.zeros(rates.shape, float64)
+    positive = np.flatnonzero(rates)  # a rate of 0 takes no uniforms
+    bounds, found = np.exp(-rates[positive]), np.empty(len(positive), np.int64)
+    mark, uniforms, used = generator.mark(), np.empty(_AT_ONCE, float64), _AT_ONCE
+    product, count = 1.0, 0
+    for start in range(0, len(bounds), _AT_ONCE):
+        part = found[start : start + _AT_ONCE]
+        limits = np.zeros(_AT_ONCE, float64)
+        limits[: len(part)] = bounds[start : start + _AT_ONCE]
+        done = 0
+        while done < len(part):
+            if used == _AT_ONCE:
+                mark, uniforms, used = generator.mark(), uniforms64(generator, _AT_ONCE), 0
+            first = done
+            made, *state = program(limits, uniforms, len(part), done, used, count, product)
+            done, used, count = map(int, state[:3])
+            product = float(state[3])
+            part[first:done] = made[first:done]
+    if used < _AT_ONCE:
+        generator.rewind(mark, 2 * used)
+    counts[positive] = found
+    return counts
+
+
+def _knuth_loop(bounds, uniforms, end, done, used, count, product):
+    """Multiply uniforms, from the one at `used` on, until there are no more or counts for all bounds up to `end`.
+
+    Returns the counts, those from `done` on new, and the state that the next call continues from: done, used, count, product.
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    def unfinished(state):
+        _, done, used, _, _ = state
+        return (done < end) & (used < len(uniforms))
+
+    def step(state):
+        made, done, used, count, product = state
+        product = product * uniforms.at[used].get(mode="promise_in_bounds")
+        below = product <= bounds.at[done].get(mode="promise_in_bounds")
+        made = made.at[done].set(count, mode="promise_in_bounds")
+        return made, done + below, used + 1, jnp.where(below, 0, count + 1), jnp.where(below, 1.0, product)
+
+    made = jnp.zeros(bounds.shape, np.int64)
+    return lax.while_loop(unfinished, step, (made, done, used, count, product))
+
+
+_KNUTH_PROGRAM = Program(
+    _knuth_loop, (np.empty(_AT_ONCE, float64), np.empty(_AT_ONCE, float64), 0, 0, 0, 0, 1.0), 200_000
+)
+
+
 def _poisson(rate: float, uniforms: Iterator[float]) -> int:
     if not rate >= 0:
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     if rate == 0:
         return 0
-    if rate < 10:  # Knuth: uniforms are multiplied until the product falls below exp(-rate)
+    if rate < _KNUTH:  # Knuth: uniforms are multiplied until the product falls below exp(-rate)
         bound, product = math.exp(-rate), 1.0
         for count, u in enumerate(uniforms):
             product *= u
