@@ -225,6 +225,19 @@ def test_embedding_gradient():
     agree(lambda t, F, i, w: F.embedding_bag(i, w, mode="max"), index, W[:, :, 0, 0])
 
 
+@pytest.mark.parametrize("padding_idx", [None, 2])
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("each", [1, 3, 40])
+def test_bags_of_one_size(each, mode, padding_idx):
+    """Few indices a bag, which are taken place by place, and many."""
+    rows, index = RNG.standard_normal((6, 5)), np.sort(RNG.integers(0, 6, (4, each)), 0)
+    index[0] = 2  # a bag of nothing but padding
+    agree(lambda t, F, i, w: F.embedding_bag(i, w, mode=mode, padding_idx=padding_idx), index, rows)
+    if mode == "sum":
+        factors = RNG.standard_normal((4, each))
+        agree(lambda t, F, i, w, f: F.embedding_bag(i, w, mode=mode, padding_idx=padding_idx, per_sample_weights=f), index, rows, factors)
+
+
 ERRORS = {
     "channels": lambda t, F: F.conv2d(t.zeros(1, 3, 32, 32), t.zeros(6, 1, 5, 5)),
     "kernel": lambda t, F: F.conv2d(t.zeros(1, 3, 2, 4), t.zeros(6, 3, 5, 5), padding=1, dilation=2),
