@@ -1,7 +1,8 @@
 """One contender on one workload, in a process of its own: `python -m benchmarks.contender CONTENDER WORKLOAD`.
 
 Prints a JSON line with the first step's seconds; then, for each line "n" that it reads, one with the seconds per step over n
-steps. An empty line ends it, with a last JSON line: peak memory in bytes and the number of programs compiled.
+steps, until all of their results have been computed. An empty line ends it, with a last JSON line: peak memory in bytes and
+the number of programs compiled.
 """
 
 from __future__ import annotations
@@ -67,6 +68,12 @@ def build(contender: str, workload: str, threads: int) -> Any:
     return getattr(workloads, name)(torch, model, step, **kwargs)
 
 
+def wait() -> None:
+    """Wait for what was called for and has not been computed yet: the update after a loss that has been read."""
+    if "torchish" in sys.modules:
+        sys.modules["torchish"].cpu.synchronize()
+
+
 def programs_compiled() -> int | None:
     """How many programs torchish compiled or loaded in this process; None for other contenders."""
     if "torchish" not in sys.modules:
@@ -85,6 +92,7 @@ def main(contender: str, workload: str, threads: str) -> None:
     print(json.dumps({"start": built - start, "first": time.perf_counter() - built}), flush=True)
     for _ in range(5):
         step()
+    wait()
     for line in sys.stdin:
         if not line.strip():
             break
@@ -92,6 +100,7 @@ def main(contender: str, workload: str, threads: str) -> None:
         start = time.perf_counter()
         for _ in range(n):
             step()
+        wait()
         print(json.dumps((time.perf_counter() - start) / n), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"peak": peak, "programs": programs_compiled()}), flush=True)

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from torchish.ops.declare import op
-from torchish.ops.precision import widen
+from torchish.ops.precision import stepwise, widen
 from torchish.ops.spacing import centres
 
 
@@ -138,16 +138,16 @@ def _linear_taps(n, out, align_corners, scale, dtype):
     return np.stack([low, high], 1), np.stack([1 - part, part], 1)
 
 
-def cubic_weights(t, a=-0.75):
-    """Weights of the four neighbours at a fraction t past the second (cubic convolution; Keys, 1981)."""
+def cubic_weights(t, a=-0.75, half=lambda v: v):
+    """Weights of the four neighbours at a fraction t past the second (cubic convolution; Keys, 1981); `half` rounds each step."""
 
     def near(x):
-        return ((a + 2) * x - (a + 3)) * x * x + 1
+        return half(half(half(half(half((a + 2) * x) - (a + 3)) * x) * x) + 1)
 
     def far(x):
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+        return half(half(half(half(half(half(a * x) - 5 * a) * x) + 8 * a) * x) - 4 * a)
 
-    return [far(t + 1), near(t), near(1 - t), far(2 - t)]
+    return [far(half(t + 1)), near(t), near(half(1 - t)), far(half(2 - t))]
 
 
 def _cubic_taps(n, out, align_corners, scale, dtype):
@@ -197,32 +197,93 @@ def _lanczos(x):
      selects=lambda statics, avals: ("input",) if statics[0] == "nearest" else (),
      grad=lambda spec, flat: f"GridSampler{flat[0]._aval.ndim - 2}DBackward0")  # fmt: skip
 def grid_sampler(input, grid, mode, padding_mode, align_corners):
-    """Values of (N, C, *spatial) at grid places (N, *out, dimensions) in [-1, 1], x first."""
+    """Values of (N, C, *spatial) at grid places (N, *out, dimensions) in [-1, 1], x first.
+
+    Places and values of 16-bit floats are rounded at each step, in the order of PyTorch's kernels, of which the one for images and
+    the one for volumes are written differently.
+    """
     g = widen(grid)
     spatial = input.shape[2:]
     x = jnp.moveaxis(widen(input), 1, -1)  # all channels of a place are read at once
     n = len(spatial)
-    places = [_unnormalize(g[..., n - 1 - i], spatial[i], align_corners) for i in range(n)]
+    steps = _ImageSteps(input.dtype, align_corners) if n == 2 else _VolumeSteps(input.dtype, align_corners)
+    places = [steps.unnormalize(g[..., n - 1 - i], spatial[i]) for i in range(n)]
     if mode == "bicubic":
-        return jnp.moveaxis(_sample_bicubic(x, places, padding_mode, align_corners), -1, 1).astype(input.dtype)
-    places = [_folded(p, s, padding_mode, align_corners) for p, s in zip(places, spatial, strict=True)]
+        return jnp.moveaxis(_sample_bicubic(x, places, padding_mode, steps), -1, 1).astype(input.dtype)
+    places = [_folded(p, s, padding_mode, steps) for p, s in zip(places, spatial, strict=True)]
     if mode == "nearest":
         index = [jnp.round(lax.stop_gradient(p)).astype(np.int64) for p in places]
         return jnp.moveaxis(_fetch(x, index), -1, 1).astype(input.dtype)
+    half = steps.half
     low = [jnp.floor(lax.stop_gradient(p)) for p in places]
+    weights = [steps.weights(p, f) for p, f in zip(places, low, strict=True)]
     total: Any = 0
     for corner in np.ndindex(*(2,) * n):
         weight: Any = 1
-        index = []
-        for p, f, c in zip(places, low, corner, strict=True):
-            weight = weight * ((p - f) if c else (f + 1 - p))
-            index.append((f + c).astype(np.int64))
-        total = total + _fetch(x, index) * weight[..., None]
+        for w, c in zip(reversed(weights), reversed(corner), strict=True):
+            weight = half(weight * w[c])
+        index = [(f + c).astype(np.int64) for f, c in zip(low, corner, strict=True)]
+        total = half(total + half(_fetch(x, index) * weight[..., None]))
     return jnp.moveaxis(total, -1, 1).astype(input.dtype)
 
 
-def _unnormalize(p, size, align_corners):
-    return (p + 1) / 2 * (size - 1) if align_corners else ((p + 1) * size - 1) / 2
+class _Steps:
+    """The arithmetic of places along one dimension, in the operands' dtype."""
+
+    def __init__(self, dtype, align_corners: bool):
+        self.align_corners = align_corners
+        self.half = stepwise(dtype)
+        self._dtype = dtype
+
+    def number(self, v, p):
+        """A Python number as the operands' dtype holds it."""
+        return np.asarray(v, self._dtype).astype(p.dtype)
+
+
+class _ImageSteps(_Steps):
+    def unnormalize(self, p, size):
+        p = self.half(p + 1)
+        if self.align_corners:
+            return self.half(p * (self.number(size - 1, p) / 2))
+        return self.half(self.half(p * (self.number(size, p) / 2)) - 0.5)
+
+    def reflect(self, p, size):
+        low = 0.0 if self.align_corners else -0.5
+        if self.align_corners and size == 1:
+            return jnp.zeros_like(p)
+        span = self.number(size - 1 if self.align_corners else size, p) * 2  # there and back
+        shifted = self.half(p - low)
+        distance = jnp.where(shifted < 0, -shifted, shifted)
+        flips = jnp.trunc(self.half(lax.stop_gradient(distance) / span))
+        there = self.half(distance - self.half(flips * span))
+        back = self.half(span - there)
+        return self.half(jnp.where(there > back, back, there) + low)
+
+    def weights(self, p, low):
+        after = self.half(p - low)
+        return self.half(1 - after), after
+
+
+class _VolumeSteps(_Steps):
+    def unnormalize(self, p, size):
+        p = self.half(p + 1)
+        if self.align_corners:
+            return self.half(self.half(p / 2) * self.number(size - 1, p))
+        return self.half(self.half(self.half(p * self.number(size, p)) - 1) / 2)
+
+    def reflect(self, p, size):
+        low = 0.0 if self.align_corners else -0.5
+        if self.align_corners and size == 1:
+            return jnp.zeros_like(p)
+        span = self.number(size - 1 if self.align_corners else size, p)
+        shifted = self.half(p - low)
+        distance = jnp.where(shifted < 0, -shifted, shifted)
+        flips = jnp.floor(self.half(lax.stop_gradient(distance) / span))
+        extra = lax.rem(distance, jnp.full_like(distance, span))
+        return self.half(jnp.where(flips % 2 == 0, extra, self.half(span - extra)) + low)
+
+    def weights(self, p, low):
+        return self.half(self.half(low + 1) - p), self.half(p - low)
 
 
 def _clip(p, size):
@@ -232,24 +293,12 @@ def _clip(p, size):
     return jnp.where(inside, p, lax.stop_gradient(edge))
 
 
-def _reflect(p, twice_low, twice_high):
-    if twice_low == twice_high:
-        return jnp.zeros_like(p)
-    low, span = twice_low / 2, (twice_high - twice_low) / 2
-    shifted = p - low
-    distance = jnp.where(shifted < 0, -shifted, shifted)
-    flips = jnp.floor(lax.stop_gradient(distance) / span)
-    extra = distance - flips * span
-    return jnp.where(flips % 2 == 0, extra + low, span - extra + low)
-
-
-def _folded(p, size, padding_mode, align_corners):
+def _folded(p, size, padding_mode, steps):
     """A place brought inside the image as the padding mode says."""
     if padding_mode == "border":
         return _clip(p, size)
     if padding_mode == "reflection":
-        p = _reflect(p, 0, 2 * (size - 1)) if align_corners else _reflect(p, -1, 2 * size - 1)
-        return _clip(p, size)
+        return _clip(steps.reflect(p, size), size)
     # far away or not finite: outside in any case, and safe to convert to an integer
     safe = (p > -(2.0**30)) & (p < 2.0**30)
     return jnp.where(safe, p, -100.0)
@@ -267,16 +316,19 @@ def _fetch(x, index):
     return jnp.where(inside[..., None], rows.at[flat].get(mode="promise_in_bounds"), 0)
 
 
-def _sample_bicubic(x, places, padding_mode, align_corners):
+def _sample_bicubic(x, places, padding_mode, steps):
+    half = steps.half
     low = [jnp.floor(lax.stop_gradient(p)) for p in places]
-    weights = [cubic_weights(p - f) for p, f in zip(places, low, strict=True)]
-    total = 0
+    weights = [cubic_weights(half(p - f), half=half) for p, f in zip(places, low, strict=True)]
+    total: Any = 0
     for ky in range(4):
+        row: Any = 0
         for kx in range(4):
             index = []
             for f, k, size in zip(low, (ky, kx), x.shape[1:-1], strict=True):
-                index.append(_folded(f + (k - 1), size, padding_mode, align_corners).astype(np.int64))
-            total = total + _fetch(x, index) * (weights[0][ky] * weights[1][kx])[..., None]
+                index.append(_folded(half(f + (k - 1)), size, padding_mode, steps).astype(np.int64))
+            row = half(row + half(_fetch(x, index) * weights[1][kx][..., None]))
+        total = half(total + half(row * weights[0][ky][..., None]))
     return total
 
 
