@@ -13,15 +13,12 @@ import torchish as torch
 
 x = torch.ones(2000, 2000)
 
-def run():
-    return ((x @ x).sort().values @ x).sum().item()
+def new_pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    ((x @ x).exp() @ x).sum().item()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-for _ in range(3):
-    run()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5):
-    run()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(min(new_pages() for _ in range(10)))
 """
 
 
@@ -32,6 +29,6 @@ def pages(**variables):
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have settings of their own")
 def test_freed_memory_is_kept():
-    """Five runs with 16 MB arrays, of 4,000 pages each, touch hardly a new page."""
+    """A run with 16 MB arrays, of 4,000 pages each, touches hardly a new page."""
     kept, returned = pages(), pages(MALLOC_TRIM_THRESHOLD_="131072", MALLOC_MMAP_THRESHOLD_="131072")
-    assert kept < 4000 < 20000 < returned
+    assert kept < 400 < 4000 < returned
