@@ -281,3 +281,44 @@ def test_keywords_of_factorizations():
     x = torchish.eye(2)
     assert torchish.linalg.eigh(input=x)[0].tolist() == torchish.linalg.matrix_exp(input=0 * x).diagonal().tolist()
     assert torchish.linalg.lstsq(input=x, b=x)[0].tolist() == torchish.linalg.solve_triangular(input=x, B=x, upper=True).tolist()
+
+
+# --- least squares -----------------------------------------------------------------------------------------
+
+SYSTEMS = [((6, 4), (6, 2)), ((6, 4), (6, 9)), ((4, 4), (4,)), ((4, 6), (4, 3)), ((1, 5, 3), (4, 5, 2)), ((4, 5, 3), (4, 5)),
+           ((2, 1, 3, 5), (2, 3, 3, 1)), ((0, 3), (0, 2)), ((3, 0), (3, 2))]  # fmt: skip
+
+
+@pytest.mark.parametrize("driver", ["gels", "gelsy", "gelsd", "gelss"])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize(("a", "b"), SYSTEMS)
+def test_least_squares(a, b, dtype, driver):
+    """Full rank: many and few right-hand sides, tall and wide, batches that broadcast."""
+    x, y = matrix(*a, dtype=dtype), matrix(*b, dtype=dtype)
+
+    def run(m):
+        p, q = m.tensor(x, requires_grad=True), m.tensor(y, requires_grad=True)
+        got = m.linalg.lstsq(p, q, driver=driver)
+        grads = m.autograd.grad(got.solution.abs().sum(), [p, q]) if got.solution.numel() and x.size else ()
+        return [host(v) for v in (*got, *grads)]
+
+    for theirs, ours in zip(*both(run), strict=True):
+        assert theirs.shape == ours.shape and theirs.dtype == ours.dtype
+        np.testing.assert_allclose(theirs, ours, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("driver", ["gelsy", "gelsd", "gelss"])
+@pytest.mark.parametrize("shape", [(6, 4), (4, 4), (3, 5)])
+def test_least_squares_of_lower_rank(shape, driver):
+    """The solution of least norm, which is that of the pseudo-inverse; `rcond` says what counts as zero."""
+    x, y = matrix(*shape), matrix(shape[0], 2)
+    x[1] = x[0]
+    x[:, 1] = x[:, 0]
+    got = torchish.linalg.lstsq(torchish.tensor(x), torchish.tensor(y), driver=driver)
+    assert got.rank.item() == np.linalg.matrix_rank(x) < min(shape)
+    np.testing.assert_allclose(host(got.solution), np.linalg.pinv(x) @ y, atol=1e-9)
+    u, s, vh = np.linalg.svd(matrix(*shape), full_matrices=False)
+    x = u * (s := np.linspace(1, 0.1, len(s))) @ vh
+    got = torchish.linalg.lstsq(torchish.tensor(x), torchish.tensor(y), rcond=0.5, driver=driver)
+    assert got.rank.item() == (s > 0.5).sum()
+    np.testing.assert_allclose(host(got.solution), np.linalg.pinv(x, 0.5) @ y, atol=1e-9)
