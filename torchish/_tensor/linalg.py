@@ -520,14 +520,14 @@ def _check_uplo(uplo: str) -> str:
 @composite("linalg.eigh(Tensor input, str UPLO='L')", out=True)
 def eigh(A: Tensor, UPLO: str = "L"):
     """Eigenvalues (real, ascending) and eigenvectors of Hermitian matrices, of which one triangle is read."""
-    values, vectors = call(d.eigh, A, _check_uplo(UPLO))
+    values, vectors = call(d.eigh, A, _check_uplo(UPLO), True)
     return make("linalg_eigh", ("eigenvalues", "eigenvectors"))((values, by_columns(vectors)))
 
 
 @composite("linalg.eigvalsh(Tensor input, str UPLO='L')", out=True)
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     """Eigenvalues of Hermitian matrices, real and ascending."""
-    return call(d.eigh, A, _check_uplo(UPLO))[0]
+    return call(d.eigh, A, _check_uplo(UPLO), False)[0]
 
 
 def _check_eig(A: Tensor) -> None:

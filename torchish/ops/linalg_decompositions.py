@@ -446,6 +446,8 @@ def _eig_backward(gl, gv, values, v, has_l, has_v, *, hermitian: bool):
         return solve_with(vh, lu, perm, mm(x, vh), False)
 
     if not has_v:
+        if hermitian:
+            return mm(v * gl[..., None, :].astype(v.dtype), mH(v))
         return back(gl[..., :, None].astype(v.dtype) * eye_like(v))
     inner = mm(mH(v), gv)
     if hermitian:
@@ -457,28 +459,31 @@ def _eig_backward(gl, gv, values, v, has_l, has_v, *, hermitian: bool):
     return back(with_diag(inner, gl.astype(v.dtype) if has_l else 0))
 
 
-@op("_linalg_eigh(Tensor A, str UPLO)", grad="LinalgEighBackward0", **_hidden)
-def eigh(A, UPLO):
-    """Eigenvalues (ascending) and eigenvectors of Hermitian matrices, of which one triangle is read."""
+@op("_linalg_eigh(Tensor A, str UPLO, bool signed)", grad="LinalgEighBackward0", **_hidden)
+def eigh(A, UPLO, signed):
+    """Eigenvalues (ascending) and eigenvectors of Hermitian matrices, of which one triangle is read.
+
+    `signed`: whether the vectors' signs, which take 4 times as long for small matrices, are to be PyTorch's.
+    """
     check_square(A, "linalg.eigh")
     check_kernel(A, "linalg_eigh_cpu")
     if not A.size:
         return _real_zeros(A, A.shape[:-1]), A
-    return _eigh(A, UPLO == "L")
+    return _eigh(A, UPLO == "L", signed)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _eigh(a, lower: bool):
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _eigh(a, lower: bool, signed: bool):
     v, w = lax.linalg.eigh(a, lower=lower, symmetrize_input=False)  # hand LAPACK the triangle that PyTorch does
-    if needs_signs(a.shape[-1]):
+    if signed and needs_signs(a.shape[-1]):
         v = v * eigenvector_signs(a, lower)[..., None, :]
     return w, v
 
 
 @_eigh.defjvp
-def _(lower, primals, tangents):
+def _(lower, signed, primals, tangents):
     # The tangent counts as it is: JAX's rule would bring the matrix to its Hermitian part first.
-    w, v = _eigh(*primals, lower)
+    w, v = _eigh(*primals, lower, signed)
     inner = mm(mH(v), mm(tangents[0], v))
     gaps = w[..., None, :] - w[..., :, None]
     turn = with_diag(inner / with_diag(gaps, 1).astype(v.dtype), 0)
