@@ -95,16 +95,17 @@ def _hits(shape, target, axis):
     return jnp.expand_dims(target, axis) == classes
 
 
-FEW_CLASSES = 64  # XLA's gather takes some 10 ns per target, reading a class 0.4
+FEW = 1 << 14  # values to read them all and keep some; of 100000 x 10, that takes 1.2 ms on CPU, a gather 0.2
 
 
 def _picked(x, target, axis):
     """The values of the target classes; 0 for a target that is no class, as an ignored one may be."""
     n = x.shape[axis]
-    if n < FEW_CLASSES:
+    if x.size <= FEW:
         return jnp.where(_hits(x.shape, target, axis), x, 0).sum(axis)
     here = jnp.expand_dims(jnp.clip(target, 0, n - 1), axis)
-    return jnp.where((target >= 0) & (target < n), jnp.take_along_axis(x, here, axis, mode="clip").squeeze(axis), 0)
+    picked = jnp.take_along_axis(x, here, axis, mode="promise_in_bounds").squeeze(axis)
+    return jnp.where((target >= 0) & (target < n), picked, 0)
 
 
 def _nll_factor(shape, target, weight, reduction, ignore_index, axis, dtype):
