@@ -94,7 +94,7 @@ def _accumulated(step: Callable, join: Callable, x: Any, neutral: tuple, dtypes:
     if pieces * steps > n:
         x = lax.pad(x.reshape(before, n, after), neutral[0].astype(x.dtype), [(0, 0, 0), (0, pieces * steps - n, 0), (0, 0, 0)])
     lanes = before * pieces
-    run = _by_columns if after == 1 else _by_rows
+    run = _by_rows if after > 1 else _by_groups if x.dtype.itemsize == 8 and len(neutral) == 1 and steps >= 16 * _BLOCK else _by_columns
     x = x.reshape(lanes, steps) if after == 1 else x.reshape(lanes, steps, after).swapaxes(0, 1)
     place = (lanes,) if after == 1 else (lanes, after)
     first = (jnp.arange(lanes) % pieces * steps).reshape((lanes,) + (1,) * (len(place) - 1))
@@ -120,6 +120,26 @@ def _by_rows(step: Callable, start: tuple, x: Any, first: Any, dtypes: tuple | N
     made: tuple | None
     end, made = lax.scan(one, start, (x, jnp.arange(x.shape[0])))
     return end, tuple(m.swapaxes(0, 1) for m in made or ())
+
+
+# Rows of 8-byte numbers whose blocks of columns are read and written before those of the next rows: (1000, 1000) int64 takes 3.3 ms with
+# 250, and 4.8 all at once. For 4-byte numbers it makes no difference.
+_GROUP = 256
+
+
+def _by_groups(step: Callable, start: tuple, x: Any, first: Any, dtypes: tuple | None) -> tuple[tuple, tuple]:
+    """`_by_columns`, for some of the rows after the other."""
+    lanes = x.shape[0]
+    group = max(d for d in range(1, min(_GROUP, lanes) + 1) if lanes % d == 0)
+    if group == lanes or group < 32:
+        return _by_columns(step, start, x, first, dtypes)
+
+    def cut(v: Any) -> Any:
+        return v.reshape(lanes // group, group, *v.shape[1:])
+
+    given = tuple(map(cut, start)), cut(x), cut(first)
+    got = lax.map(lambda part: _by_columns(step, part[0], part[1], part[2], dtypes), given)
+    return jax.tree.map(lambda v: v.reshape(lanes, *v.shape[2:]), got)
 
 
 def _by_columns(step: Callable, start: tuple, x: Any, first: Any, dtypes: tuple | None) -> tuple[tuple, tuple]:
