@@ -127,6 +127,25 @@ def test_grid_sample(mode, padding):
     agree(lambda t, F, x, g: F.grid_sample(x, g, mode, padding, align_corners=False), X, GRID)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("shape", [(2, 3, 5, 20), (2, 3, 4, 5, 6)])
+def test_grid_sample_of_16_bits_reads_the_same_places(dtype, shape):
+    """Each step to a place rounds as in PyTorch's kernels; nearest values are the same, the others but for the rounding of a sum."""
+    n = len(shape) - 2
+    x = RNG.standard_normal(shape).astype(np.float32)
+    grid = RNG.uniform(-1.5, 1.5, (2, *[7] * n, n)).astype(np.float32)
+    for mode in ("nearest", "bilinear", "bicubic")[: 5 - n]:
+        for padding in ("zeros", "border", "reflection"):
+            want, have = (
+                t.nn.functional.grid_sample(
+                    *(t.tensor(v).to(getattr(t, dtype)) for v in (x, grid)), mode, padding, align_corners=padding == "border"
+                ).float().numpy()
+                for t in (real, torch)
+            )  # fmt: skip
+            error = 0 if mode == "nearest" else 2e-2 if dtype == "bfloat16" else 3e-3
+            np.testing.assert_allclose(have, want, rtol=error, atol=error)
+
+
 LOSSES = [
     "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss", "poisson_nll_loss", "kl_div",
     "hinge_embedding_loss", "binary_cross_entropy_with_logits", "multilabel_soft_margin_loss",
@@ -206,6 +225,17 @@ def test_blocked_convolution_is_the_convolution(batch, size, channels, block):
     agree(lambda t, F, x, w: F.conv2d(x, w, padding=1), x, w)
 
 
+@pytest.mark.parametrize("kernel, stride, dilation", [(3, 1, 1), (3, 2, 1), (1, 2, 1), ((2, 3), (1, 2), (2, 1))])
+@pytest.mark.parametrize("most", [1 << 24, 5000], ids=["at once", "in parts"])
+def test_convolution_as_a_product_of_windows(monkeypatch, kernel, stride, dilation, most):
+    """The weight's gradient of many channels, also where the windows of some images are all that is made at once."""
+    monkeypatch.setattr(lowering, "WINDOWS_MAX", most)
+    x, w = RNG.standard_normal((6, 17, 9, 8)), RNG.standard_normal((5, 17, *(kernel if isinstance(kernel, tuple) else (kernel, kernel))))
+    agree(lambda t, F, x, w: F.conv2d(x, w, stride=stride, padding=1, dilation=dilation), x, w)
+    agree(lambda t, F, x, w: F.conv_transpose2d(x, w, stride=stride, dilation=dilation), RNG.standard_normal((6, 5, 9, 8)), w)
+    agree(lambda t, F, x, w: F.conv3d(x, w), x.reshape(2, 17, 3, 9, 8), w[:, :, None])
+
+
 @pytest.mark.parametrize(
     "image, kernel, padding, dilation",
     [((4, 6), (2, 4), 1, 1), ((1, 4), (2, 2), 1, 1), ((2, 3), (2, 3), (1, 2), (1, 2)), ((5,), (4,), 1, 1), ((5, 6, 4), (3, 2, 3), 1, 1)],
@@ -217,6 +247,11 @@ def test_strided_convolutions_with_few_outputs(image, kernel, padding, dilation)
     agree(lambda t, F, x, w: getattr(F, f"conv{n}d")(x, w, stride=2, padding=padding, dilation=dilation), x, w)
     y = RNG.standard_normal((6, 8, *[min(size, 3) for size in image]))
     agree(lambda t, F, y, w: getattr(F, f"conv_transpose{n}d")(y, w, stride=2, padding=1, output_padding=1, dilation=dilation), y, w)
+    whole = [
+        getattr(t.nn.functional, f"conv_transpose{n}d")(*(t.tensor(np.round(4 * v).astype(np.int64)) for v in (y, w)), stride=2).numpy()
+        for t in (real, torch)
+    ]
+    np.testing.assert_array_equal(*whole)
 
 
 def test_embedding_gradient():

@@ -1,30 +1,31 @@
 """How convolutions are computed, by platform and shape: every choice that was measured is in this file.
 
-Three ways, all linear in input and weight, so that each also serves, transposed, for the two gradients:
+Four ways, all linear in input and weight, so that each also serves, transposed, for the two gradients:
 
 lax     `lax.conv_general_dilated`. On accelerators always.
 padded  the same with output channels padded to a multiple of 8: XLA's CPU convolution vectorizes over them.
+windows one matrix product of the kernel with all windows, a row for each place in them. Without copies for kernels of one place.
 blocked one matrix product of windows with a banded (Toeplitz) matrix: a window is what `block` neighbouring output
         columns see, and the matrix holds the kernel once for each of them. It multiplies by
         (block + kernel width - 1) / kernel width as many numbers as it must, which XLA's fast matrix product repays.
 
-Milliseconds on CPU (jaxlib 0.10.2, 2 cores, float32; forward / input gradient / weight gradient; medians, the numbers
-after "blocked" are blocks):
+Milliseconds on CPU (jaxlib 0.10.2, 2 cores, float32, freed memory kept; forward / input gradient / weight gradient; medians of
+interleaved rounds, each line from one run):
 
-                               lax                  padded               blocked 2            blocked 4 (5 on 14x14)
-  3->6   5x5 32x32 batch 4     0.67 / 1.0 / 0.13    0.69 / 0.81 / 0.68                        0.43 / 0.32 / 0.48
-  3->6   5x5 32x32 batch 64    9.1 / 9.2 / 8.3      3.8 / 7.6 / 6.4                           2.6 / 4.2 / 3.0
-  3->6   5x5 32x32 batch 512   49 / 120 / 308       84 / 132 / 179                            39 / 58 / 40
-  6->16  5x5 14x14 batch 4     0.28 / 0.23 / 0.25   0.20 / 0.28 / 0.21                        0.34 / 0.24 / 0.37
-  6->16  5x5 14x14 batch 64    0.77 / 2.7 / 1.2     1.2 / 2.8 / 1.0                           1.8 / 1.2 / 2.2
-  6->16  5x5 14x14 batch 512   4.8 / 11 / 17        7.7 / 15 / 20                             15 / 12 / 22
-  1->32  3x3 28x28 batch 64    3.1 / 7.1 / 7.1                           2.1 / 1.2 / 0.89     2.0 / 1.1 / 1.3
-  32->64 3x3 26x26 batch 64    58 / 15 / 138                             41 / 62 / 41         30 / 44 / 43
-  64->64 3x3 32x32 batch 16    46 / 13 / 64                              19 / 18 / 21         21 / 21 / 26
-  128->128 3x3 16x16 batch 16  14 / 12 / 31                              23 / 26 / 29         17 / 18 / 20
-  256->256 3x3 8x8 batch 16    14 / 13 / 22                              17 / 13 / 18         25 / 20 / 26
-  512->512 3x3 4x4 batch 16    21 / 20 / 20                              21 / 23 / 27         72 / 70 / 70
-  64->64 3x3 56x56 batch 8     85 / 20 / 145                             62 / 58 / 69         46 / 78 / 52
+                                   lax                 windows             blocked 2           blocked 4
+  3->6     5x5 32x32   batch 512   56 / 143 / 171       - / - / 53         53 / 48 / 39        18 / 26 / 22
+  6->16    5x5 14x14   batch 512   11 / 26 / 23        15 / 18 / 17        12 / 18 / 17        12 / 15 / 14
+  6->16    5x5 14x14   batch 64    1.2 / 3.1 / 1.1     1.5 / 1.9 / 1.6      - / - / 1.6
+  1->32    3x3 28x28   batch 64     - / - / 9.6         - / - / 3.7         - / - / 2.9
+  32->64   3x3 26x26   batch 64    35 / 37 / 121        - / - / 35         41 / 48 / 41
+  64->64   3x3 32x32   batch 16    20 / 24 / 60        22 / 18 / 21        26 / 32 / 34
+  128->128 3x3 16x16   batch 16    12 / 20 / 38        14 / 31 / 14        27 / 29 / 35
+  256->256 3x3 8x8     batch 16    14 / 19 / 32        13 / - / 12         22 / 24 / 34
+  512->512 3x3 4x4     batch 16    18 / 19 / 28        13 / 17 / 17        30 / 32 / 72
+  64->128  3x3 32x32/2 batch 16    14 / 9.4 / 19       10 / 14 / 10
+  3->64    7x7 224/2   batch 4     22 / 43 / 90        19 / 29 / 25
+  64->256  1x1 56x56   batch 8     31 / 32 / 140       18 / 18 / 16
+  256->512 1x1 8x8/2   batch 16    1.9 / 1.8 / 3.5     1.1 / 1.5 / 1.3
 
 Grouped convolutions are taken apart, since XLA's are slow on CPU: `taps` adds up shifted images times one number for each
 channel, for one input channel a group; `split` is one convolution for each group. Milliseconds of CPU time on (8, 32, 62, 62), 3x3
@@ -39,49 +40,58 @@ In three dimensions: one convolution in two dimensions for each plane of the ker
 Strided convolutions with no more outputs than the kernel is wide are products of all windows with the kernel (`windows`): while it
 simplifies the gradients of such convolutions, XLA ends the process ("Window dimensions do not match RHS shape").
 
-Tried and left out: a channels-last convolution between transposes (level with lax within the noise), windows of single
-columns (2 to 3 times slower on small channels), one block as wide as the image (twice as slow on 32x32), one product
-per kernel row, a convolution along the rows only.
+Tried and left out: Winograd's products of 4x4 tiles (weight gradients up to a third faster than windows, but what is infinite or
+very large in one place spoils its neighbours), a channels-last convolution between transposes (level with lax within the noise),
+one block as wide as the image (twice as slow on 32x32), one product per kernel row, a convolution along the rows only.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-FORWARD_MIN_COLUMNS = 20  # outputs this wide pay; 16 (128 channels) and 10 (6 channels) do not
-INPUT_MAX_CHANNELS = 16  # input gradients: 6 channels pay, 32 do not
-WEIGHT_MIN_COLUMNS = 16  # weight gradients: 16 columns pay, 10 do not
+FEW_CHANNELS = 16  # input channels below which blocks can pay
+FORWARD_MIN_COLUMNS = 20  # outputs this wide pay; 10 (6 channels) do not
+WEIGHT_MIN_COLUMNS = 16  # weight gradients: 16 columns pay, 10 do only from MANY_ROWS on
 WEIGHT_MIN_ROWS = 640  # batch x output height, for the weight gradient: batch 64 pays, batch 4 does not
-WINDOWS_MAX = 1 << 26  # elements of all windows: a bound on memory
+MANY_ROWS = 4096
+WINDOWS_MIN = 1 << 20  # elements of all windows: from here on they pay for few channels too
+WINDOWS_MAX = 1 << 24  # more are made for some images at a time
+BLOCKED_MAX = 1 << 26  # a bound on memory
 PADDED_MAX_CHANNELS = 32
 SPLIT_MAX_GROUPS = 64  # programs grow with the number of groups
 TAPS_MAX = 128
 
 
 def choose(x, w, stride, padding, dilation, groups, part: str) -> str | int:
-    """"lax", "padded" or the block for "blocked"; `part` is "output", or the argument whose gradient is meant."""
+    """"lax", "padded", "windows" or the block for "blocked"; `part` is "output", or the argument whose gradient is meant."""
     # (a tensor on the CPU of a machine whose default is an accelerator also goes the accelerator's way)
-    if len(stride) != 2 or groups != 1 or jax.default_backend() != "cpu" or 0 in x.shape or 0 in w.shape:
+    if len(stride) > 2 or groups != 1 or jax.default_backend() != "cpu" or 0 in x.shape or 0 in w.shape:
         return "lax"
-    o, c, kh, kw = w.shape
-    if tuple(stride) == (1, 1) == tuple(dilation) and kw > 1 and jnp.issubdtype(x.dtype, jnp.floating):
-        rows = x.shape[2] + sum(padding[0]) - kh + 1
-        columns = x.shape[3] + sum(padding[1]) - kw + 1
+    floating = jnp.issubdtype(x.dtype, jnp.floating)
+    o, c, *kernel = w.shape
+    sizes = _sizes([n + low + high for n, (low, high) in zip(x.shape[2:], padding, strict=True)], kernel, stride, dilation)
+    if floating and (math.prod(kernel) == 1 or (part == "weight" and c >= FEW_CHANNELS)):
+        return "windows"
+    if floating and len(kernel) == 2 and tuple(stride) == (1, 1) == tuple(dilation) and kernel[1] > 1 and c < FEW_CHANNELS:
+        rows, columns = x.shape[0] * sizes[0], sizes[1]
         pays = {
             "output": columns >= FORWARD_MIN_COLUMNS,
-            "input": c < INPUT_MAX_CHANNELS,
-            "weight": columns >= WEIGHT_MIN_COLUMNS and x.shape[0] * rows >= WEIGHT_MIN_ROWS,
+            "input": True,
+            "weight": rows >= MANY_ROWS or (columns >= WEIGHT_MIN_COLUMNS and rows >= WEIGHT_MIN_ROWS),
         }
         if pays[part]:
             block = _block(columns, 4 if part == "input" or o < 16 else 2)
-            if x.shape[0] * rows * -(-columns // block) * kh * c * (block + kw - 1) <= WINDOWS_MAX:
+            if rows * -(-columns // block) * kernel[0] * c * (block + kernel[1] - 1) <= BLOCKED_MAX:
                 return block
-    if o % 8 and o < PADDED_MAX_CHANNELS and part != "weight":
+    if floating and part == "weight" and c * math.prod(kernel) * x.shape[0] * math.prod(sizes) >= WINDOWS_MIN:
+        return "windows"
+    if len(kernel) == 2 and o % 8 and o < PADDED_MAX_CHANNELS and part != "weight":
         return "padded"
     return "lax"
 
@@ -104,6 +114,8 @@ def conv(x, w, stride, padding, dilation, groups, part="output"):
     way = choose(x, w, stride, padding, dilation, groups, part)
     if isinstance(way, int):
         return _blocked(x, w, padding, way)
+    if way == "windows":
+        return _windows(x, w, stride, padding, dilation)
     if way == "padded":
         o = w.shape[0]
         return _lax(x, jnp.pad(w, ((0, -o % 8), (0, 0), (0, 0), (0, 0))), stride, padding, dilation, groups)[:, :o]
@@ -183,7 +195,22 @@ def weight_gradient(x, w, grad, stride, padding, dilation, groups):
     """The gradient of `conv` for its weight."""
     if groups > 1 and _apart(x, w, groups) and _one_channel(w):
         return _taps_weight_gradient(x, w, grad, stride, padding, dilation, groups)
-    return jax.vjp(lambda w: conv(x, w, stride, padding, dilation, groups, "weight"), w)[1](grad)[0]
+    def product(x, grad):
+        return jax.vjp(lambda w: conv(x, w, stride, padding, dilation, groups, "weight"), w)[1](grad)[0]
+
+    in_windows = len(stride) == 3 or choose(x, w, stride, padding, dilation, groups, "weight") == "windows"
+    images = _images_at_a_time(w, grad) if in_windows and groups == 1 and _some_on_cpu(x, w) else len(x)
+    if images == len(x):
+        return product(x, grad)
+    parts = x.reshape(-1, images, *x.shape[1:]), grad.reshape(-1, images, *grad.shape[1:])
+    return lax.scan(lambda total, part: (total + product(*part), None), jnp.zeros_like(w), parts)[0]
+
+
+def _images_at_a_time(w, grad) -> int:
+    """How many images' windows are made at once: a divisor of the batch."""
+    count, sites = grad.shape[0], math.prod(grad.shape[2:])
+    most = max(1, WINDOWS_MAX // (w[0].size * sites))
+    return next(n for n in range(min(count, most), 0, -1) if count % n == 0)
 
 
 def _few_windows(x, w, stride, padding, dilation) -> bool:
@@ -194,11 +221,13 @@ def _few_windows(x, w, stride, padding, dilation) -> bool:
 
 
 def _windows(x, w, stride, padding, dilation):
-    x = jnp.pad(x, ((0, 0), (0, 0), *padding))
-    kernel = w.shape[2:]
-    windows = jnp.stack(_shifted(x, kernel, _sizes(x.shape[2:], kernel, stride, dilation), stride, dilation), 2)
-    product = jnp.tensordot(w.reshape(*w.shape[:2], -1), windows, ((1, 2), (1, 2)), precision=lax.Precision.HIGHEST)
-    return product.swapaxes(0, 1)
+    """A product of the kernel, (O, places * C), with the windows, (places * C, N * outputs)."""
+    (o, _, *kernel), n = w.shape, x.shape[0]
+    x = jnp.pad(x.swapaxes(0, 1), ((0, 0), (0, 0), *padding))
+    sizes = _sizes(x.shape[2:], kernel, stride, dilation)
+    windows = jnp.stack(_shifted(x, kernel, sizes, stride, dilation)).reshape(-1, n * math.prod(sizes))
+    product = jnp.matmul(jnp.moveaxis(w, 1, -1).reshape(o, -1), windows, precision=lax.Precision.HIGHEST)
+    return product.reshape(o, n, *sizes).swapaxes(0, 1)
 
 
 def _planes(x, w, stride, padding, dilation, part):
@@ -244,7 +273,7 @@ def conv_transpose(x, w, stride, padding, dilation, output_padding, groups, part
         return _by_group(lambda x, w: conv_transpose(x, w, stride, padding, dilation, output_padding, 1, part), x, w, groups)
     shape = tuple((size - 1) * s + d * (k - 1) + 1 for size, s, d, k in zip(x.shape[2:], stride, dilation, kernel, strict=True))
     image, none = jax.ShapeDtypeStruct((x.shape[0], o) + shape, x.dtype), ((0, 0),) * n
-    if groups == 1 and _few_windows(image, w, stride, none, dilation):
+    if groups == 1 and jnp.issubdtype(x.dtype, jnp.inexact) and _few_windows(image, w, stride, none, dilation):
         whole = jax.linear_transpose(lambda y: _windows(y, w, stride, none, dilation), image)(x)[0]
         edges = [(-low, op - high, 0) for (low, high), op in zip(padding, output_padding, strict=True)]
         return lax.pad(whole, jnp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *edges])
