@@ -199,8 +199,8 @@ def _lanczos(x):
 def grid_sampler(input, grid, mode, padding_mode, align_corners):
     """Values of (N, C, *spatial) at grid places (N, *out, dimensions) in [-1, 1], x first.
 
-    Places and values of 16-bit floats are rounded at each step, in the order of PyTorch's kernels, of which the one for images and
-    the one for volumes are written differently.
+    Places and weights of 16-bit floats are rounded at each step, in the order of PyTorch's kernels, of which the one for images and
+    the one for volumes are written differently; the weighted values are summed in float32.
     """
     g = widen(grid)
     spatial = input.shape[2:]
@@ -223,7 +223,7 @@ def grid_sampler(input, grid, mode, padding_mode, align_corners):
         for w, c in zip(reversed(weights), reversed(corner), strict=True):
             weight = half(weight * w[c])
         index = [(f + c).astype(np.int64) for f, c in zip(low, corner, strict=True)]
-        total = half(total + half(_fetch(x, index) * weight[..., None]))
+        total = total + _fetch(x, index) * weight[..., None]
     return jnp.moveaxis(total, -1, 1).astype(input.dtype)
 
 
@@ -327,8 +327,8 @@ def _sample_bicubic(x, places, padding_mode, steps):
             index = []
             for f, k, size in zip(low, (ky, kx), x.shape[1:-1], strict=True):
                 index.append(_folded(half(f + (k - 1)), size, padding_mode, steps).astype(np.int64))
-            row = half(row + half(_fetch(x, index) * weights[1][kx][..., None]))
-        total = half(total + half(row * weights[0][ky][..., None]))
+            row = row + _fetch(x, index) * weights[1][kx][..., None]
+        total = total + row * weights[0][ky][..., None]
     return total
 
 
