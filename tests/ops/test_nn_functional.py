@@ -254,6 +254,15 @@ def test_strided_convolutions_with_few_outputs(image, kernel, padding, dilation)
     np.testing.assert_array_equal(*whole)
 
 
+@pytest.mark.parametrize("padding_mode", ["zeros", "reflection"])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("shape, out", [((3, 8, 9, 11), (30, 31)), ((1, 8, 9, 7), (40, 60)), ((2, 5, 6, 7, 8), (12, 12, 14))])
+def test_many_sampled_places(shape, out, mode, padding_mode):
+    """What is computed plane by plane; one image, several, volumes."""
+    x, grid = RNG.standard_normal(shape), RNG.random((shape[0], *out, len(out))) * 2.6 - 1.3
+    agree(lambda t, F, x, g: F.grid_sample(x, g, mode, padding_mode, align_corners=False), x, grid)
+
+
 def test_embedding_gradient():
     index = np.array([[0, 2, 2], [1, 0, 3]])
     agree(lambda t, F, i, w: F.embedding(i, w, padding_idx=2, scale_grad_by_freq=True), index, W[:, :, 0, 0])

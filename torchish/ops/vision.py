@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -202,29 +203,97 @@ def grid_sampler(input, grid, mode, padding_mode, align_corners):
     Places and weights of 16-bit floats are rounded at each step, in the order of PyTorch's kernels, of which the one for images and
     the one for volumes are written differently; the weighted values are summed in float32.
     """
-    g = widen(grid)
+    return _sample(input, grid, mode, padding_mode, align_corners, _by_planes)
+
+
+@grid_sampler.backward
+def _(grad, input, grid, mode, padding_mode, align_corners, needs):
+    given = (input, grid)
+    which = [i for i in (0, 1) if needs[i]]
+
+    def sample(*chosen):
+        image, places = (chosen[which.index(i)] if i in which else given[i] for i in (0, 1))
+        return _sample(image, places, mode, padding_mode, align_corners, _by_rows)
+
+    found = jax.vjp(sample, *[given[i] for i in which])[1](grad.astype(input.dtype))
+    return tuple(found[which.index(i)] if i in which else None for i in (0, 1))
+
+
+def _sample(input, grid, mode, padding_mode, align_corners, combine):
+    g, x = widen(grid), widen(input)
     spatial = input.shape[2:]
-    x = jnp.moveaxis(widen(input), 1, -1)  # all channels of a place are read at once
     n = len(spatial)
     steps = _ImageSteps(input.dtype, align_corners) if n == 2 else _VolumeSteps(input.dtype, align_corners)
     places = [steps.unnormalize(g[..., n - 1 - i], spatial[i]) for i in range(n)]
     if mode == "bicubic":
-        return jnp.moveaxis(_sample_bicubic(x, places, padding_mode, steps), -1, 1).astype(input.dtype)
+        rows = jnp.moveaxis(x, 1, -1)  # all channels of a place are read at once
+        return jnp.moveaxis(_sample_bicubic(rows, places, padding_mode, steps), -1, 1).astype(input.dtype)
     places = [_folded(p, s, padding_mode, steps) for p, s in zip(places, spatial, strict=True)]
     if mode == "nearest":
         index = [jnp.round(lax.stop_gradient(p)).astype(np.int64) for p in places]
-        return jnp.moveaxis(_fetch(x, index), -1, 1).astype(input.dtype)
+        return combine(x, [(index, None)]).astype(input.dtype)
     half = steps.half
     low = [jnp.floor(lax.stop_gradient(p)) for p in places]
     weights = [steps.weights(p, f) for p, f in zip(places, low, strict=True)]
-    total: Any = 0
+    corners = []
     for corner in np.ndindex(*(2,) * n):
         weight: Any = 1
         for w, c in zip(reversed(weights), reversed(corner), strict=True):
             weight = half(weight * w[c])
-        index = [(f + c).astype(np.int64) for f, c in zip(low, corner, strict=True)]
-        total = total + _fetch(x, index) * weight[..., None]
-    return jnp.moveaxis(total, -1, 1).astype(input.dtype)
+        corners.append(([(f + c).astype(np.int64) for f, c in zip(low, corner, strict=True)], weight))
+    return combine(x, corners).astype(input.dtype)
+
+
+def _by_rows(x, corners):
+    """The weighted sum of what (N, C, *spatial) has at several places for each output, all channels of a place read at once."""
+    x = jnp.moveaxis(x, 1, -1)
+    total: Any = None
+    for index, weight in corners:
+        part = _fetch(x, index) if weight is None else _fetch(x, index) * weight[..., None]
+        total = part if total is None else total + part
+    return jnp.moveaxis(total, -1, 1)
+
+
+PLANES_MIN = 1 << 14  # outputs from which on the loop of `_by_planes` pays
+
+
+def _by_planes(x, corners):
+    """The same in a loop over the images, before which positions and weights are made: in one program XLA would make them anew for
+    each channel. (8, 32, 62, 62) take 2.4 instead of 9 ms on CPU, with four corners 11 instead of 30. Its gradient would scatter
+    single numbers, where that of `_by_rows` scatters rows.
+    """
+    (n, channels), spatial, out = x.shape[:2], x.shape[2:], corners[0][0][0].shape[1:]
+    few = n * channels * math.prod(out) < PLANES_MIN or x.size == 0 or channels * math.prod(spatial) > np.iinfo(np.int32).max
+    if few or jax.default_backend() != "cpu":
+        return _by_rows(x, corners)
+    at = jnp.stack([_flat(index, spatial).reshape(n, -1) for index, _ in corners], 1)
+    weights = [w.reshape(n, -1) for _, w in corners if w is not None]
+
+    def image(given):
+        planes, at, *weights = given
+        starts = (jnp.arange(len(planes), dtype=np.int32) * planes.shape[1])[:, None]
+        total: Any = None
+        for k in range(len(corners)):
+            found = planes.reshape(-1).at[jnp.maximum(at[k], 0) + starts].get(mode="promise_in_bounds")
+            found = jnp.where(at[k] >= 0, found, 0)
+            found = found * weights[k] if weights else found
+            total = found if total is None else total + found
+        return total
+
+    planes = x.reshape(n, channels, -1)
+    if n == 1:  # a loop that runs once would be none
+        return lax.map(lambda plane: image((plane, at[0], *[w[0] for w in weights])), planes.swapaxes(0, 1)).reshape(1, channels, *out)
+    return lax.map(image, (planes, at, *weights)).reshape(n, channels, *out)
+
+
+def _flat(index, spatial):
+    """Positions per dimension as one int32 in an image, -1 outside."""
+    inside: Any = True
+    flat: Any = 0
+    for i, size in zip(index, spatial, strict=True):
+        inside = inside & (i >= 0) & (i < size)
+        flat = flat * size + jnp.clip(i, 0, size - 1).astype(np.int32)
+    return jnp.where(inside, flat, -1)
 
 
 class _Steps:
