@@ -64,6 +64,25 @@ def test_text_of_each_operation(f, dtype):
     agree(run)
 
 
+@pytest.mark.parametrize("out", ["x", "3", "'a'", "(x,)", "(x, 3)", "(x, x, x)"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "max(x, 0", "sort(x", "topk(x, 2", "linalg.eig(x", "aminmax(x", "cummax(x, 0", "mean(x", "mean(x, 0", "any(x", "bmm(x, x",
+        "pow(2, x", "bitwise_and(x > 1, x > 2", "special.xlog1py(x, x", "matrix_exp(x", "bincount(x", "select_scatter(x, x[0], 0, 0",
+    ],
+)  # fmt: skip
+def test_out_of_another_kind(call, out):
+    """Tensors where several are due, several where one is, other things, too many or few; functions that take none."""
+    if (call, out) not in {("mean(x", "x"), ("mean(x, 0", "x"), ("any(x", "x"), ("pow(2, x", "x"), ("special.xlog1py(x, x", "x")}:
+        agree(lambda t: eval(f"t.{call}, out={out})", {"t": t, "x": t.arange(9.0).reshape(3, 3)}))
+
+
+@pytest.mark.parametrize("call", ["float(1)", "long(1, 2)", "half(q=1)", "bool(memory_format=3)", "int(memory_format=t.contiguous_format)"])
+def test_casts_take_a_memory_format_only(call):
+    agree(lambda t: eval(f"x.{call}", {"t": t, "x": t.arange(9.0).reshape(3, 3).t()}))
+
+
 @pytest.mark.parametrize("offset", [0, 1])
 @pytest.mark.parametrize("name", ["exp", "maximum", "cross", "index_select"])
 def test_out_that_overlaps_an_input(name, offset):

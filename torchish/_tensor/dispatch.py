@@ -16,7 +16,7 @@ from torchish import _dtypes as dt
 from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, apply_inplace
-from torchish._tensor.errors import invalid_arguments
+from torchish._tensor.errors import invalid_arguments, invalid_out
 from torchish._tensor.out import apply_out
 from torchish._tensor.out_rules import with_dtype
 from torchish._tensor.tensor import Tensor
@@ -393,12 +393,17 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
             if out is not None:
                 if o.call in FILLS and isinstance(out, Tensor):
                     return call_composite(o.schema, FILLS[o.call](out), values)
+                if not isinstance(out, Tensor) and (error := invalid_out(display, overloads, args, kwargs, out)) is not None:
+                    raise error
                 if isinstance(out, Tensor):
                     params = zip(o.schema.params, values, strict=True)
                     values = [with_dtype(display, v, out.dtype) if p.name == "dtype" else v for p, v in params]
                 with _NoHistory():
                     result = o.run(values)
-                return apply_out(display, result, out, tuple(values))
+                if isinstance(out, Tensor) is not isinstance(result, Tensor):
+                    if (error := invalid_out(display, overloads, args, kwargs, out, True)) is not None:
+                        raise error
+                return apply_out(display, result, out, tuple(values), len(o.schema.params))
             if key is not None:
                 _remember(plans, key, o, args, kwargs, apply, general)
             return o.run(values)

@@ -126,10 +126,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     more -= len(overloads)  # what PyTorch takes, but does not list
     if method and len(overloads) == 1 and len(overloads[0].schema.params) == 1:
         return TypeError(f"TensorBase.{name}() takes no " + ("keyword arguments" if kwargs else f"arguments ({len(args)} given)"))
-    of_numbers = [o for o in overloads if o.schema.params and o.schema.params[0].type == "Number"]
-    if of_numbers and len(of_numbers) < len(overloads):  # PyTorch lists them second
-        others = [o for o in overloads if o not in of_numbers]
-        overloads = [others[0], *of_numbers, *others[1:]]
+    overloads = _in_order(overloads)
     # PyTorch explains what is wrong with the one signature that takes this many arguments
     shown = signatures.listed(name, method)
     if shown is not None:
@@ -213,6 +210,38 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     twice = [k for k in kwargs if any(p.name == k for o in overloads for p in o.schema.params[first:][: len(args)])]
     if twice and plausible:
         return TypeError(f"{name}() got multiple values for argument '{twice[0]}'")
+    return _invalid_combination(name, shown, args, kwargs)
+
+
+def _in_order(overloads: list) -> list:
+    of_numbers = [o for o in overloads if o.schema.params and o.schema.params[0].type == "Number"]
+    if not of_numbers or len(of_numbers) == len(overloads):
+        return overloads
+    others = [o for o in overloads if o not in of_numbers]
+    return [others[0], *of_numbers, *others[1:]]  # PyTorch lists them second
+
+
+def invalid_out(name: str, overloads: list, args: tuple, kwargs: dict, out: Any, known: bool = False) -> TypeError | None:
+    """The error for an `out=` that no signature takes; None where the results have to tell.
+
+    They have where there is one signature, and (unless it is `known` to be wrong) for several tensors.
+    """
+    kwargs = {**kwargs, "out": out}
+    listed = _in_order([o for o in overloads if o.op is None or not o.op.deprecated])
+    stated = signatures.listed(name, False)
+    if isinstance(out, (tuple, list)) and not known and (stated is None or any("tuple of Tensors out" in line for line in stated)):
+        return None
+    shown = stated or [line for o in listed for line in o.schema.displays(False, o.has_out)]
+    fitting = [line for line in shown if signatures.takes(line, len(args) + len(kwargs))]
+    if len(shown) == 1:
+        return None
+    if len(fitting) != 1:
+        return _invalid_combination(name, shown, args, kwargs)
+    kind = "tuple of Tensors" if "tuple of Tensors out" in fitting[0] else "Tensor"
+    return TypeError(f"{name}(): argument 'out' must be {kind}, not {plain_type_name(out)}")
+
+
+def _invalid_combination(name: str, shown: list[str], args: tuple, kwargs: dict) -> TypeError:
     # PyTorch puts keywords into a hash table, which lists (when there are few) the last first
     named = [f"{k}={plain_type_name(v)}" for k, v in reversed(kwargs.items())]
     given = ", ".join([*(plain_type_name(a) for a in args), *named])

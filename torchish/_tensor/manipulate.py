@@ -203,7 +203,7 @@ def scattered(input: Tensor, src: Tensor, look: Callable[[Tensor], Tensor], grad
     return made
 
 
-@composite("select_scatter(Tensor input, Tensor src, int dim, int index)", out=True)
+@composite("select_scatter(Tensor input, Tensor src, int dim, int index)")
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy with `src` at one index of a dimension."""
     return scattered(input, src, lambda t: v.select(t, dim, index), "SelectScatterBackward0")
@@ -215,13 +215,13 @@ def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start=None, end=None
     return scattered(input, src, lambda t: _slice(t, dim, start, end, step), "SliceScatterBackward0")
 
 
-@composite("diagonal_scatter(Tensor input, Tensor src, int offset=0, int dim1=0, int dim2=1)", out=True)
+@composite("diagonal_scatter(Tensor input, Tensor src, int offset=0, int dim1=0, int dim2=1)")
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """A copy with `src` on a diagonal."""
     return scattered(input, src, lambda t: v.diagonal(t, offset, dim1, dim2), "DiagonalScatterBackward0")
 
 
-@composite("as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None)", out=True)
+@composite("as_strided_scatter(Tensor input, Tensor src, int[] size, int[] stride, int? storage_offset=None)")
 def as_strided_scatter(
     input: Tensor, src: Tensor, size: tuple, stride: tuple, storage_offset: int | None = None
 ) -> Tensor:

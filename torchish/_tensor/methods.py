@@ -234,10 +234,19 @@ Tensor.to = to  # type: ignore[attr-defined]
 
 
 def _caster(name: str, d: dt.dtype):
-    def f(self: Tensor, memory_format=None) -> Tensor:
-        return convert(self, d, memory_format=memory_format)
+    def f(self: Tensor, *args, **kwargs) -> Tensor:
+        if not args and not kwargs:
+            return convert(self, d)
+        if args:
+            raise TypeError(f"{name}() takes 0 positional arguments but {len(args)} {'was' if len(args) == 1 else 'were'} given")
+        layout = kwargs.pop("memory_format", None)
+        if kwargs:
+            raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(kwargs))}'")
+        if layout is not None and not isinstance(layout, memory_format):
+            raise TypeError(f"{name}(): argument 'memory_format' must be torch.memory_format, not {type(layout).__name__}")
+        return convert(self, d, memory_format=layout)
 
-    f.__name__ = name
+    f.__name__ = f.__qualname__ = name
     f.__doc__ = f"The tensor as {d}."
     setattr(Tensor, name, f)
 

@@ -18,22 +18,26 @@ from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import aval, leaf
 
 
-def apply_out(name: str, results: Any, out: Any, flat: tuple) -> Any:
-    """Put the results of an operation into the tensor(s) given as `out=`, resizing them when needed."""
-    if isinstance(results, Tensor) and not isinstance(out, Tensor):
-        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    outs = out if isinstance(out, (tuple, list)) else (out,)
-    got = results if isinstance(results, (tuple, list)) else (results,)
-    for o in outs:
+def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0) -> Any:
+    """Put the results of an operation into the tensor(s) given as `out=`, resizing them when needed.
+
+    `position` is where the signature has `out`, for the errors.
+    """
+    several = not isinstance(results, Tensor)
+    if not isinstance(out, (tuple, list) if several else Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be {'tuple of Tensors' if several else 'Tensor'}, not {type(out).__name__}")
+    outs = out if several else (out,)
+    got = results if several else (results,)
+    for i, o in enumerate(outs):
         if not isinstance(o, Tensor):
-            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(o).__name__}")
+            raise TypeError(f"expected Tensor as element {i} in argument {position}, but got {type(o).__name__}")
+    if len(outs) != len(got):
+        raise TypeError(f"expected tuple of {len(got)} elements but got {len(outs)}")
     if STATE.enabled and any(isinstance(x, Tensor) and x._needs() for x in (*flat, *outs)):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
             "arguments requires grad."
         )
-    if len(outs) != len(got):
-        raise TypeError(f"{name}(): argument 'out' must be tuple of Tensors of length {len(got)}, not of length {len(outs)}")
     inputs = [t for x in flat for t in (x if isinstance(x, (tuple, list)) else (x,)) if isinstance(t, Tensor)]
     for o, r in zip(outs, got, strict=True):
         out_rules.check_dtype(name, r._aval.torch_dtype, o._aval.torch_dtype)

@@ -192,7 +192,7 @@ def unique_consecutive(input, return_inverse, return_counts, dim):
 # --- counting ----------------------------------------------------------------------------------------------
 
 
-@composite("bincount(Tensor input, Tensor? weights=None, int minlength=0)", out=True)
+@composite("bincount(Tensor input, Tensor? weights=None, int minlength=0)")
 def bincount(input, weights, minlength):
     """How often each non-negative integer occurs, or the sum of its weights."""
     a = input._aval

@@ -140,7 +140,7 @@ def cumulative_trapezoid(y, x, dim):
     """The running integral along a dimension by the trapezoidal rule."""
     d = wrap_dim(dim, y.ndim)
     _check_not_bool("cumulative_trapezoid", y, x)
-    areas = _areas(y, x, d, "trapezoid")
+    areas = _areas(y, x, d, "cumulative_trapezoid")
     return _floating(jnp.cumsum(areas, areas.ndim - y.ndim + d, dtype=_summed(areas))) / 2
 
 

@@ -98,7 +98,7 @@ def _(grad, x1, x2, result):
     )
 
 
-@op("pdist(Tensor input, float p=2.0)", aliases=("nn.functional.pdist",), method=False)
+@op("pdist(Tensor input, float p=2.0)", aliases=("nn.functional.pdist",), method=False, out=False)
 def pdist(input, p):
     """The p-norm distances between all pairs of rows of a matrix, i < j in row order."""
     if input.ndim != 2:

@@ -544,7 +544,7 @@ def eigvals(A):
 # --- the exponential ---------------------------------------------------------------------------------------
 
 
-@op("matrix_exp(Tensor input)", aliases=("linalg.matrix_exp",), grad="LinalgMatrixExpBackward0")
+@op("matrix_exp(Tensor input)", aliases=("linalg.matrix_exp",), grad="LinalgMatrixExpBackward0", out=False)
 def matrix_exp(input):
     """The exponential of square matrices."""
     return _matrix_exp(input)
