@@ -339,3 +339,18 @@ def test_same_seed_same_numbers(name):
         seen.append((RANDOM[name](t, t.nn.functional).numpy(), t.rand(3).numpy()))
     np.testing.assert_allclose(seen[0][0], seen[1][0], rtol=1e-6, atol=1e-6)
     np.testing.assert_array_equal(seen[0][1], seen[1][1])
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("place", [float("nan"), float("inf"), 1e20])
+def test_grid_sample_at_places_that_are_none(dims, padding_mode, mode, place):
+    x = np.arange(1.0, 1 + 4**dims).reshape(1, 1, *(4,) * dims)
+    grid = np.full((1, *(3,) * dims, dims), 0.3)
+    grid[0, 0, ..., 0] = grid[0, 1, ..., 1] = place
+    for corners in (True, False):
+        ours, theirs = (
+            t.nn.functional.grid_sample(t.tensor(x), t.tensor(grid), mode, padding_mode, corners).numpy() for t in (torch, real)
+        )
+        np.testing.assert_allclose(ours, theirs)

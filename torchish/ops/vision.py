@@ -228,6 +228,7 @@ def _sample(input, grid, mode, padding_mode, align_corners, combine):
     if mode == "bicubic":
         rows = jnp.moveaxis(x, 1, -1)  # all channels of a place are read at once
         return jnp.moveaxis(_sample_bicubic(rows, places, padding_mode, steps), -1, 1).astype(input.dtype)
+    finite = [jnp.isfinite(p) for p in places]
     places = [_folded(p, s, padding_mode, steps) for p, s in zip(places, spatial, strict=True)]
     if mode == "nearest":
         index = [jnp.round(lax.stop_gradient(p)).astype(np.int64) for p in places]
@@ -235,6 +236,8 @@ def _sample(input, grid, mode, padding_mode, align_corners, combine):
     half = steps.half
     low = [jnp.floor(lax.stop_gradient(p)) for p in places]
     weights = [steps.weights(p, f) for p, f in zip(places, low, strict=True)]
+    if n == 2 and padding_mode == "zeros":  # PyTorch's loop over images weighs with nan even what is outside
+        weights = [tuple(jnp.where(known, w, jnp.nan) for w in pair) for pair, known in zip(weights, finite, strict=True)]
     corners = []
     for corner in np.ndindex(*(2,) * n):
         weight: Any = 1
@@ -310,6 +313,8 @@ class _Steps:
 
 
 class _ImageSteps(_Steps):
+    last_for_nan = False  # nan is clipped to the first place
+
     def unnormalize(self, p, size):
         p = self.half(p + 1)
         if self.align_corners:
@@ -334,6 +339,8 @@ class _ImageSteps(_Steps):
 
 
 class _VolumeSteps(_Steps):
+    last_for_nan = True
+
     def unnormalize(self, p, size):
         p = self.half(p + 1)
         if self.align_corners:
@@ -355,19 +362,20 @@ class _VolumeSteps(_Steps):
         return self.half(self.half(low + 1) - p), self.half(p - low)
 
 
-def _clip(p, size):
-    # the gradient is 0 at the bounds too; nan goes to 0
+def _clip(p, size, steps):
+    # the gradient is 0 at the bounds too
     inside = (p > 0) & (p < size - 1)
-    edge = jnp.where(p >= size - 1, jnp.asarray(size - 1, p.dtype), 0)
+    high = ~(p <= 0) if steps.last_for_nan else p >= size - 1
+    edge = jnp.where(high, jnp.asarray(size - 1, p.dtype), 0)
     return jnp.where(inside, p, lax.stop_gradient(edge))
 
 
 def _folded(p, size, padding_mode, steps):
     """A place brought inside the image as the padding mode says."""
     if padding_mode == "border":
-        return _clip(p, size)
+        return _clip(p, size, steps)
     if padding_mode == "reflection":
-        return _clip(steps.reflect(p, size), size)
+        return _clip(steps.reflect(p, size), size, steps)
     # far away or not finite: outside in any case, and safe to convert to an integer
     safe = (p > -(2.0**30)) & (p < 2.0**30)
     return jnp.where(safe, p, -100.0)
