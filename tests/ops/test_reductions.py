@@ -363,3 +363,19 @@ def test_dtypes_of_nothing(name, dtype):
         except Exception as error:
             kinds.append((type(error).__name__, str(error)))
     assert kinds[0] == kinds[1]
+
+
+@pytest.mark.parametrize("name", ["cumsum_", "cumprod_"])
+@pytest.mark.parametrize("own", ["bool", "int32", "uint8", "float32", "float16", "complex64"])
+@pytest.mark.parametrize("asked", [None, "int32", "int64", "float32", "float64", "bfloat16"])
+def test_running_in_place_keeps_the_dtype(name, own, asked):
+    """What has another dtype than the tensor is refused, and integers wrap in their own."""
+    seen = []
+    for t in (torch, torchish):
+        x = t.tensor([100, 100, 100]).to(getattr(t, own))
+        try:
+            getattr(x, name)(0, dtype=asked and getattr(t, asked))
+            seen.append((str(x.dtype), x.tolist()))
+        except Exception as error:
+            seen.append((type(error).__name__, str(error), x.tolist()))
+    assert seen[0] == seen[1]

@@ -44,6 +44,7 @@ from torchish.engine.expr import (
 )
 from torchish.engine.program import force
 from torchish.ops.declare import op, to_dtype
+from torchish.ops.rules import cpp_name
 from torchish.ops.views import write_spec
 
 _new = object.__new__
@@ -380,6 +381,8 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     t = target if target is not None else flat[0]
     recording = STATE.enabled and spec.op.differentiable and any(isinstance(x, Tensor) and x._needs() for x in flat)
     check_inplace(t, recording, spec.name if spec.name != "_fill_" or spec.kinds[1] != "T" else "fill_")
+    if spec.op.name in _ACCUMULATING:
+        spec = _in_own_dtype(spec, t)
     if spec.op.layout == "pointwise":
         for x in flat:
             if x is not t and isinstance(x, Tensor) and x._storage is t._storage:
@@ -409,6 +412,15 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     if fn is not None and spec.op.saves_result:
         fn.watch_result(t, 0, t._alias())
     return t
+
+
+def _in_own_dtype(spec: Spec, t: Tensor) -> Spec:
+    """An operation with a static `dtype`, in the dtype of the tensor it writes to; RuntimeError when it is asked for another."""
+    own, at = t._aval.torch_dtype, spec.op.static.index("dtype")
+    asked = spec.statics[at]
+    if asked not in (None, own):
+        raise RuntimeError(f"Bad in-place call: input tensor dtype {cpp_name(own)} and output tensor dtype {cpp_name(asked)} should match")
+    return spec.op.spec(spec.kinds, (*spec.statics[:at], own, *spec.statics[at + 1 :]))
 
 
 def _blank(spec: Spec, t: Tensor, flat: tuple) -> Expr | None:

@@ -10,14 +10,11 @@ from torchish._tensor.dispatch import composite
 from torchish._tensor.nn_functional._call import ap
 from torchish._tensor.tensor import Tensor
 from torchish.ops.attention import attention
-from torchish.ops.precision import c_type_name
-
-_NAMES = {"long long": "long int"}
+from torchish.ops.rules import cpp_name
 
 
 def _c_name(t: Tensor) -> str:
-    name = c_type_name(t._aval)
-    return _NAMES.get(name, name)
+    return cpp_name(t._aval.torch_dtype)
 
 
 @composite(
