@@ -1,5 +1,6 @@
 """Calls of nn.functional with arguments that do not fit raise what they raise in PyTorch, with its text."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -70,3 +71,18 @@ def test_no_differences_are_the_tensor_itself():
         x = library.arange(6).reshape(2, 3)
         assert library.diff(x, 0, prepend=x.float(), append=x).tolist() == x.tolist()
         assert library.diff(x, 0, 7).dtype is library.int64
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["avg", "max"])
+@pytest.mark.parametrize("size", ["ab", 1.5, (1, "a"), (1.5, 1.5), True, (True,), (None,), np.int64(2), (np.int64(2),)], ids=repr)
+def test_sizes_of_adaptive_pools(n, kind, size):
+    if type(size) is tuple and len(size) == 1:
+        size *= n
+    seen = []
+    for t in (torch, torchish):
+        try:
+            seen.append(tuple(getattr(t.nn.functional, f"adaptive_{kind}_pool{n}d")(t.ones(1, 1, *(4,) * n), size).shape))
+        except Exception as error:
+            seen.append((type(error).__name__, str(error).partition("\n")[0]))
+    assert seen[0] == seen[1]

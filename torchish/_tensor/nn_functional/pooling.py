@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 import torchish as torch
 from torchish._tensor.dispatch import composite
 from torchish._tensor.nn_functional._call import ap, require, require_float, tensor_arg
@@ -13,8 +15,8 @@ _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 
 
 def _ints(name: str, what: str, values, n: int, default: tuple | None = None) -> tuple[int, ...]:
-    if isinstance(values, int):
-        return (values,) * n
+    if hasattr(values, "__index__"):
+        return (index(values),) * n
     if values is None and default is None or isinstance(values, str):
         raise TypeError(f"{name}(): argument '{what}' (position 2) must be tuple of ints, not {type(values).__name__}")
     values = tuple(int(v) for v in values) if values is not None else ()
@@ -197,12 +199,15 @@ def avg_pool3d(input, kernel_size, stride, padding, ceil_mode, count_include_pad
 
 
 def _adaptive_size(input: Tensor, output_size, n: int, name: str) -> tuple[int, ...]:
-    shape = input.size()
+    shape, signature = input.size(), f"{name}(Tensor input, int[] output_size)"
     if isinstance(output_size, int):
+        require(signature, input, output_size)
         return (output_size,) * n
     if len(shape) <= len(output_size):
         raise ValueError(f"Input dimension should be at least {len(output_size) + 1}")
-    size = tuple(s if o is None else int(o) for o, s in zip(output_size, shape[len(shape) - len(output_size) :], strict=True))
+    size = tuple(s if o is None else o for o, s in zip(output_size, shape[len(shape) - len(output_size) :], strict=True))
+    require(signature, input, size)
+    size = tuple(map(int, size))
     if len(size) != n:
         if "avg" in name:
             raise RuntimeError(f"{name}: output_size must be {n}")
@@ -247,6 +252,7 @@ def _adaptive_max1(input, output_size):
             f"Expected 2 to 3 dimensions, but got {ndim}-dimensional tensor for argument #1 'self' "
             "(while checking arguments for adaptive_max_pool1d)"
         )
+    require("adaptive_max_pool1d(Tensor input, int[] output_size)", input, output_size)
     (size,) = _ints("adaptive_max_pool1d", "output_size", output_size, 1)
     values, where = ap(pool.adaptive_max_pool, ((1, size),), unsqueeze(input, -2))
     return squeeze_dim(values, -2), squeeze_dim(where, -2)
