@@ -80,6 +80,8 @@ def _matrix_norm(A: Tensor, order, dim, keepdim: bool, dtype) -> Tensor:
 
 
 def _extreme(x: Tensor, order: float, dim: int, keepdim: bool) -> Tensor:
+    if order > 0 and not x._aval.shape[dim]:
+        return x.sum(dim, keepdim)  # of nothing: 0
     return x.amax(dim, keepdim) if order > 0 else x.amin(dim, keepdim)
 
 
@@ -126,7 +128,7 @@ def cond(A: Tensor, p=None) -> Tensor:
     if bad:
         raise RuntimeError(f"linalg.cond got an invalid norm type: {_shown(order)}")
     if not a.size:
-        if isinstance(order, str) or abs(order) != 2.0:
+        if isinstance(order, str):
             check_square(a, f"linalg.cond(ord={_shown(order)})")
         return from_host(np.zeros(a.shape[:-2], a.torch_dtype.to_real().np))
     if not isinstance(order, str) and abs(order) == 2.0:

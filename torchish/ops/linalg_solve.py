@@ -428,7 +428,7 @@ def lstsq(A, B, rcond, driver, residuals):
     else:
         s = jnp.zeros((0,), jnp.finfo(A.dtype).dtype)
         rank = _rank_by_qr(lax.stop_gradient(A), lax.stop_gradient(a), lax.stop_gradient(b), share)
-    x = _least_squares(a, b, share)
+    x = _least_squares(a, b, share) if a.size and b.size else jnp.zeros((*a.shape[:-2], a.shape[-1], b.shape[-1]), a.dtype)
     if residuals:
         left = mm(a, x) - b
         rest = jnp.sum(jnp.real(left * jnp.conj(left)), -2)
@@ -468,8 +468,8 @@ def _rank_by_qr(A, a, b, share):
     def count(A):
         return _rank(lax.linalg.svd(A, full_matrices=False, compute_uv=False), share)
 
-    if not (a.size and b.size):
-        return count(A)
+    if not (a.size and b.size):  # LAPACK's driver does not look at matrices without right-hand sides
+        return jnp.zeros(A.shape[:-2], int)
     return lax.cond(_by_qr(a, b, share)[0], lambda A: jnp.full(A.shape[:-2], min(A.shape[-2:])), count, A)
 
 
@@ -483,8 +483,6 @@ def _least_squares(a, b, share):
     def by_svd(a, b):
         return mm(_pinv(a, jnp.zeros((), b.real.dtype), jnp.asarray(share, b.real.dtype)), b)
 
-    if not (a.size and b.size):
-        return jnp.zeros((*a.shape[:-2], a.shape[-1], b.shape[-1]), a.dtype)
     full, solution = _by_qr(a, b, share)
     return lax.cond(full, lambda a, b: solution, by_svd, a, b)
 
