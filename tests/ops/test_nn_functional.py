@@ -263,6 +263,13 @@ def test_many_sampled_places(shape, out, mode, padding_mode):
     agree(lambda t, F, x, g: F.grid_sample(x, g, mode, padding_mode, align_corners=False), x, grid)
 
 
+@pytest.mark.parametrize("shape", [(2, 0, 5, 5), (0, 0, 5, 5), (0, 2, 5, 5)])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+def test_sampled_places_of_no_channels(shape, mode):
+    x, grid = np.zeros(shape), np.zeros((shape[0], 3, 4, 2))
+    agree(lambda t, F, x, g: F.grid_sample(x, g, mode, align_corners=False), x, grid)
+
+
 def test_embedding_gradient():
     index = np.array([[0, 2, 2], [1, 0, 3]])
     agree(lambda t, F, i, w: F.embedding(i, w, padding_idx=2, scale_grad_by_freq=True), index, W[:, :, 0, 0])

@@ -389,7 +389,7 @@ def _fetch(x, index):
     for i, size in zip(index, spatial, strict=True):
         inside = inside & (i >= 0) & (i < size)
         flat = flat * size + jnp.clip(i, 0, size - 1)
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     return jnp.where(inside[..., None], rows.at[flat].get(mode="promise_in_bounds"), 0)
 
 
