@@ -195,6 +195,7 @@ def weight_gradient(x, w, grad, stride, padding, dilation, groups):
     """The gradient of `conv` for its weight."""
     if groups > 1 and _apart(x, w, groups) and _one_channel(w):
         return _taps_weight_gradient(x, w, grad, stride, padding, dilation, groups)
+
     def product(x, grad):
         return jax.vjp(lambda w: conv(x, w, stride, padding, dilation, groups, "weight"), w)[1](grad)[0]
 
