@@ -151,3 +151,9 @@ def test_shapes_and_dtypes_are_compared():
         compare_with_torch(lambda x: x[None], lambda x: x, [np.ones(2, np.float32)], gradients=False)
     with pytest.raises(TypeError, match="both must be modules"):
         compare_with_torch(torchish.nn.ReLU(), lambda x: x)
+
+
+def test_tensors_of_pytorch_as_inputs():
+    compare_with_torch(torchish.nn.Linear(3, 2), pytorch.nn.Linear(3, 2), [pytorch.ones(4, 3)], steps=2)
+    with pytest.raises(TypeError, match=r"^linear\(\): got a tensor of PyTorch's; torchish.tensor\(x\) makes one of torchish's"):
+        torchish.nn.Linear(3, 2)(pytorch.ones(4, 3))

@@ -225,7 +225,7 @@ def test_the_same_bytes_as_pytorch():
     files = []
     for torch in LIBRARIES.values():
         buffer = io.BytesIO()
-        torch.save(torch.arange(3.0), buffer)
+        torch.save([torch.arange(3.0), torch.ones(3), torch.ones(2, 2)], buffer)
         files.append(buffer.getvalue())
     end = files[0].index(b".data/serialization_id")
     assert files[0][:end] == files[1][:end] and len(files[0]) == len(files[1])

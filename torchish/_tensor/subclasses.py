@@ -80,9 +80,17 @@ def overloaded(values: Iterable[Any]) -> list[Any]:
     return found
 
 
+def _is_pytorchs(t: type) -> bool:
+    """Whether a class is the tensor of an installed PyTorch, or answers calls as that does."""
+    f = getattr(t, "__torch_function__", None)
+    return getattr(getattr(f, "__func__", f), "__globals__", {}).get("__name__") == "torch._tensor"
+
+
 def answer(func: Callable, candidates: list[Any], args: tuple, kwargs: dict) -> Any:
     """What the first of `candidates` to answer makes of the call; TypeError when none does."""
     types = tuple(map(type, candidates))
+    if any(map(_is_pytorchs, types)):
+        raise TypeError(f"{func.__name__}(): got a tensor of PyTorch's; torchish.tensor(x) makes one of torchish's with its values")
     for x in candidates:
         got = x.__torch_function__(func, types, args, kwargs or None)
         if got is not NotImplemented:

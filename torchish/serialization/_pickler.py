@@ -160,7 +160,7 @@ def _reduce_plain(t: Tensor, requires_grad: bool) -> tuple:
     d, where = _dtype(t), t._aval.device
     if where == TRACED:
         raise RuntimeError("a tensor that is being traced by JAX has no value to save")
-    size, stride = tuple(t._aval.shape), tuple(t.stride())
+    size, stride = (*t._aval.shape,), (*t.stride(),)  # tuples of its own: what tensors share would be written once
     if where == "meta":
         return _REBUILD["_rebuild_meta_tensor_no_storage"], (d, size, stride, requires_grad)
     if where != "cpu" and not where.startswith("cuda"):

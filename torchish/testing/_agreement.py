@@ -109,13 +109,19 @@ def _inputs(library: Any, inputs: Any, gradients: bool) -> tuple[Any, list]:
 
 
 def _drawn(inputs: Any, seed: int) -> Any:
-    """Shapes among the inputs as float32 tensors with normal values."""
+    """Shapes among the inputs as float32 tensors with normal values, PyTorch's tensors as tensors here."""
+    torch = _pytorch()
     rng = np.random.default_rng(seed)
 
     def is_shape(x: Any) -> bool:
         return isinstance(x, tuple) and all(type(n) is int for n in x)
 
-    return [torchish.tensor(rng.standard_normal(x).astype(np.float32)) if is_shape(x) else x for x in inputs]
+    def drawn(x: Any) -> Any:
+        if isinstance(x, torch.Tensor):
+            return torchish.tensor(x)
+        return torchish.tensor(rng.standard_normal(x).astype(np.float32)) if is_shape(x) else x
+
+    return [drawn(x) for x in inputs]
 
 
 class _Comparison:
@@ -234,9 +240,9 @@ def compare_with_torch(
 ) -> None:  # fmt: skip
     """Run `ported` on torchish and `original` on PyTorch with the same inputs; raise `Disagreement` where they differ.
 
-    Both are functions, or both modules. `inputs` are NumPy arrays, torchish tensors, shapes (tuples of ints: normal float32 values),
-    other values, and containers of these. Compared are the results (values, shapes, dtypes); with `gradients` those of the
-    floating point inputs and of the parameters, from a weighted mean of the results; and a module's state. With `steps` a module is
+    Both are functions, or both modules. `inputs` are NumPy arrays, tensors of either library, shapes (tuples of ints: normal
+    float32 values), other values, and containers of these. Compared are the results (values, shapes, dtypes); with `gradients` those
+    of the floating point inputs and of the parameters, from a weighted mean of the results; and a module's state. With `steps` a module is
     trained so many steps, `optimizer(library, parameters)` making the optimizer (SGD with momentum by default), and everything
     is compared after each one, the optimizer's state too. `copy_state` first loads PyTorch's parameters into the ported module.
     Tolerances are `assert_close`'s, unless both are given. Random numbers start from `seed` on both sides.
