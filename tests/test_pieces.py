@@ -40,11 +40,11 @@ def train_on_sequences(lengths):
 
 
 def test_lengths_share_programs_and_values_are_those_of_the_whole(monkeypatch):
-    lengths = [9, 5, 12, 7, 14, 6, 8, 10, 11, 13, 5, 9]
+    lengths = [9, 5, 12, 7, 6, 11, 5]
     before = compiled()
     got = train_on_sequences(lengths)
     some = compiled() - before
-    train_on_sequences([15, 16, 17])
+    train_on_sequences([13, 14, 15])
     assert compiled() - before - some <= 4  # a new length's own programs take its steps out of the input, and nothing else
     monkeypatch.setattr(pieces, "plan", lambda nodes, outputs: None)
     program.CACHE.clear()

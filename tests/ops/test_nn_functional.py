@@ -230,10 +230,11 @@ def test_blocked_convolution_is_the_convolution(batch, size, channels, block):
 def test_convolution_as_a_product_of_windows(monkeypatch, kernel, stride, dilation, most):
     """The weight's gradient of many channels, also where the windows of some images are all that is made at once."""
     monkeypatch.setattr(lowering, "WINDOWS_MAX", most)
-    x, w = RNG.standard_normal((6, 17, 9, 8)), RNG.standard_normal((5, 17, *(kernel if isinstance(kernel, tuple) else (kernel, kernel))))
+    x, w = RNG.standard_normal((7, 17, 9, 8)), RNG.standard_normal((5, 17, *(kernel if isinstance(kernel, tuple) else (kernel, kernel))))
     agree(lambda t, F, x, w: F.conv2d(x, w, stride=stride, padding=1, dilation=dilation), x, w)
-    agree(lambda t, F, x, w: F.conv_transpose2d(x, w, stride=stride, dilation=dilation), RNG.standard_normal((6, 5, 9, 8)), w)
-    agree(lambda t, F, x, w: F.conv3d(x, w), x.reshape(2, 17, 3, 9, 8), w[:, :, None])
+    agree(lambda t, F, x, w: F.conv_transpose2d(x, w, stride=stride, dilation=dilation), RNG.standard_normal((7, 5, 9, 8)), w)
+    agree(lambda t, F, x, w: F.conv3d(x, w), x[:6].reshape(2, 17, 3, 9, 8), w[:, :, None])
+    agree(lambda t, F, x, w: F.conv2d(x, w, groups=2), np.concatenate([x, x], 1), np.concatenate([w, w[:3]]))
 
 
 @pytest.mark.parametrize(

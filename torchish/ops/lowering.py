@@ -193,8 +193,11 @@ def _taps_weight_gradient(x, w, grad, stride, padding, dilation, groups):
 
 def weight_gradient(x, w, grad, stride, padding, dilation, groups):
     """The gradient of `conv` for its weight."""
-    if groups > 1 and _apart(x, w, groups) and _one_channel(w):
-        return _taps_weight_gradient(x, w, grad, stride, padding, dilation, groups)
+    if groups > 1 and _apart(x, w, groups):
+        if _one_channel(w):
+            return _taps_weight_gradient(x, w, grad, stride, padding, dilation, groups)
+        each = zip(jnp.split(x, groups, 1), jnp.split(w, groups, 0), jnp.split(grad, groups, 1), strict=True)
+        return jnp.concatenate([weight_gradient(*one, stride, padding, dilation, 1) for one in each])
 
     def product(x, grad):
         return jax.vjp(lambda w: conv(x, w, stride, padding, dilation, groups, "weight"), w)[1](grad)[0]
@@ -203,15 +206,17 @@ def weight_gradient(x, w, grad, stride, padding, dilation, groups):
     images = _images_at_a_time(w, grad) if in_windows and groups == 1 and _some_on_cpu(x, w) else len(x)
     if images == len(x):
         return product(x, grad)
-    parts = x.reshape(-1, images, *x.shape[1:]), grad.reshape(-1, images, *grad.shape[1:])
-    return lax.scan(lambda total, part: (total + product(*part), None), jnp.zeros_like(w), parts)[0]
+    rest = len(x) % images
+    parts = [a[: len(x) - rest].reshape(-1, images, *a.shape[1:]) for a in (x, grad)]
+    total = lax.scan(lambda total, part: (total + product(*part), None), jnp.zeros_like(w), parts)[0]
+    return total + product(x[-rest:], grad[-rest:]) if rest else total
 
 
 def _images_at_a_time(w, grad) -> int:
-    """How many images' windows are made at once: a divisor of the batch."""
-    count, sites = grad.shape[0], math.prod(grad.shape[2:])
-    most = max(1, WINDOWS_MAX // (w[0].size * sites))
-    return next(n for n in range(min(count, most), 0, -1) if count % n == 0)
+    """How many images' windows are made at once."""
+    count = len(grad)
+    most = max(1, WINDOWS_MAX // (w[0].size * math.prod(grad.shape[2:])))
+    return -(-count // -(-count // most))
 
 
 def _few_windows(x, w, stride, padding, dilation) -> bool:
