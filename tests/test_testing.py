@@ -155,5 +155,6 @@ def test_shapes_and_dtypes_are_compared():
 
 def test_tensors_of_pytorch_as_inputs():
     compare_with_torch(torchish.nn.Linear(3, 2), pytorch.nn.Linear(3, 2), [pytorch.ones(4, 3)], steps=2)
+    compare_with_torch(torchish.cat, pytorch.cat, [[pytorch.ones(2), torchish.ones(1)]])  # in containers too
     with pytest.raises(TypeError, match=r"^linear\(\): got a tensor of PyTorch's; torchish.tensor\(x\) makes one of torchish's"):
         torchish.nn.Linear(3, 2)(pytorch.ones(4, 3))

@@ -14,15 +14,7 @@ import sys
 KEPT_SHARE = 1 / 16
 """Of the machine's memory: what lies free at the heap's end is returned to the system above this."""
 
-# glibc's malloc.h: the number of a parameter for mallopt, and the environment's name of it, which has precedence.
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
-_CHOICES = {
-    _ARENA_MAX: ("ARENA_MAX", 1),  # other arenas than the first cannot hold large blocks
-    _MMAP_MAX: ("MMAP_MAX_", 0),
-    _TRIM_THRESHOLD: ("TRIM_THRESHOLD_", None),
-    _TOP_PAD: ("TOP_PAD_", 1 << 24),
-}
-_INT_MAX = 2**31 - 1
+_INT_MAX = 2**31 - 1  # mallopt's largest value
 
 
 def keep_freed_memory() -> None:
@@ -30,8 +22,15 @@ def keep_freed_memory() -> None:
     if not sys.platform.startswith("linux") or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None or any(f"MALLOC_{name}" in os.environ for name, _ in _CHOICES.values()):
-        return
     kept = int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * KEPT_SHARE)
-    for parameter, (_, value) in _CHOICES.items():
-        mallopt(parameter, min(kept, _INT_MAX) if value is None else value)
+    # the environment's names of glibc's parameters, their numbers in its malloc.h, and what they are set to
+    choices = {
+        "MALLOC_ARENA_MAX": (-8, 1),  # other arenas than the first cannot hold large blocks
+        "MALLOC_MMAP_MAX_": (-4, 0),
+        "MALLOC_TRIM_THRESHOLD_": (-1, min(kept, _INT_MAX)),
+        "MALLOC_TOP_PAD_": (-2, 1 << 24),
+    }
+    if mallopt is None or choices.keys() & os.environ.keys():
+        return
+    for parameter, value in choices.values():
+        mallopt(parameter, value)

@@ -91,9 +91,12 @@ def _ours(t: Any) -> Any:
 
 def _inputs(library: Any, inputs: Any, gradients: bool) -> tuple[Any, list]:
     """The inputs as tensors of a library, and those of them that get gradients."""
+    torch = _pytorch()
     leaves: list = []
 
     def convert(x: Any) -> Any:
+        if isinstance(x, torch.Tensor):
+            x = torchish.tensor(x)
         if isinstance(x, torchish.Tensor):
             dtype = getattr(library, x.dtype.name)
             made = library.tensor(_array(x)).to(dtype)
@@ -109,19 +112,13 @@ def _inputs(library: Any, inputs: Any, gradients: bool) -> tuple[Any, list]:
 
 
 def _drawn(inputs: Any, seed: int) -> Any:
-    """Shapes among the inputs as float32 tensors with normal values, PyTorch's tensors as tensors here."""
-    torch = _pytorch()
+    """Shapes among the inputs as float32 tensors with normal values."""
     rng = np.random.default_rng(seed)
 
     def is_shape(x: Any) -> bool:
         return isinstance(x, tuple) and all(type(n) is int for n in x)
 
-    def drawn(x: Any) -> Any:
-        if isinstance(x, torch.Tensor):
-            return torchish.tensor(x)
-        return torchish.tensor(rng.standard_normal(x).astype(np.float32)) if is_shape(x) else x
-
-    return [drawn(x) for x in inputs]
+    return [torchish.tensor(rng.standard_normal(x).astype(np.float32)) if is_shape(x) else x for x in inputs]
 
 
 class _Comparison:
