@@ -514,6 +514,25 @@ def saving(ctx, x, *rest):
 
 
 @contract
+def function_context_takes_any_name(torch):
+    """What `forward` leaves on its context has no meaning but the user's."""
+    names = ("edges", "targets", "numbers", "avals", "run", "release", "seq", "spec", "saved", "results", "recipe", "display", "where",
+             "packed", "versions", "hooks", "pre_hooks", "post_hooks", "retained", "inputs", "level", "fn", "call", "node")  # fmt: skip
+
+    def forward(ctx, x):
+        for k, name in enumerate(names):
+            setattr(ctx, name, k)
+        return x * 2
+
+    x = leaf(torch)
+    y = function(torch, forward, lambda ctx, g: g * sum(getattr(ctx, name) for name in names)).apply(x)
+    again = torch.autograd.grad(y.sum(), x, create_graph=True)
+    y.register_hook(lambda g: g + 1)
+    (y * y).sum().backward()
+    return y, y.grad_fn.name(), len(y.grad_fn.next_functions), again, x.grad
+
+
+@contract
 def function_basics(torch):
     x = leaf(torch)
     f = function(torch, saving, lambda ctx, g: ctx.saved_tensors[0] * g)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import importlib
 
-from torchish.engine import host_memory
+from torchish.engine import process_memory
 
-host_memory.keep_freed_memory()  # before JAX has threads, each of which would take an arena of its own
+process_memory.pace_garbage_collector()
+process_memory.keep_freed_memory()  # before JAX has threads, each of which would take an arena of its own
 
 # What an import makes lives on; collecting in the middle of it would walk all of JAX's objects for nothing.
 _collecting = gc.isenabled()

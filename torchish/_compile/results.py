@@ -29,7 +29,7 @@ def is_live(fn: Node | None) -> bool:
         if id(node) in seen or type(node) is AccumulateGrad:
             continue
         seen.add(id(node))
-        if node.pre_hooks or node.post_hooks or node.retained or node._metadata:
+        if node._pre_hooks or node._post_hooks or node._retained or node._metadata:
             return True
         if isinstance(node, GradFn):
             if node.packed or node.results or any(isinstance(x, Expr) for x in node.saved or ()):
@@ -41,7 +41,7 @@ def is_live(fn: Node | None) -> bool:
                 return True
         elif not isinstance(node, PartsFn):
             return True
-        stack += [child for child, _ in node.edges if child is not None]
+        stack += [child for child in node._targets if child is not None]
     return False
 
 

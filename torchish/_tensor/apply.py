@@ -165,12 +165,23 @@ def _grad_fn(
     if name.__class__ is not str:
         name = name(spec, flat)
     made = spec.memo.get((needs, given, name)) or recipe(spec, needs, given, name)
-    edges = [flat[i]._edge() if needs[i] else (None, 0) for i in made.edges]
+    targets: list = []
+    numbers: tuple[int, ...] | None = made.firsts
+    for i in made.edges:
+        if needs[i]:
+            t = flat[i]
+            targets.append(t._target())
+            if t._out_nr:
+                numbers = None
+        else:
+            targets.append(None)
+    if numbers is None:
+        numbers = tuple([flat[i]._edge()[1] if needs[i] else 0 for i in made.edges])
+    fn = made.cls(spec, inputs, tuple(targets), numbers, avals, exprs, made)
     for e in exprs:
         if type(e) is not Expr:
-            edges = transforms().lowered(flat, inputs, made.edges, edges, exprs)
+            fn._lead(transforms().lowered(flat, inputs, made.edges, fn.next_functions, exprs))
             break
-    fn = made.cls(spec, inputs, edges, avals, exprs, made)
     if made.watched:
         versions: list = []
         for i, k in made.watched:
@@ -297,15 +308,15 @@ def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, fn
 
 
 def view_grad_fn(spec: Spec, dynamic: tuple, t: Tensor, name: str | None = None) -> GradFn:
-    edges = [t._edge()]
+    edge = t._edge()
     key = ("view_grad_fn", t._aval, name)
     known = spec.memo.get(key)
     if known is not None:
-        return known.like(edges)
+        return known.like(edge)
     inputs = (leaf_of(t._aval), *dynamic)
     out = view_aval(spec, inputs)
     needs = (True,) + (False,) * len(dynamic)
-    fn = GradFn.called(name or spec.op.grad_name, spec, inputs, needs, edges, out)
+    fn = GradFn.called(name or spec.op.grad_name, spec, inputs, needs, edge, out)
     if not fn.recipe.saved and not fn.recipe.frees:
         spec.memo[key] = GradFnPattern(fn)
     return fn
@@ -479,35 +490,35 @@ def set_history(t: Tensor, fn: Node, number: int) -> None:
     """Put a new gradient function behind `t`; a gradient that is to be retained is now that of the new value."""
     old = t._grad_fn
     t._grad_fn, t._out_nr = fn, number
-    if t._retains and old is not None and old.retained:
-        old.retained = [r for r in old.retained if r[0]() is not t] or None
-        fn.retained = [*(fn.retained or ()), (weakref.ref(t), number)]
+    if t._retains and old is not None and old._retained:
+        old._retained = [r for r in old._retained if r[0]() is not t] or None
+        fn._retained = [*(fn._retained or ()), (weakref.ref(t), number)]
 
 
 class CopySlices(Node):
     """The history of a base after a view of it was changed in place: `fn` behind the view, the rest passes."""
 
-    display = "torch::autograd::CopySlices"
+    _display = "torch::autograd::CopySlices"
 
     def __init__(self, base_aval, spec: Spec, dynamic: tuple, fn: Node, old: tuple):
         from torchish.autograd.graph import next_sequence
 
-        self.seq = next_sequence()
-        self.avals = (base_aval,)
+        self._seq = next_sequence()
+        self._avals = (base_aval,)
         self.spec, self.dynamic, self.fn = spec, dynamic, fn
         # the first edge of `fn` was the view's own history: it becomes the base's
-        self.edges = [old, *fn.edges[1:]]
+        self._lead([old, *fn.next_functions[1:]])
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         g = grads[0]
         if record:
             part = apply(self.spec, (g, *self.dynamic))
         else:
             part = emit(self.spec, (g, *self.dynamic))
-        got = self.fn.run([part], record)
+        got = self.fn._run([part], record)
         inner = got[0] if got else None
         if inner is None:
-            zero = view_aval(self.spec, (leaf_of(self.avals[0]), *self.dynamic))
+            zero = view_aval(self.spec, (leaf_of(self._avals[0]), *self.dynamic))
             inner = TENSORS.zeros(zero, record)
         if record:
             rest = apply(scatter_spec(self.spec), (g, inner, *self.dynamic))
@@ -515,8 +526,8 @@ class CopySlices(Node):
             rest = emit(write_spec(self.spec), (g, inner, *self.dynamic))
         return [rest, *got[1:]]
 
-    def release(self) -> None:
-        self.fn.release()
+    def _release(self) -> None:
+        self.fn._release()
 
 
 def scatter_spec(spec: Spec) -> Spec:

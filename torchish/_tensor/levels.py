@@ -49,12 +49,12 @@ class Linear(Node):
     """The history of a linear map `f` with the transpose `ft`."""
 
     def __init__(self, f: Map, ft: Map, a: Aval, edge: tuple, level: Level):
-        self.seq = next_sequence()
+        self._seq = next_sequence()
         self.f, self.ft, self.level = f, ft, level
-        self.avals = (a,)
-        self.edges = [edge]
+        self._avals = (a,)
+        self._lead([edge])
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         g = grads[0]
         if self.level in PASSES.inside:
             return [g]
@@ -93,7 +93,7 @@ def _same(e: Expr) -> Expr:
 # --- crossing into and out of a level ----------------------------------------------------------------------
 
 
-def lowered(flat: tuple, inputs: tuple, positions: tuple, edges: list, exprs: tuple) -> list:
+def lowered(flat: tuple, inputs: tuple, positions: tuple, edges: tuple, exprs: tuple) -> list:
     """The edges of an operation inside levels: gradients for inputs from outside are brought out of the levels."""
     of_result = set().union(*[levels_of(e) for e in exprs])
     out = []
@@ -107,7 +107,7 @@ def _lowered(of_result: set, e: Expr, edge: tuple) -> tuple:
     node = edge[0]
     while isinstance(node, Lowered):  # a saved value, whose edge has been through this
         done.add(node.level)
-        node = node.edges[0][0]
+        node = node._targets[0]
     for v in sorted(of_result, key=lambda v: v.number):
         if v not in done and not belongs(v, e):
             edge = (_lower(v, e.aval, edge), 0)
@@ -181,10 +181,11 @@ class MakeDual(Node):
     """The history of a dual number: the cotangents of value and tangent."""
 
     def __init__(self, level: Level, a: Aval, edges: list):
-        self.seq = next_sequence()
-        self.level, self.avals, self.edges = level, (a,), edges
+        self._seq = next_sequence()
+        self.level, self._avals = level, (a,)
+        self._lead(edges)
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         g, level = grads[0], self.level
         if level in PASSES.inside:
             return [g, None]

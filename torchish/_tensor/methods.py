@@ -41,7 +41,7 @@ def copy_op(input, src):
     return jnp.broadcast_to(to_dtype(src, input.dtype), input.shape)
 
 
-named("CopyBackwards", GradFn).display = "torch::autograd::CopyBackwards"  # type: ignore[attr-defined]
+named("CopyBackwards", GradFn)._display = "torch::autograd::CopyBackwards"  # type: ignore[attr-defined]
 
 
 class memory_format:
@@ -159,7 +159,7 @@ class DeviceMove(GradFn):
 
     source = CPU
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         g = grads[0]
         if record:
             return [_moved(g, self.source)]
@@ -179,7 +179,7 @@ def _moved(t: Tensor, where: str) -> Tensor:
     else:
         made = Tensor._wrap(leaf(_on(force(e), where), where), like_strides(t))
     if STATE.enabled and t._needs() and t._aval.category >= 2:
-        fn = DeviceMove.called("ToCopyBackward0", move_op.spec(("T",), (where,)), (e,), (True,), [t._edge()], made._aval)
+        fn = DeviceMove.called("ToCopyBackward0", move_op.spec(("T",), (where,)), (e,), (True,), t._edge(), made._aval)
         fn.source = t._aval.device
         made._grad_fn = fn
     return made
@@ -644,12 +644,12 @@ def register_hook(self: Tensor, hook):
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
     f = self.grad_fn
     if f is not None:
-        return f.add_tensor_hook(self._out_nr, hook)
+        return f._add_tensor_hook(self._out_nr, hook)
     LeafHooks.any = True
     if self._leaf_hooks is None:
         self._leaf_hooks = {}
     node = self._accumulate_node()
-    node.pre_hooks = self._leaf_hooks
+    node._pre_hooks = self._leaf_hooks
     return add_hook(self._leaf_hooks, (0, hook))
 
 
@@ -676,9 +676,9 @@ def retain_grad(self: Tensor) -> None:
     f = self.grad_fn
     if f is None or self._retains:
         return
-    if f.retained is None:
-        f.retained = []
-    f.retained.append((weakref.ref(self), self._out_nr))
+    if f._retained is None:
+        f._retained = []
+    f._retained.append((weakref.ref(self), self._out_nr))
     self._retains = True
 
 

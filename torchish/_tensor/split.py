@@ -34,7 +34,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
         for i in range(a.shape[dim])
     )
     if fn is not None:
-        fn.avals = tuple(t._aval for t in out)
+        fn._avals = tuple(t._aval for t in out)
     return out
 
 
@@ -42,12 +42,12 @@ class PartsFn(Node):
     """The history of views made together, which are parts of one tensor: joined, their gradients are its gradient."""
 
     def __init__(self, edge: tuple, dim: int, new_dim: bool):
-        self.edges = [edge]
-        self.seq = next_sequence()
+        self._lead([edge])
+        self._seq = next_sequence()
         self.dim, self.new_dim = dim, new_dim
 
-    def run(self, grads: list, record: bool) -> list:
-        parts = tuple([TENSORS.zeros(a, record) if g is None else g for g, a in zip(grads, self.avals, strict=True)])
+    def _run(self, grads: list, record: bool) -> list:
+        parts = tuple([TENSORS.zeros(a, record) if g is None else g for g, a in zip(grads, self._avals, strict=True)])
         spec = v.join_parts.spec((len(parts),), (self.dim, self.new_dim))
         return [apply(spec, parts) if record else emit(spec, parts)]
 
@@ -66,7 +66,7 @@ def split_sizes(input: Tensor, sizes: Sequence[int], dim: int, name: str) -> tup
         out.append(slice_dim(input, dim, start, n, multi=True, fn=fn, number=i))
         start += n
     if fn is not None:
-        fn.avals = tuple(t._aval for t in out)
+        fn._avals = tuple(t._aval for t in out)
     return tuple(out)
 
 

@@ -23,7 +23,7 @@ def _apply_recorded(spec: Spec, flat: tuple) -> tuple:
 def _unpack_saved(fn: GradFn) -> tuple:
     """The saved inputs and results of a gradient function as tensors with their history."""
     mask = fn.saved_mask()
-    edges = dict(zip(edge_positions(fn.spec), fn.edges, strict=True))
+    edges = dict(zip(edge_positions(fn.spec), fn.next_functions, strict=True))
     selects = getattr(fn.spec.op, "selects", ())
     if callable(selects):
         selects = selects(fn.spec.statics, fn.recipe.avals)

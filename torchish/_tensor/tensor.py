@@ -432,12 +432,13 @@ class Tensor(metaclass=TensorMeta):
 
     def _edge(self) -> tuple[Node | None, int]:
         """Where this tensor's gradient goes: its function, or a leaf's accumulator."""
+        node = self._target()
+        return node, self._out_nr if type(node) is not AccumulateGrad and node is not None else 0
+
+    def _target(self) -> Node | None:
+        """The node of `_edge`."""
         f = self._grad_fn if self._base is None else self.grad_fn
-        if f is not None:
-            return f, self._out_nr
-        if not self._requires_grad:
-            return None, 0
-        return self._accumulate_node(), 0
+        return f if f is not None or not self._requires_grad else self._accumulate_node()
 
     def _accumulate_node(self) -> AccumulateGrad:
         ref = self._accumulator
@@ -445,7 +446,7 @@ class Tensor(metaclass=TensorMeta):
         if node is None:
             node = AccumulateGrad(self)
             if self._leaf_hooks is not None:
-                node.pre_hooks = self._leaf_hooks
+                node._pre_hooks = self._leaf_hooks
             self._accumulator = weakref.ref(node)
         return node
 
@@ -469,7 +470,7 @@ class Tensor(metaclass=TensorMeta):
         self._vc = counter
         node = self._accumulator() if self._accumulator is not None else None
         if node is not None:
-            node.avals = (self._aval,)
+            node._avals = (self._aval,)
 
     @data.deleter
     def data(self) -> None:

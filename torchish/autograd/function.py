@@ -117,11 +117,11 @@ class BackwardFunction(Node, FunctionCtx):
     def apply(self, *args):
         return self._function.backward(self, *args)
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         from torchish._tensor.tensor import Tensor
 
         given: list = []
-        for g, a in zip(grads, self.avals, strict=True):
+        for g, a in zip(grads, self._avals, strict=True):
             if g is None:
                 given.append(Tensor._wrap(TENSORS.zeros(a, False)) if self.materialize_grads and a is not None else None)
             else:
@@ -163,7 +163,7 @@ class BackwardFunction(Node, FunctionCtx):
             out.append(None if g is None else g if record else g._read())
         return out
 
-    def release(self) -> None:
+    def _release(self) -> None:
         if self._saved:
             self._freed = True
             self._saved = []
@@ -278,10 +278,10 @@ class Function(metaclass=_FunctionMeta):
         tensors = [(i, a) for i, a in enumerate(args) if isinstance(a, Tensor)]
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._needs() for a in args)
         recording = STATE.enabled and any(ctx.needs_input_grad)
-        ctx.edges = [t._edge() if t._needs() else (None, 0) for _, t in tensors] if recording else []
+        ctx._lead([t._edge() if t._needs() else (None, 0) for _, t in tensors] if recording else [])
         if ANOMALY.enabled:
-            ctx.where = call_site()
-        ctx.seq = next_sequence()  # after the edges: reading one can make a function
+            ctx._where = call_site()
+        ctx._seq = next_sequence()  # after the edges: reading one can make a function
         previous = STATE.enabled
         STATE.enabled = False
         try:
@@ -300,7 +300,7 @@ class Function(metaclass=_FunctionMeta):
             if t is not None and not isinstance(t, Tensor):
                 raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
         if recording:
-            ctx.avals = tuple(o._aval if isinstance(o, Tensor) else None for o in fixed)
+            ctx._avals = tuple(o._aval if isinstance(o, Tensor) else None for o in fixed)
             numbers = {id(o): k for k, o in enumerate(outs) if isinstance(o, Tensor)}
             ctx._saved = [None if t is None else _Saved(t, numbers.get(id(t))) for t in saved]
         else:
@@ -372,7 +372,7 @@ def _check_dirty(t) -> None:
 class DelayedError(Node):
     """The history of a gradient that cannot be differentiated."""
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
@@ -400,8 +400,8 @@ def once_differentiable(fn):
             if isinstance(o, Tensor):
                 o = o.detach()
                 node = DelayedError()
-                node.seq = next_sequence()
-                node.avals = (o._aval,)
+                node._seq = next_sequence()
+                node._avals = (o._aval,)
                 if o._aval.category >= 2:
                     o._grad_fn = node
             result.append(o)

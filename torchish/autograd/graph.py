@@ -45,28 +45,35 @@ SAVED_INFERENCE = (
 class Node:
     """A point of the backward graph: where a gradient arrives, and the edges it leaves by.
 
-    `edges[i]` is (node, output number) or (None, 0) for each input that may have a gradient. `avals` are those of
-    the outputs, whose gradients this node receives.
+    `_targets[i]` is the node that the gradient of an input goes to, as that of its output `_numbers[i]`; None and 0 where
+    there is none. `_avals` are those of the outputs, whose gradients this node receives. The names have underscores since
+    a user's Function keeps what it likes under any other name in the same object.
     """
 
     __module__ = "torch.autograd.graph"
-    display: str | None = None  # what `name()` gives where that is not the class's name
-    edges: list = []
-    avals: tuple = ()
-    seq = 0
+    _display: str | None = None  # what `name()` gives where that is not the class's name
+    _targets: tuple[Node | None, ...] = ()
+    _numbers: tuple[int, ...] = ()
+    _avals: tuple = ()
+    _seq = 0
 
-    pre_hooks: dict | None = None  # on the incoming gradients: tensor hooks and register_prehook
-    post_hooks: dict | None = None
-    retained: list | None = None  # (weak tensor, output number) whose .grad is kept
+    _pre_hooks: dict | None = None  # on the incoming gradients: tensor hooks and register_prehook
+    _post_hooks: dict | None = None
+    _retained: list | None = None  # (weak tensor, output number) whose .grad is kept
     _metadata: dict | None = None
 
     @property
     def next_functions(self):
-        return tuple(self.edges)
+        return tuple(zip(self._targets, self._numbers, strict=True))
+
+    def _lead(self, edges: list) -> None:
+        """Send the gradients of the inputs along these edges, each a node (or None) and the number of its output."""
+        self._targets = tuple([target for target, _ in edges])
+        self._numbers = tuple([number for _, number in edges])
 
     def name(self) -> str:
         """The function's name, such as `MulBackward0`."""
-        return self.display or type(self).__name__
+        return self._display or type(self).__name__
 
     @property
     def metadata(self) -> dict:
@@ -75,39 +82,39 @@ class Node:
         return self._metadata
 
     def _sequence_nr(self) -> int:
-        return self.seq
+        return self._seq
 
     def register_hook(self, hook):
         """Call `hook(grad_inputs, grad_outputs)` after this function ran; returns a removable handle."""
         from torchish.utils.hooks import add_hook
 
         LeafHooks.any = LeafHooks.any or type(self) is AccumulateGrad
-        if self.post_hooks is None:
-            self.post_hooks = {}
-        return add_hook(self.post_hooks, hook)
+        if self._post_hooks is None:
+            self._post_hooks = {}
+        return add_hook(self._post_hooks, hook)
 
     def register_prehook(self, hook):
         """Call `hook(grad_outputs)` before this function runs; returns a removable handle."""
         from torchish.utils.hooks import add_hook
 
         LeafHooks.any = LeafHooks.any or type(self) is AccumulateGrad
-        if self.pre_hooks is None:
-            self.pre_hooks = {}
-        return add_hook(self.pre_hooks, ("all", hook))
+        if self._pre_hooks is None:
+            self._pre_hooks = {}
+        return add_hook(self._pre_hooks, ("all", hook))
 
-    def add_tensor_hook(self, number: int, hook) -> Any:
+    def _add_tensor_hook(self, number: int, hook) -> Any:
         """Hook the gradient of output `number` (what `Tensor.register_hook` does)."""
         from torchish.utils.hooks import add_hook
 
-        if self.pre_hooks is None:
-            self.pre_hooks = {}
-        return add_hook(self.pre_hooks, (number, hook))
+        if self._pre_hooks is None:
+            self._pre_hooks = {}
+        return add_hook(self._pre_hooks, (number, hook))
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         """Gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
         raise NotImplementedError
 
-    def release(self) -> None:
+    def _release(self) -> None:
         """Free what was saved."""
 
     def __repr__(self) -> str:
@@ -129,7 +136,8 @@ def named(name: str, base: type) -> type:
 class Recipe:
     """What recording an operation takes that depends on its spec, its inputs' avals and on which of them need gradients only."""
 
-    __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "saves_result", "deaf")
+    __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "firsts", "saves_result",
+                 "deaf")  # fmt: skip
 
     def __init__(self, spec, needs: tuple[bool, ...], given: tuple, name: str):
         cut = set(cuts(spec.statics, given)) if (cuts := getattr(spec.op, "cuts", None)) is not None else ()
@@ -143,6 +151,7 @@ class Recipe:
         self.saved = tuple(i for i, s in enumerate(self.mask) if s)
         self.edges = edge_positions(spec)
         self.edge_needs = tuple(needs[i] for i in self.edges)
+        self.firsts = (0,) * len(self.edges)  # the output numbers of inputs that are their functions' first or only ones
         kinds = flat_names(spec)
         # the saved tensors, whose versions are watched; whether freeing the graph leaves something missing
         self.watched = tuple((i, k) for k, i in enumerate(self.saved) if kinds[i][1] == "T")
@@ -167,22 +176,23 @@ def input_avals(inputs: tuple) -> tuple:
 class GradFn(Node):
     """The backward of one operation of the registry."""
 
-    where: str | None = None  # the traceback of the forward call, in anomaly mode
+    _where: str | None = None  # the traceback of the forward call, in anomaly mode
     packed: dict | None = None  # saved values that hooks hold, by place
     versions: tuple = ()  # of each saved tensor: the tensor, its version, its storage, the storage's writes, its place in `saved`
     result_versions: tuple = ()
 
-    def __init__(self, spec, inputs: tuple, edges: list, avals: tuple, results: tuple, made: Recipe):
-        self.seq = next(_sequence)
+    def __init__(self, spec, inputs: tuple, targets: tuple, numbers: tuple[int, ...], avals: tuple, results: tuple, made: Recipe):
+        self._seq = next(_sequence)
         self.spec = spec
-        self.edges = edges  # per flat input that is a tensor argument, (None, 0) where no gradient goes
-        self.avals = avals
+        self._targets = targets  # one per flat input that is a tensor argument
+        self._numbers = numbers
+        self._avals = avals
         self.recipe = made
         # a tuple of its own, even of all inputs: reference counts tell what is needed after the operation has run
         self.saved: tuple | None = tuple([inputs[i] for i in made.saved])
         self.results = results if made.saves_result else ()
         if ANOMALY.enabled:
-            self.where = call_site()
+            self._where = call_site()
 
     def saved_mask(self) -> tuple[bool, ...]:
         return self.recipe.mask
@@ -218,12 +228,12 @@ class GradFn(Node):
                     self.results = (*self.results[:k], value, *self.results[k + 1 :])
 
     @classmethod
-    def called(cls, name: str, spec, inputs: tuple, needs: tuple[bool, ...], edges: list, aval) -> Any:
-        """The function of this name behind one result, which it does not save."""
+    def called(cls, name: str, spec, inputs: tuple, needs: tuple[bool, ...], edge: tuple, aval) -> Any:
+        """The function of this name behind one result, which it does not save, with one edge."""
         made = recipe(spec, needs, input_avals(inputs), name)
-        return named(name, cls)(spec, inputs, edges, (aval,), (), made)
+        return named(name, cls)(spec, inputs, edge[:1], edge[1:], (aval,), (), made)
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         if self.saved is None:
             raise RuntimeError(SECOND_TIME)
         if self.versions or self.result_versions:
@@ -236,18 +246,18 @@ class GradFn(Node):
         else:
             given = tuple([g is not None for g in grads])
             present = tuple([g for g in grads if g is not None])
-        spec = vjp_spec(self.spec, self.recipe.needs, given, self.recipe.avals, self.avals)
+        spec = vjp_spec(self.spec, self.recipe.needs, given, self.recipe.avals, self._avals)
         if record:
             made = TENSORS.apply_recorded(spec, (*TENSORS.unpack_saved(self), *present))
         else:
             e = emit(spec, self.saved + self.results + present)
-            if len(self.edges) == 1 and type(e.aval) is not AvalTuple:
+            if len(self._targets) == 1 and type(e.aval) is not AvalTuple:
                 return [e]
             if type(e.aval) is AvalTuple:
                 made = results_of(e)
             else:
                 made = (e,)
-        if len(made) == len(self.edges):
+        if len(made) == len(self._targets):
             return list(made)
         it = iter(made)
         return [next(it) if need else None for need in self.recipe.edge_needs]
@@ -259,11 +269,11 @@ class GradFn(Node):
         saved, results = unpacked(self)
         self.saved, self.results, self.packed = saved, results, None
         try:
-            return self.run(grads, record)
+            return self._run(grads, record)
         finally:
             self.saved, self.results, self.packed = kept
 
-    def release(self) -> None:
+    def _release(self) -> None:
         if self.packed is not None:
             self.packed = {}
         if self.recipe.frees:
@@ -285,29 +295,29 @@ class GradFn(Node):
 class PartGradFn(GradFn):
     """The backward of an operation some of whose inputs get no gradient, or some of whose results do not pass theirs on."""
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         if self.saved is None:
             raise RuntimeError(SECOND_TIME)
         heard = [None if k in self.recipe.deaf else g for k, g in enumerate(grads)]
         if True not in self.recipe.needs or all(g is None for g in heard):
-            return [None] * len(self.edges)
-        return super().run(heard, record)
+            return [None] * len(self._targets)
+        return super()._run(heard, record)
 
 
 class ReachingGradFn(GradFn):
     """The backward of a backward with several gradients: inputs that those in question do not depend on get none."""
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         heard = {k for k, g in enumerate(grads) if g is not None}
         made = self.recipe
         needs = tuple([need and not heard.isdisjoint(reached) for need, reached in zip(made.needs, self.spec.op.reaches, strict=True)])
         if needs == made.needs:
-            return super().run(grads, record)
+            return super()._run(grads, record)
         if True not in needs:
-            return [None] * len(self.edges)
+            return [None] * len(self._targets)
         self.recipe = recipe(self.spec, needs, made.avals, type(self).__name__)
         try:
-            return super().run(grads, record)
+            return super()._run(grads, record)
         finally:
             self.recipe = made
 
@@ -390,31 +400,31 @@ class GradFnPattern:
 
     def __init__(self, fn: GradFn):
         self.cls = type(fn)
-        self.state = {k: v for k, v in vars(fn).items() if k not in ("seq", "edges", "where")}
+        self.state = {k: v for k, v in vars(fn).items() if k not in ("_seq", "_targets", "_numbers", "_where")}
 
-    def like(self, edges: list) -> GradFn:
+    def like(self, edge: tuple) -> GradFn:
         fn = self.cls.__new__(self.cls)
         d = fn.__dict__
         d.update(self.state)
-        d["seq"] = next(_sequence)
-        d["edges"] = edges
+        d["_seq"] = next(_sequence)
+        d["_targets"], d["_numbers"] = edge[:1], edge[1:]
         if ANOMALY.enabled:
-            fn.where = call_site()
+            fn._where = call_site()
         return fn
 
 
 class AccumulateGrad(Node):
     """Where the gradient of a leaf arrives."""
 
-    display = "torch::autograd::AccumulateGrad"
+    _display = "torch::autograd::AccumulateGrad"
     closed = False  # whether the leaf was made by a function transform that has ended
 
     def __init__(self, variable):
-        self.seq = 1 << 62  # leaves accumulate as soon as their gradient is complete
+        self._seq = 1 << 62  # leaves accumulate as soon as their gradient is complete
         self.variable = variable
-        self.avals = (variable._aval,)
+        self._avals = (variable._aval,)
 
-    def run(self, grads: list, record: bool) -> list:
+    def _run(self, grads: list, record: bool) -> list:
         if grads[0] is not None and self.variable._requires_grad:
             TENSORS.accumulate(self.variable, grads[0], record)
         return []
@@ -487,7 +497,7 @@ class Task:
                 if n is not None and n not in seen:
                     seen.add(n)
                     order.append(n)
-                    stack += [child for child, _ in n.edges]
+                    stack += n._targets
             self._visited = seen if self.goals is None else _leads_to(order, self.goals) & seen
         return node in self._visited
 
@@ -510,23 +520,23 @@ def _run_plain(roots: list, gradients: list, keep_graph: bool) -> None:
     work: dict[int, tuple[Node, list]] = {}  # by sequence number: the function, and the gradients that have arrived
     leaves: dict[Node, Any] = {}
     heap: list[int] = []
-    arrived: Any = zip(roots, gradients, strict=True)
+    arrived: Any = [(child, number, g) for (child, number), g in zip(roots, gradients, strict=True)]
     previous = STATE.enabled
     STATE.enabled = False
     try:
         while True:
-            for (child, number), g in arrived:
+            for child, number, g in arrived:
                 if g is None or child is None:
                     continue
                 if type(child) is AccumulateGrad:
                     old = leaves.pop(child, None)
                     leaves[child] = g if old is None else TENSORS.add(old, g, False)
                     continue
-                s = child.seq
+                s = child._seq
                 if s in work:
                     grads = work[s][1]
                 else:
-                    grads = [None] * len(child.avals)
+                    grads = [None] * len(child._avals)
                     work[s] = child, grads
                     heapq.heappush(heap, -s)
                 old = grads[number]
@@ -534,29 +544,29 @@ def _run_plain(roots: list, gradients: list, keep_graph: bool) -> None:
             if not heap:
                 break
             node, grads = work.pop(-heapq.heappop(heap))
-            for i, a in enumerate(node.avals):
+            for i, a in enumerate(node._avals):
                 g = grads[i]
                 if g is not None and g.aval is not a:
                     grads[i] = TENSORS.cast(g, a, False)
-            if node.pre_hooks:
+            if node._pre_hooks:
                 grads = _run_pre_hooks(node, grads, False)
-            if node.retained:
+            if node._retained:
                 _retain(node, grads, False)
-            out = node.run(grads, False)
-            if node.post_hooks:
+            out = node._run(grads, False)
+            if node._post_hooks:
                 out = _run_post_hooks(node, out, grads, False)
             if not keep_graph:
-                node.release()
-            arrived = zip(node.edges, out, strict=False)
+                node._release()
+            arrived = zip(node._targets, node._numbers, out, strict=False)
         for leaf_node, g in leaves.items():
-            a = leaf_node.avals[0]
-            leaf_node.run([g if g.aval is a else TENSORS.cast(g, a, False)], False)
+            a = leaf_node._avals[0]
+            leaf_node._run([g if g.aval is a else TENSORS.cast(g, a, False)], False)
     finally:
         STATE.enabled = previous
 
 
 def _retain(node: Node, grads: list, record: bool) -> None:
-    for ref, number in node.retained or ():
+    for ref, number in node._retained or ():
         if (t := ref()) is not None and grads[number] is not None:
             TENSORS.store_grad(t, grads[number], record)
 
@@ -587,7 +597,7 @@ def _run_counting(
     """A backward pass that waits at each node for all its gradients, and goes only where it must."""
     buffers: dict[Node, list] = {}
     for (node, number), g in zip(roots, gradients, strict=True):
-        buf = buffers.setdefault(node, [None] * max(len(node.avals), 1))
+        buf = buffers.setdefault(node, [None] * max(len(node._avals), 1))
         buf[number] = g if buf[number] is None else TENSORS.add(buf[number], g, record)
 
     captured: dict[tuple, Any] = {}
@@ -604,7 +614,7 @@ def _run_counting(
     while stack:
         node = stack.pop()
         order.append(node)
-        for child, _ in node.edges:
+        for child in node._targets:
             if child is not None:
                 pending[child] = pending.get(child, 0) + 1
                 if child not in seen:
@@ -612,7 +622,7 @@ def _run_counting(
                     stack.append(child)
     useful = _leads_to(order, set(wanted) | (accumulate_only or set())) if restrict else None
 
-    heap = [(-n.seq, id(n), n) for n in buffers if not pending.get(n)]
+    heap = [(-n._seq, id(n), n) for n in buffers if not pending.get(n)]
     heapq.heapify(heap)
     previous = STATE.enabled
     STATE.enabled = record
@@ -623,43 +633,43 @@ def _run_counting(
             out: list = []
             if grads is not None and (useful is None or node in useful) and any(g is not None for g in grads):
                 for i, g in enumerate(grads):
-                    if g is not None and i < len(node.avals):
-                        grads[i] = TENSORS.cast(g, node.avals[i], record)
-                if node.pre_hooks:
+                    if g is not None and i < len(node._avals):
+                        grads[i] = TENSORS.cast(g, node._avals[i], record)
+                if node._pre_hooks:
                     grads = _run_pre_hooks(node, grads, record)
-                if node.retained:
+                if node._retained:
                     _retain(node, grads, record)
                 for number in wanted.get(node, ()):
                     captured[node, number] = grads[number]
                 if not (type(node) is AccumulateGrad and restrict and node not in (accumulate_only or ())):
-                    if useful is None or any(c in useful for c, _ in node.edges if c) or node in (accumulate_only or ()):
-                        run = node.run if not ANOMALY.enabled else _watched(node)
+                    if useful is None or any(c in useful for c in node._targets if c) or node in (accumulate_only or ()):
+                        run = node._run if not ANOMALY.enabled else _watched(node)
                         out = run(grads, record) if PROFILER is None else PROFILER(node.name(), run, grads, record)
-                        if node.post_hooks:
+                        if node._post_hooks:
                             out = _run_post_hooks(node, out, grads, record)
                         if not keep_graph:
-                            node.release()
-            for k, (child, number) in enumerate(node.edges):
+                            node._release()
+            for k, (child, number) in enumerate(zip(node._targets, node._numbers, strict=True)):
                 if child is None:
                     continue
                 g = out[k] if k < len(out) else None
                 if g is not None:
-                    buf = buffers.setdefault(child, [None] * max(len(child.avals), 1))
+                    buf = buffers.setdefault(child, [None] * max(len(child._avals), 1))
                     buf[number] = g if buf[number] is None else TENSORS.add(buf[number], g, record)
                 pending[child] -= 1
                 if pending[child] == 0:
-                    heapq.heappush(heap, (-child.seq, id(child), child))
+                    heapq.heappush(heap, (-child._seq, id(child), child))
     finally:
         STATE.enabled = previous
     return [captured.get(t) for t in targets or ()]
 
 
 def _watched(node: Node) -> Any:
-    """`node.run` in anomaly mode: a failure shows the forward call, and a nan gradient is a failure."""
+    """`node._run` in anomaly mode: a failure shows the forward call, and a nan gradient is a failure."""
     import warnings
 
     def report():
-        where = getattr(node, "where", None)
+        where = getattr(node, "_where", None)
         text = (
             f"Error detected in {node.name()}. Traceback of forward call that caused the error:\n{where}"
             if where
@@ -670,7 +680,7 @@ def _watched(node: Node) -> Any:
 
     def run(grads: list, record: bool) -> list:
         try:
-            out = node.run(grads, record)
+            out = node._run(grads, record)
         except Exception:  # whatever it is, it goes on
             report()
             raise
@@ -689,7 +699,7 @@ def _leads_to(order: list[Node], goals: set) -> set:
     useful = set(goals)
     parents: dict[Node, list[Node]] = {}
     for node in order:
-        for child, _ in node.edges:
+        for child in node._targets:
             if child is not None:
                 parents.setdefault(child, []).append(node)
     stack = list(goals)
@@ -702,7 +712,7 @@ def _leads_to(order: list[Node], goals: set) -> set:
 
 
 def _run_pre_hooks(node: Node, grads: list, record: bool) -> list:
-    for which, hook in list((node.pre_hooks or {}).values()):
+    for which, hook in list((node._pre_hooks or {}).values()):
         if which == "all":
             grads = TENSORS.call_all_hook(hook, grads, record)
         elif grads[which] is not None:
@@ -711,7 +721,7 @@ def _run_pre_hooks(node: Node, grads: list, record: bool) -> list:
 
 
 def _run_post_hooks(node: Node, out: list, grads: list, record: bool) -> list:
-    for hook in list((node.post_hooks or {}).values()):
+    for hook in list((node._post_hooks or {}).values()):
         out = TENSORS.call_all_hook(hook, out, record, grads)
     return out
 

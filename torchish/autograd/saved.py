@@ -299,7 +299,7 @@ class GradientEdge(NamedTuple):
 
     @property
     def _aval(self) -> Any:
-        return self.node.avals[self.output_nr]
+        return self.node._avals[self.output_nr]
 
 
 def get_gradient_edge(tensor: Any) -> GradientEdge:

@@ -106,7 +106,7 @@ def _outside(tensors: list, own: set[Node]) -> bool:
         if type(node) is AccumulateGrad and not node.closed:
             return True
         seen.add(node)
-        stack += [child for child, _ in node.edges]
+        stack += node._targets
     return False
 
 

@@ -1,0 +1,68 @@
+"""Memory that a program has used serves the next one, and cycles are looked for as often per operation as with PyTorch, unless the
+user has chosen otherwise."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PAGES = """
+import resource
+import torchish as torch
+
+x = torch.ones(1200, 1200)
+
+def new_pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    ((x @ x).exp() @ x).sum().item()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+print(min(new_pages() for _ in range(10)))
+"""
+
+
+def pages(**variables):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    return int(subprocess.check_output([sys.executable, "-c", PAGES], text=True, env=clean | variables))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have settings of their own")
+def test_freed_memory_is_kept():
+    """A run with 6 MB arrays, of 1,400 pages each, touches hardly a new page."""
+    kept, returned = pages(), pages(MALLOC_TRIM_THRESHOLD_="131072", MALLOC_MMAP_THRESHOLD_="131072")
+    assert kept < 140 < 1400 < returned
+
+
+THRESHOLDS = """
+import gc
+before = gc.get_threshold()
+{}
+import torchish
+print(before == gc.get_threshold(), gc.get_threshold())
+"""
+
+
+@pytest.mark.parametrize(("chosen", "first"), [("", "7000"), ("before = (50, 5, 5); gc.set_threshold(*before)", "50")])
+def test_pace_of_the_garbage_collector(chosen, first):
+    """The default pace is changed, one that the user has set is not."""
+    said = subprocess.check_output([sys.executable, "-c", THRESHOLDS.format(chosen)], text=True).strip()
+    assert said.startswith(f"{bool(chosen)} ({first}, ")
+
+
+def test_cycles_are_collected():
+    """Tensors in cycles that nobody refers to go without `gc.collect()`."""
+    import weakref
+
+    import torchish as torch
+
+    class Box:
+        pass
+
+    boxes = []
+    for _ in range(4000):
+        box = Box()
+        box.itself, box.tensor = box, torch.ones(3)
+        boxes.append(weakref.ref(box))
+    assert sum(b() is not None for b in boxes) < 3000
