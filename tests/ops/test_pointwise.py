@@ -46,7 +46,7 @@ def gradients(m, f, *arrays):
 
 @pytest.mark.parametrize("name", UNARY)
 def test_values_and_gradients_at_the_edges(name):
-    x = np.array(EDGES)
+    x = np.tile(EDGES, 16)  # whole vectors: what PyTorch does with the rest can differ (`logit` at -0.0), as can the vectors' width
     want = gradients(torch, function(torch, name), x)
     got = gradients(torchish, function(torchish, name), x)
     for w, g in zip(want, got, strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,7 @@ from torchish.ops.spacing import evenly
 from torchish.ops.spacing import fma as _fma
 
 
-@cache
-def _vector_bytes() -> int:
-    """The width of the vectors that PyTorch's kernels use on this machine."""
-    try:
-        with open("/proc/cpuinfo") as f:
-            flags = next((line for line in f if line.startswith("flags")), "")
-    except OSError:
-        return 32
-    return 64 if all(f" {x}" in flags for x in ("avx512vl", "avx512bw", "avx512dq", "avx512f")) else 32
+_VECTOR_BYTES = 32  # PyTorch's kernel here is that for AVX2 on machines with AVX-512 too
 
 
 # --- arange --------------------------------------------------------------------------------------------------
@@ -45,7 +36,7 @@ def _arange_values(start: Any, step: Any, n: int, d: dt.dtype) -> np.ndarray:
     first, k = work.type(start), work.type(step)
     values = _fma(np.arange(n).astype(work), k, first, work)
     out = values.astype(d.np)
-    width = _vector_bytes() // d.itemsize
+    width = _VECTOR_BYTES // d.itemsize
     whole = n - n % (2 * width)
     if whole:
         base = values[:whole:width].astype(d.np).astype(work)
