@@ -1,5 +1,4 @@
-"""Memory that a program has used serves the next one, and everything is searched for cycles as often per operation as with PyTorch, unless the
-user has chosen otherwise."""
+"""What a program has used of memory serves the next one; searches of everything for cycles are as rare as with PyTorch."""
 
 import os
 import platform

@@ -117,8 +117,8 @@ def _slice_part(x: Any) -> int:
 
 
 def as_tuple(index: Any) -> tuple:
-    """An index as a tuple of indices: sequences that hold sequences, slices or None count as tuples, as in old "
-    "NumPy."""
+    """An index as a tuple of indices: sequences that hold sequences, slices or None count as tuples, as in old
+    NumPy."""
     if isinstance(index, tuple):
         return tuple(index)
     if isinstance(index, (Tensor, np.ndarray, np.generic)) or not _is_sequence(index):

@@ -1,5 +1,5 @@
-"""The functions that read or write at positions along a dimension: arguments checked, positions in range, then one "
-"operation."""
+"""The functions that read or write at positions along a dimension: arguments checked, positions in range, then one
+operation."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Sequences of numbers: `arange`, `range`, `linspace`, `logspace`, to the last bit as PyTorch's CPU kernels make "
-"them."""
+"""Sequences of numbers: `arange`, `range`, `linspace`, `logspace`, to the last bit as PyTorch's CPU kernels make
+them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from torchish._tensor.tensor import Tensor
 from torchish.ops.spacing import evenly
 from torchish.ops.spacing import fma as _fma
 
-
 _VECTOR_BYTES = 32  # PyTorch's kernel here is that for AVX2 on machines with AVX-512 too
 
 
@@ -27,8 +26,8 @@ _VECTOR_BYTES = 32  # PyTorch's kernel here is that for AVX2 on machines with AV
 
 
 def _arange_values(start: Any, step: Any, n: int, d: dt.dtype) -> np.ndarray:
-    """start + i * step as PyTorch's kernel computes it: in blocks of two vectors, each counted from its first "
-    "element."""
+    """start + i * step as PyTorch's kernel computes it: in blocks of two vectors, each counted from its first
+    element."""
     if d.category == 1:
         with np.errstate(all="ignore"):
             return (np.int64(int(start)) + np.arange(n, dtype=np.int64) * np.int64(int(step))).astype(d.np)

@@ -117,8 +117,8 @@ def _checked(name: str, M: int, dtype: dt.dtype | None, layout: Any) -> dt.dtype
 def _signal(
     name: str, body: Callable, check: Callable | None = None, one: bool = False, defaults: dict | None = None
 ) -> Callable:
-    """A function of `torch.signal.windows`; `body(M, sym, d, **own)` gives the values, `one` says that M = 1 gives "
-    "1."""
+    """A function of `torch.signal.windows`; `body(M, sym, d, **own)` gives the values, `one` says that M = 1 gives
+    1."""
     own = defaults or {}
 
     def window(M: int, *, sym: bool = True, dtype=None, layout=None, device=None, requires_grad: bool = False, **given):

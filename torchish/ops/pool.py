@@ -298,8 +298,8 @@ def _max_separable(x, window):
 
 
 def _first_max(x, position, axis, at, inside):
-    """Along one axis, the first maximum among the elements `at` (windows, places) that are `inside`, and its "
-    "position."""
+    """Along one axis, the first maximum among the elements `at` (windows, places) that are `inside`, and its
+    position."""
     rest = (1,) * (x.ndim - axis - 1)
     values = jnp.take(x, at.reshape(-1), axis=axis).reshape(x.shape[:axis] + at.shape + x.shape[axis + 1 :])
     mask = inside.reshape(inside.shape + rest)

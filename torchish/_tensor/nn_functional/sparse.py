@@ -93,8 +93,8 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Tensor:
-    """The sum, mean or maximum of table rows over bags: the rows of a 2-d input, or what offsets cut a 1-d input "
-    "into."""
+    """The sum, mean or maximum of table rows over bags: the rows of a 2-d input, or what offsets cut a 1-d input
+    into."""
     if weight.dtype is torch.int64 and input.is_floating_point():
         warnings.warn(
             "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
