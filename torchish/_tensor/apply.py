@@ -19,7 +19,6 @@ from torchish._tensor.tensor import Tensor, ViewStep, repeats
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import (
     HOOKS,
-    SAVED_INFERENCE,
     TENSORS,
     GradFn,
     GradFnPattern,
@@ -170,7 +169,8 @@ def _grad_fn(
     for i in made.edges:
         if needs[i]:
             t = flat[i]
-            targets.append(t._target())
+            f = t._grad_fn if t._base is None else t.grad_fn  # `_edge` without its tuple
+            targets.append(f if f is not None or not t._requires_grad else t._accumulate_node())
             if t._out_nr:
                 numbers = None
         else:
@@ -183,15 +183,7 @@ def _grad_fn(
             fn._lead(transforms().lowered(flat, inputs, made.edges, fn.next_functions, exprs))
             break
     if made.watched:
-        versions: list = []
-        for i, k in made.watched:
-            if i or not inplace:
-                t = flat[i]
-                if t._inference:
-                    raise RuntimeError(SAVED_INFERENCE)
-                st = t._storage
-                versions += t, t._vc.version, st, st.writes, k  # to notice later changes
-        fn.versions = tuple(versions)
+        fn.watch(flat, not inplace)
         if HOOKS.any and HOOKS.stack:
             from torchish.autograd.saved import pack_inputs
 

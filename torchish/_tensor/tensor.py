@@ -432,13 +432,10 @@ class Tensor(metaclass=TensorMeta):
 
     def _edge(self) -> tuple[Node | None, int]:
         """Where this tensor's gradient goes: its function, or a leaf's accumulator."""
-        node = self._target()
-        return node, self._out_nr if type(node) is not AccumulateGrad and node is not None else 0
-
-    def _target(self) -> Node | None:
-        """The node of `_edge`."""
         f = self._grad_fn if self._base is None else self.grad_fn
-        return f if f is not None or not self._requires_grad else self._accumulate_node()
+        if f is not None:
+            return f, self._out_nr
+        return (self._accumulate_node(), 0) if self._requires_grad else (None, 0)
 
     def _accumulate_node(self) -> AccumulateGrad:
         ref = self._accumulator

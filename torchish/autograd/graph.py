@@ -137,7 +137,7 @@ class Recipe:
     """What recording an operation takes that depends on its spec, its inputs' avals and on which of them need gradients only."""
 
     __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "firsts", "saves_result",
-                 "deaf")  # fmt: skip
+                 "deaf", "watches_all", "unchanged", "saves_all")  # fmt: skip
 
     def __init__(self, spec, needs: tuple[bool, ...], given: tuple, name: str):
         cut = set(cuts(spec.statics, given)) if (cuts := getattr(spec.op, "cuts", None)) is not None else ()
@@ -155,6 +155,9 @@ class Recipe:
         kinds = flat_names(spec)
         # the saved tensors, whose versions are watched; whether freeing the graph leaves something missing
         self.watched = tuple((i, k) for k, i in enumerate(self.saved) if kinds[i][1] == "T")
+        self.watches_all = [i for i, _ in self.watched] == list(range(len(kinds)))
+        self.unchanged = (0,) * len(self.watched)  # the versions of tensors that were never changed
+        self.saves_all = all(self.mask)
         self.saves_result = spec.op.saves_result
         self.frees = spec.op.saves_result or any(kinds[i][0] in spec.op.saves for i in self.saved)
 
@@ -178,7 +181,10 @@ class GradFn(Node):
 
     _where: str | None = None  # the traceback of the forward call, in anomaly mode
     packed: dict | None = None  # saved values that hooks hold, by place
-    versions: tuple = ()  # of each saved tensor: the tensor, its version, its storage, the storage's writes, its place in `saved`
+    # The saved tensors that are watched, in the order of the recipe's `watched` (None: not this one), and their versions. Few
+    # tuples, of numbers where it can be: the garbage collector looks at every container of a graph.
+    tensors: tuple = ()
+    versions: tuple[int, ...] = ()
     result_versions: tuple = ()
 
     def __init__(self, spec, inputs: tuple, targets: tuple, numbers: tuple[int, ...], avals: tuple, results: tuple, made: Recipe):
@@ -189,7 +195,7 @@ class GradFn(Node):
         self._avals = avals
         self.recipe = made
         # a tuple of its own, even of all inputs: reference counts tell what is needed after the operation has run
-        self.saved: tuple | None = tuple([inputs[i] for i in made.saved])
+        self.saved: tuple | None = (*inputs,) if made.saves_all else tuple([inputs[i] for i in made.saved])
         self.results = results if made.saves_result else ()
         if ANOMALY.enabled:
             self._where = call_site()
@@ -206,18 +212,39 @@ class GradFn(Node):
         st = t._storage
         self.result_versions = (*self.result_versions, (t._vc, t._vc.version, st, st.writes, number, alias))
 
+    def watch(self, flat: tuple, first: bool) -> None:
+        """Notice later changes of the saved tensors, the first input apart unless asked for."""
+        made = self.recipe
+        if made.watches_all and first:
+            tensors = flat
+        else:
+            tensors = tuple([flat[i] if i or first else None for i, _ in made.watched])
+        versions: tuple[int, ...] | None = made.unchanged
+        for t in tensors:
+            if t is not None:
+                if t._inference:
+                    raise RuntimeError(SAVED_INFERENCE)
+                if t._vc.version:
+                    versions = None
+        self.tensors = tensors
+        self.versions = tuple([t._vc.version if t is not None else 0 for t in tensors]) if versions is None else versions
+
     def watched(self) -> Iterator[tuple]:
-        """The entries of `versions`, which is one flat tuple: the garbage collector looks at every object of a graph."""
-        return zip(*[iter(self.versions)] * 5, strict=True)
+        """Each watched tensor with its version and its place in `saved`."""
+        if not self.tensors:
+            return
+        for t, version, (_, k) in zip(self.tensors, self.versions, self.recipe.watched, strict=True):
+            if t is not None:
+                yield t, version, k
 
     def check_versions(self) -> None:
         """Refuse saved tensors that were changed in place; take over changes that leave no trace (`.data`, NumPy)."""
         saved: Any = self.saved
-        for t, version, st, writes, k in self.watched():
+        for t, version, k in self.watched():
             if t._vc.version != version:
                 raise modified_inplace(t, version)
-            if (st.writes != writes or st is not t._storage or st.buffer is not None) and saved[k].aval is t._aval:
-                self.saved = saved = (*saved[:k], t._read(), *saved[k + 1 :])
+            if saved[k].aval is t._aval and (value := t._read()) is not saved[k]:
+                self.saved = saved = (*saved[:k], value, *saved[k + 1 :])
         for counter, version, st, writes, k, alias in self.result_versions:
             a = self.results[k].aval
             if counter.version != version:
@@ -236,7 +263,7 @@ class GradFn(Node):
     def _run(self, grads: list, record: bool) -> list:
         if self.saved is None:
             raise RuntimeError(SECOND_TIME)
-        if self.versions or self.result_versions:
+        if self.tensors or self.result_versions:
             self.check_versions()
         if self.packed is not None:
             return self._run_unpacked(grads, record)
@@ -279,7 +306,8 @@ class GradFn(Node):
         if self.recipe.frees:
             self.saved = None
             self.results = ()
-            self.versions = self.result_versions = ()
+            self.tensors = self.result_versions = ()
+            self.versions = ()
 
 
     def __getattr__(self, name: str) -> Any:

@@ -60,7 +60,7 @@ def pack_inputs(fn: GradFn, flat: tuple) -> None:
     found = sorted((public_name(names[i][0]), i, k) for i, k in fn.recipe.watched)
     for _, i, k in found:
         _set_packed(fn, ("saved", k), Packed(flat[i], hooks))
-    fn.versions = ()
+    fn.tensors = fn.versions = ()
 
 
 def pack_result(fn: GradFn, t: Any, number: int) -> None:
@@ -105,7 +105,9 @@ class SavedTensor:
         t = saved_value(fn, self._name)
         _set_packed(fn, self._place, Packed(t, (pack_hook, unpack_hook)))
         if self._place[0] == "saved":
-            fn.versions = tuple(x for entry in fn.watched() if entry[4] != self._place[1] for x in entry)
+            fn.tensors = tuple(
+                None if k == self._place[1] else t for t, (_, k) in zip(fn.tensors, fn.recipe.watched, strict=True)
+            )
 
 
 _HOOKED = "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: only one pair of hooks is allowed at a time."
@@ -153,7 +155,7 @@ def _value(fn: GradFn, place: tuple) -> Any:
     if fn.packed is not None and place in fn.packed:
         return fn.packed[place].tensor()
     if kind == "saved":
-        for t, _, _, _, j in fn.watched():
+        for t, _, j in fn.watched():
             if j == k:
                 return t
         x = fn.saved[k]  # type: ignore[index]
