@@ -89,6 +89,21 @@ REFUSED = {
     "boundaries": lambda t, f, x: t.bucketize(x, x[0].to(t.complex64)),
     "whole norms": lambda t, f, x: t.renorm(x.long(), 2, 0, 1),
     "half determinants": lambda t, f, x: t.linalg.det(t.eye(2, dtype=t.float16)),
+    "places of a table": lambda t, f, x: f.embedding(t.tensor([True]), x),
+    "a table's padding": lambda t, f, x: f.embedding(t.tensor([0]), x, padding_idx=1.5),
+    "a table's numbers": lambda t, f, x: f.embedding(t.tensor([0]), x.long(), max_norm=1.0),
+    "a place beyond a table to scale": lambda t, f, x: f.embedding(t.tensor([4]), x, max_norm=1.0),
+    "a place beyond a plain table": lambda t, f, x: t.embedding(x, t.tensor([7])),
+    "empty bags": lambda t, f, x: f.embedding_bag(t.zeros(2, 0, dtype=t.int64), x),
+    "a place beyond bags": lambda t, f, x: f.embedding_bag(t.tensor([[1, 5]]), x),
+    "a place beyond wide bags": lambda t, f, x: f.embedding_bag(t.tensor([[1, 5]]), x.double()),
+    "bags of integers": lambda t, f, x: f.embedding_bag(t.tensor([[1, 0]]), x.long()),
+    "frequencies in bags": lambda t, f, x: f.embedding_bag(t.tensor([[1, 0]]), x, scale_grad_by_freq=1),
+    "weights in bags": lambda t, f, x: f.embedding_bag(t.tensor([[1, 0]]), x, mode="sum", per_sample_weights=t.ones(1, 2).double()),
+    "the last offset": lambda t, f, x: f.embedding_bag(t.tensor([1, 0]), x, t.tensor([0, 2]), include_last_offset=1),
+    "the smallest norm of nothing": lambda t, f, x: t.linalg.matrix_norm(t.zeros(0, 0), -2),
+    "the least of nothing": lambda t, f, x: t.amin(t.zeros(2, 0), (0, -1)),
+    "a difference the other way round": lambda t, f, x: t.rsub(x, t.ones(4)),
     "same of another shape": lambda t, f, x: f.conv2d(t.ones(1, 1, 4, 3), t.ones(1, 2, 2), padding="same"),
 }
 
@@ -101,3 +116,34 @@ def test_refused(name):
             REFUSED[name](t, t.nn.functional, t.ones(2, 3))
         caught.append((info.type, str(info.value)))
     assert caught[1] == caught[0]
+
+
+LOSSES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "margin_ranking_loss", "kl_div", "nll_loss")
+
+
+def _losses():
+    for name in LOSSES:
+        more = 1 + (name == "margin_ranking_loss")
+        yield lambda f, x, other, name=name, more=more: getattr(f, name)(x, *(other,) * more)
+        yield lambda f, x, other, name=name, more=more: getattr(f, name)(other, *(x,) * more)
+
+
+def test_tensors_of_pytorch():
+    x, other = torchish.rand(2, 3), pytorch.rand(2, 3)
+    f = torchish.nn.functional
+    calls = [
+        *(lambda loss=loss: loss(f, x, other) for loss in _losses()),
+        lambda: x + other,
+        lambda: x @ other.T,
+        lambda: x < other,
+        lambda: x.add_(other),
+        lambda: f.max_pool1d(other, 2),
+        lambda: f.group_norm(other, 1),
+        lambda: f.layer_norm(x, (3,), other[0]),
+        lambda: f.interpolate(other[None], 2),
+        lambda: torchish.stack([x, other]),
+        lambda: torchish.einsum("ij,ij", x, other),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match=r"got a tensor of PyTorch's; torchish.tensor\(x\) makes one of torchish's"):
+            call()

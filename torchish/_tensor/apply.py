@@ -98,7 +98,7 @@ def _apply(spec: Spec, flat: tuple) -> Any:
     a = e.aval
     if type(a) is AvalTuple:
         exprs = results_of(e)
-        ordered = strided and op_.layout == "pointwise"
+        ordered = strided and op_.layout != "contiguous"
         out = tuple([Tensor._wrap(r, result_strides(spec, flat, r.aval) if ordered else None) for r in exprs])
         if type(e) is not Expr:
             for t in out:

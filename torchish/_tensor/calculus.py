@@ -6,7 +6,7 @@ from typing import Any
 
 from torchish import _dtypes as dt
 from torchish._tensor.dispatch import NoMatch, _ints, call, composite, number
-from torchish._tensor.errors import invalid_arguments
+from torchish._tensor.errors import invalid_arguments, not_a_tensor
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.warn import warn_user
 from torchish.ops import calculus as c
@@ -25,7 +25,7 @@ def gradient(input, *, spacing, dim, edge_order):
         if coordinates:
             if not all(isinstance(s, Tensor) for s in spacing):
                 i = next(i for i, s in enumerate(spacing) if not isinstance(s, Tensor))
-                raise TypeError(f"expected Tensor as element {i} in argument 1, but got {type(spacing[i]).__name__}")
+                raise not_a_tensor(i, 1, spacing[i])
             steps: Any = list(spacing)
         elif listed:
             steps = [number(s) for s in spacing]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from torchish._tensor import signatures
@@ -51,6 +51,26 @@ def type_name(x: Any) -> str:
     if t.__module__ in ("builtins", "torch", "__main__"):
         return t.__name__ if t.__module__ != "torch" else f"torch.{t.__name__}" if t.__name__ in ("dtype", "device") else t.__name__
     return f"{t.__module__}.{t.__name__}" if t.__module__.startswith("numpy") else t.__name__
+
+
+def is_pytorchs(t: type) -> bool:
+    """Whether a class is the tensor of an installed PyTorch, or answers calls as that does."""
+    f = getattr(t, "__torch_function__", None)
+    return getattr(getattr(f, "__func__", f), "__globals__", {}).get("__name__") == "torch._tensor"
+
+
+def refuse_pytorchs(name: str, values: Iterable[Any]) -> None:
+    """TypeError for a tensor of PyTorch's among the arguments of a function."""
+    for x in values:
+        if any(is_pytorchs(type(y)) for y in (x if type(x) in (list, tuple) else (x,))):
+            where = f"{name}(): " if name else ""
+            raise TypeError(f"{where}got a tensor of PyTorch's; torchish.tensor(x) makes one of torchish's with its values")
+
+
+def not_a_tensor(i: int, argument: int, x: Any) -> TypeError:
+    """The error for what is no tensor in a list of tensors, by its place and the list's."""
+    refuse_pytorchs("", (x,))
+    return TypeError(f"expected Tensor as element {i} in argument {argument}, but got {plain_type_name(x)}")
 
 
 def plain_type_name(x: Any) -> str:
@@ -108,6 +128,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     from torchish._tensor.dispatch import NoMatch, Overload
     from torchish._tensor.tensor import Tensor
 
+    refuse_pytorchs(name, (*args, *kwargs.values()))
     if not method and name in _OF_PYTHON and args and not isinstance(args[0], Tensor):
         return AttributeError(f"'{type(args[0]).__name__}' object has no attribute '{_OF_PYTHON[name]}'")
     if name == "split" and 1 < len(args) < 4 and kwargs.keys() <= {"dim"} and not isinstance(args[1], bool):  # Python in PyTorch
@@ -184,8 +205,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                             converters[i]([item])
                         except NoMatch:
                             if wanted == "Tensor":
-                                got = "tuple" if isinstance(item, tuple) else "list" if isinstance(item, list) else type_name(item)
-                                return TypeError(f"expected Tensor as element {k} in argument {i}, but got {got}")
+                                return not_a_tensor(k, i, item)
                             if type(item) is int:
                                 return TypeError(
                                     f"{name}(): argument '{p.name}' failed to unpack the object at pos {k + 1} with error "

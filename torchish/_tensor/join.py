@@ -11,7 +11,7 @@ from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
 from torchish._tensor.data import warn_once
 from torchish._tensor.dispatch import call, composite, plain
-from torchish._tensor.errors import plain_type_name
+from torchish._tensor.errors import not_a_tensor, plain_type_name
 from torchish._tensor.size import Size
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import expand, flatten, reshape, unsqueeze, view
@@ -79,7 +79,7 @@ def tensors_or_sequence(args: tuple) -> tuple:
     tensors = tuple(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else args
     for i, t in enumerate(tensors):
         if not isinstance(t, Tensor):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {plain_type_name(t)}")
+            raise not_a_tensor(i, 0, t)
     return tensors
 
 
@@ -227,7 +227,7 @@ def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
     _not_empty(tensors, "meshgrid")
     for i, t in enumerate(tensors):
         if not isinstance(t, Tensor):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+            raise not_a_tensor(i, 0, t)
         if t._aval.dtype != tensors[0]._aval.dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     if indexing is None:

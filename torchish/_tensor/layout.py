@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import Spec
+from torchish.ops.conv import with_onednn
 
 
 def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
@@ -13,6 +16,8 @@ def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
         return pointwise_strides(flat, out)
     if spec.op.layout == "one":
         return pointwise_strides(flat, out) if not any(isinstance(x, Tensor) for x in flat[1:]) else None
+    if spec.op.layout in _CHANNELS:
+        return channels_last_strides(out.shape) if out.size and _CHANNELS[spec.op.layout](flat, spec.statics) else None
     if not all(is_channels_last(x) for x in flat):
         return None
     if spec.op.layout == "cat":
@@ -25,6 +30,22 @@ def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
     count, size = out.shape[dim : dim + 2]
     strides = channels_last_strides((*out.shape[:dim], count * size, *out.shape[dim + 2 :]))
     return (*strides[:dim], strides[dim] * size, *strides[dim:])
+
+
+def _in_convolution(flat: tuple, statics: tuple) -> bool:
+    """Whether a convolution's result has its channels last: PyTorch's functions for volumes do that in oneDNN only."""
+    x, weight, groups = flat[0], flat[1], statics[-1]
+    if not (is_channels_last(x) or is_channels_last(weight)):
+        return False
+    return x._aval.ndim == 4 or with_onednn(x._aval, weight._aval, groups)
+
+
+# Operations whose results have the channels last where the operands have, and when.
+_CHANNELS: dict[str, Callable[[tuple, tuple], bool]] = {
+    "convolution": _in_convolution,
+    "windows": lambda flat, statics: is_channels_last(flat[0]),
+    "planes": lambda flat, statics: flat[0]._aval.ndim == 4 and is_channels_last(flat[0]),
+}
 
 
 def is_channels_last(t: Tensor) -> bool:

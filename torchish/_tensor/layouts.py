@@ -191,7 +191,7 @@ def while_loop(cond_fn: Callable, body_fn: Callable, carried_inputs: Any) -> Any
 @plain("embedding_renorm_")
 def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
     """Scale the rows of a table (V, D) at `indices` in place, so that none has a norm above `max_norm`."""
-    from torchish._tensor.nn_functional.sparse import _renorm
+    from torchish._tensor.nn_functional.sparse import known_indices, renorm
 
-    _renorm(input, indices, max_norm, norm_type)
+    renorm(input, indices, known_indices(indices), max_norm, norm_type)
     return input

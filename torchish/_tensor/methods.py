@@ -13,7 +13,7 @@ from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.dispatch import composite, plain
 from torchish._tensor.errors import plain_type_name
-from torchish._tensor.layout import permuted_strides
+from torchish._tensor.layout import is_channels_last, permuted_strides
 from torchish._tensor.out import resize
 from torchish._tensor.refusals import check_inplace, check_overlap
 from torchish._tensor.size import device, resolve
@@ -132,6 +132,13 @@ def contiguous(input: Tensor, *, memory_format=None) -> Tensor:
 # --- conversion --------------------------------------------------------------------------------------------
 
 
+def _suggested_format(t: Tensor) -> str:
+    """The name of the memory format that PyTorch takes a tensor's memory to be in."""
+    if t._strides is None or not is_channels_last(t):
+        return "contiguous_format"
+    return "channels_last" if t._aval.ndim == 4 else "channels_last_3d"
+
+
 def convert(t: Tensor, d: dt.dtype | None = None, where: str | None = None, copy_: bool = False, memory_format=None) -> Tensor:
     """`t` with another dtype, device or memory format (itself when nothing changes and no copy is asked for)."""
     if where is not None and where != t._aval.device and t._aval.device != "traced":
@@ -139,12 +146,10 @@ def convert(t: Tensor, d: dt.dtype | None = None, where: str | None = None, copy
         copy_ = False
     if d is not None and d is not t._aval.torch_dtype:
         made = apply(cast.spec(("T",), (d.np,)), (t,))
-        return made if memory_format is None else contiguous(made, memory_format=memory_format)
-    if copy_ or (
-        memory_format is not None
-        and not is_contiguous(t, memory_format)
-        and getattr(memory_format, "name", "") != "preserve_format"
-    ):
+        if getattr(memory_format, "name", "preserve_format") != "preserve_format":
+            made._strides = made._storage.strides = format_strides(made, memory_format)
+        return made
+    if copy_ or getattr(memory_format, "name", "preserve_format") not in ("preserve_format", _suggested_format(t)):
         return clone(t, memory_format=memory_format)
     return t
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from torchish._tensor import builtin_methods
 from torchish._tensor.apply import apply
+from torchish._tensor.errors import is_pytorchs
 from torchish._tensor.pointwise import special_power
 from torchish._tensor.tensor import Tensor
 
@@ -18,15 +19,14 @@ _USUAL = frozenset((Tensor, float, int, bool))  # known without asking the abstr
 
 def _binary(name: str, f: Callable, reflected: bool = False) -> None:
     """An operator over a function; `reflected`: with the operands changed round."""
-
     products = name in ("__matmul__", "__rmatmul__")
 
     def operator(self, other):
         if products and not isinstance(other, (Tensor, np.ndarray)):
-            return NotImplemented
+            return f(self, other) if is_pytorchs(type(other)) else NotImplemented
         if type(other) not in _USUAL and not isinstance(other, _OPERANDS):
             if not isinstance(other, np.ndarray):
-                return NotImplemented
+                return f(self, other) if is_pytorchs(type(other)) else NotImplemented
             from torchish._tensor.creation import from_numpy
 
             other = from_numpy(other)
@@ -39,7 +39,7 @@ def _binary(name: str, f: Callable, reflected: bool = False) -> None:
 def _inplace(name: str, method: str) -> None:
     def operator(self, other):
         if type(other) not in _USUAL and not isinstance(other, _OPERANDS):
-            return NotImplemented
+            return getattr(self, method)(other) if is_pytorchs(type(other)) else NotImplemented
         return getattr(self, method)(other)
 
     operator.__name__ = name

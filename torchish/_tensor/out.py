@@ -9,6 +9,7 @@ import numpy as np
 
 from torchish._tensor import out_rules
 from torchish._tensor.apply import cast_expr
+from torchish._tensor.errors import not_a_tensor
 from torchish._tensor.layout import is_dense
 from torchish._tensor.refusals import INFERENCE_INPLACE, check_overlap, refuse_repeats
 from torchish._tensor.size import device_of
@@ -30,7 +31,7 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
     got = results if several else (results,)
     for i, o in enumerate(outs):
         if not isinstance(o, Tensor):
-            raise TypeError(f"expected Tensor as element {i} in argument {position}, but got {type(o).__name__}")
+            raise not_a_tensor(i, position, o)
     if len(outs) != len(got):
         raise TypeError(f"expected tuple of {len(got)} elements but got {len(outs)}")
     if STATE.enabled and any(isinstance(x, Tensor) and x._needs() for x in (*flat, *outs)):

@@ -16,7 +16,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.apply import apply
 from torchish._tensor.dispatch import call, composite, plain
-from torchish._tensor.errors import plain_type_name
+from torchish._tensor.errors import not_a_tensor, plain_type_name
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import GradFn, named
@@ -463,7 +463,7 @@ def einsum(*args) -> Tensor:
         operands = tuple(operands[0])
     for i, t in enumerate(operands):
         if not isinstance(t, Tensor):
-            raise TypeError(f"expected Tensor as element {i} in argument 1, but got {plain_type_name(t)}")
+            raise not_a_tensor(i, 1, t)
     inputs, output = _labels(equation, tuple([t._aval.ndim for t in operands]))
     return _contract(list(operands), inputs, output)
 

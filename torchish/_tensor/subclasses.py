@@ -15,6 +15,7 @@ from typing import Any
 
 from torchish._tensor import dispatch
 from torchish._tensor.builtin_methods import BuiltInMethod
+from torchish._tensor.errors import refuse_pytorchs
 from torchish._tensor.tensor import Tensor
 
 
@@ -80,17 +81,10 @@ def overloaded(values: Iterable[Any]) -> list[Any]:
     return found
 
 
-def _is_pytorchs(t: type) -> bool:
-    """Whether a class is the tensor of an installed PyTorch, or answers calls as that does."""
-    f = getattr(t, "__torch_function__", None)
-    return getattr(getattr(f, "__func__", f), "__globals__", {}).get("__name__") == "torch._tensor"
-
-
 def answer(func: Callable, candidates: list[Any], args: tuple, kwargs: dict) -> Any:
     """What the first of `candidates` to answer makes of the call; TypeError when none does."""
     types = tuple(map(type, candidates))
-    if any(map(_is_pytorchs, types)):
-        raise TypeError(f"{func.__name__}(): got a tensor of PyTorch's; torchish.tensor(x) makes one of torchish's with its values")
+    refuse_pytorchs(func.__name__, candidates)
     for x in candidates:
         got = x.__torch_function__(func, types, args, kwargs or None)
         if got is not NotImplemented:

@@ -18,7 +18,7 @@ _MODULES = (
     "activation", "attention", "convolution", "ctc", "dropout", "loss", "normalization", "pooling", "sparse", "vision",
 )  # fmt: skip
 # Helpers that those modules share with each other, and torch.* forms that nn.functional spells differently.
-_INTERNAL = {"check_classes", "batch_norm_aten", "instance_norm_aten"}
+_INTERNAL = {"check_classes", "batch_norm_aten", "instance_norm_aten", "known_indices", "renorm"}
 
 
 def _collect() -> None:

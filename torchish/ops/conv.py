@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from torchish import _dtypes as dt
 from torchish.ops import lowering
 from torchish.ops.declare import op
-from torchish.ops.precision import c_type_name, type_name, type_text, widen
+from torchish.ops.precision import COMPLEX, INTEGERS, LONG, REAL, c_type_name, is_complex, require_kernel, type_name, type_text, widen
 
 
 @op(
@@ -19,6 +22,7 @@ from torchish.ops.precision import c_type_name, type_name, type_text, widen
     method=False,
     out=False,
     saves={"input": ("weight",), "weight": ("input",)},
+    layout="convolution",
 )
 def convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
     """The convolution that conv1d to conv_transpose3d come to: input (N, C, *spatial), one static value per dimension.
@@ -26,6 +30,8 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
     A padding pair per dimension, (low, high), is also taken: padding="same" with an even kernel needs it.
     """
     check(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
+    if 0 in input.shape[:2]:
+        return _nothing(input, weight, stride, padding, dilation, transposed, output_padding, groups)
     x, w = widen(input), widen(weight)
     if transposed:
         y = lowering.conv_transpose(x, w, stride, pairs(padding), dilation, output_padding, groups)
@@ -77,21 +83,20 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
     """Raise what PyTorch raises for arguments that do not fit together."""
     n = len(stride)
     k = weight.ndim
-    # (a dtype that differs from the bias is found first; one kernel takes any)
-    if bias is not None and bias.dtype != input.dtype and not (transposed and n == 2):
+    # (functions that are not transposed look at the bias themselves)
+    if bias is not None and bias.dtype != input.dtype and not transposed:
         types = [c_type_name(x).replace("long long", "long int") for x in (input, bias)]
         raise RuntimeError(f"Input type ({types[0]}) and bias type ({types[1]}) should be the same")
+    if is_complex(input):
+        _check_types("", input, weight, bias)
     if k == n + 2 and min((*(p for pair in pairs(padding) for p in pair), 0)) < 0:
         raise RuntimeError("negative padding is not supported")
     if min((*output_padding, 0)) < 0:
         raise RuntimeError("negative output_padding is not supported")
     if min(stride) <= 0:
         raise RuntimeError("non-positive stride is not supported")
-    if min(dilation) <= 0:
-        spread = (1, *dilation) if n == 1 else tuple(dilation)
-        names = zip(("depth", "height", "width")[3 - len(spread) :], spread, strict=True)
-        what = ", but got " + (", ".join(f"dilation_{a}: {v}" for a, v in names) if transposed else str(list(spread)))
-        raise RuntimeError("dilation should be greater than zero" + (what if min(dilation) == 0 else ""))
+    if min(dilation) < 0:
+        raise RuntimeError("dilation should be greater than zero")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     if k != input.ndim:
@@ -111,27 +116,83 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
             "size "
             f"[{list(weight.shape)}] instead"
         )
-    if 0 in weight.shape[2:] and n < 3:
-        height, width = (1, *weight.shape[2:])[-2:]
-        raise RuntimeError(f"kernel size should be greater than zero, but got kernel_height: {height} kernel_width: {width}")
     if transposed:
-        _check_transposed(input, weight, bias, stride, padding, dilation, output_padding, groups)
+        _check_channels_transposed(input, weight, bias, groups)
     else:
         _check_forward(input, weight, bias, stride, padding, dilation, groups)
-    if 0 in input.shape[2:] and n < 3:
+    if 0 in input.shape[:2]:
+        return
+    if not input.size:
         shape = [*input.shape[:2], *(1,) * (n == 1), *input.shape[2:]]
         raise RuntimeError(f"Only zero batch or zero channel inputs are supported, but got input shape: {shape}")
-    if input.dtype == jnp.bool_:
-        kernel = f"slow_conv_transpose{max(n, 2)}d_out_cpu" if transposed else f"slow_conv{max(n, 2)}d_cpu"
-        raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
-    if input.dtype != weight.dtype:
-        if jnp.issubdtype(weight.dtype, jnp.complexfloating) or jnp.issubdtype(input.dtype, jnp.complexfloating):
-            raise RuntimeError(
-                f"Input type ({type_text(input)}) and weight type ({type_text(weight)}) should be the same or "
-                "input "
-                "should be a MKLDNN tensor and weight is a dense tensor"
-            )
-        raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(weight)}")
+    _check_kernel(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
+
+
+def _check_types(more, input, weight, bias):
+    for name, x in (("weight", weight), ("bias", bias)):
+        if x is not None and x.dtype != input.dtype:
+            told = more and f" or input should be a MKLDNN tensor and {name} is a dense tensor"
+            raise RuntimeError(f"Input type ({type_text(input)}) and {name} type ({type_text(x)}) should be the same{told}")
+
+
+def with_onednn(input, weight, groups) -> bool:
+    """Whether PyTorch leaves a convolution of such arrays to oneDNN."""
+    if input.dtype.name == "bfloat16":
+        return True
+    volume = math.prod(input.shape[:4])
+    return input.dtype == np.float32 and (groups > 1 or min((1, *weight.shape[2:])[-2:]) > 3 or input.shape[0] > 1 or volume > 20480)
+
+
+def _check_kernel(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    """What the functions that compute a convolution of some elements refuse."""
+    n = len(stride)
+    if with_onednn(input, weight, groups):
+        _check_types("oneDNN", input, weight, bias)
+        if 0 in dilation and not transposed:
+            raise RuntimeError("non-positive dilation is not supported")
+    if 0 in weight.shape[2:]:
+        height, width = (1, *weight.shape[2:])[-2:]
+        if n < 3:
+            raise RuntimeError(f"kernel size should be greater than zero, but got kernel_height: {height} kernel_width: {width}")
+        raise RuntimeError(
+            "non-empty 5D (n_output_plane x n_input_plane x kernel_depth x kernel_height x kernel_width) tensor expected for weight, "
+            f"but got: {list(weight.shape)}"
+            if transposed
+            else f"kernel size should be greater than zero, but got: {_x(weight.shape[2:])} (TxHxW)"
+        )
+    if 0 in dilation:
+        spread = (1, *dilation) if n == 1 else tuple(dilation)
+        names = zip(("depth", "height", "width")[3 - len(spread) :], spread, strict=True)
+        what = ", ".join(f"dilation_{a}: {v}" for a, v in names) if transposed else str(list(spread))
+        raise RuntimeError(f"dilation should be greater than zero, but got {what}")
+    if transposed:
+        _check_transposed(input, weight, stride, padding, dilation, output_padding)
+        require_kernel(f"slow_conv_transpose{max(n, 2)}d_out_cpu", input, REAL | COMPLEX | LONG)
+    elif any(d != 1 for d in dilation):
+        require_kernel("slow_conv_dilated<>", input, REAL | COMPLEX | LONG)
+    elif input.dtype == jnp.bool_:
+        if n == 3 and weight.dtype != input.dtype:
+            raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(weight)}")
+        require_kernel("compute_columns3d" if n == 3 else "slow_conv2d_cpu", input, REAL | COMPLEX | INTEGERS)
+    # (the bias of a transposed convolution in one or two dimensions may have any dtype)
+    for x in (weight, bias if n == 3 else None):
+        if x is not None and x.dtype != input.dtype:
+            raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(x)}")
+
+
+def _nothing(input, weight, stride, padding, dilation, transposed, output_padding, groups):
+    """The convolution of no batch or channel: PyTorch multiplies by the first weight, whatever its dtype, and sees to the shape."""
+    if input.shape[1] and not weight.size:
+        raise IndexError("select(): index 0 out of range for tensor of size [0] at dimension 0")
+    sizes = input.shape[2:], weight.shape[2:], stride, pairs(padding), dilation
+    size = transposed_size(*sizes, output_padding) if transposed else forward_size(*sizes)
+    channels = (weight.shape[1] * groups if transposed else weight.shape[0]) if input.shape[1] else 0
+    shape = [input.shape[0], channels, *(1,) * (len(stride) == 1), *size]
+    for at, d in enumerate(shape):
+        if d < 0:
+            raise RuntimeError(f"invalid shape dimension {d} at index {at} of shape {shape}")
+    kinds = [dt.FROM_NP[np.dtype(x.dtype)] for x in (input, weight)]
+    return jnp.zeros((*shape[:2], *size), dt.result_type([(kinds[0], 2), (kinds[1], 1)]).np)
 
 
 def _check_forward(input, weight, bias, stride, padding, dilation, groups):
@@ -151,14 +212,17 @@ def _check_forward(input, weight, bias, stride, padding, dilation, groups):
         )
 
 
-def _check_transposed(input, weight, bias, stride, padding, dilation, output_padding, groups):
-    n = len(stride)
+def _check_channels_transposed(input, weight, bias, groups):
     if input.shape[1] != weight.shape[0]:
         raise RuntimeError(
             f"Given transposed=1, weight of size {list(weight.shape)}, expected input{list(input.shape)} to have "
             f"{weight.shape[0]} channels, but got {input.shape[1]} channels instead"
         )
     _check_bias(bias, weight, weight.shape[1] * groups, "Given transposed=1, weight of size")
+
+
+def _check_transposed(input, weight, stride, padding, dilation, output_padding):
+    n = len(stride)
     if any(o >= s and o >= d for o, s, d in zip(output_padding, stride, dilation, strict=True)):
         names = {1: ("height", "width"), 2: ("height", "width"), 3: ("depth", "height", "width")}[n]
 
@@ -172,10 +236,21 @@ def _check_transposed(input, weight, bias, stride, padding, dilation, output_pad
         )
     size = transposed_size(input.shape[2:], weight.shape[2:], stride, pairs(padding), dilation, output_padding)
     if min(size) < 1:
+        given = input.shape[2:]
+        if n == 1:  # it goes through two dimensions
+            given, size = (1, *given), (1, *size)
         raise RuntimeError(
-            f"Given input size per channel: ({_x(input.shape[2:])}). Calculated output size per channel: ({_x(size)}). "
+            f"Given input size per channel: ({_x(given)}). Calculated output size per channel: ({_x(size)}). "
             "Output size is too small"
         )
+
+
+def forward_size(size, kernel, stride, padding, dilation):
+    """The spatial size of a convolution's result."""
+    return tuple(
+        (n + low + high - d * (k - 1) - 1) // s + 1
+        for n, k, s, (low, high), d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
 
 
 def transposed_size(size, kernel, stride, padding, dilation, output_padding):

@@ -65,6 +65,7 @@ class Op:
         self.check: Callable | None = traits["check"]
         self.refine: Callable | None = None
         self.overwrites = False  # its result in place is its second argument everywhere, or 0: nothing of the first but its aval
+        self.turned = False  # it stands for an operation that has the operands the other way round: matters for messages
         self.arranges = False  # it only arranges its input's elements: cheap to do again
         self.deprecated = False  # a signature that PyTorch still takes, but does not list in its error messages
         self.dynamic = tuple(p.name for p in schema.params if p.dynamic)
@@ -252,7 +253,7 @@ def cast_result(op: Op, result, out: dt.dtype):
 
 def pointwise_aval(op: Op, avals: tuple, kinds: tuple, default: dt.dtype) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype of a pointwise result, without tracing the function."""
-    shape = broadcast_shapes([a.shape for a in avals])
+    shape = broadcast_shapes([a.shape for a in (reversed(avals) if op.turned else avals)])
     if op.promote in (COMPARE, PREDICATE):
         if op.promote == COMPARE or op.check is not None:
             _common(op, ((a.ndim, a.torch_dtype) for a in avals), kinds, default)
@@ -335,7 +336,8 @@ def op(
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
-    memory order (default for promoting operations), "one" that of its only operand, "cat" and "stack" keep channels last.
+    memory order (default for promoting operations), "one" that of its only operand, "cat" and "stack" keep channels last,
+    and so do "convolution", "windows" and "planes" (those of 4-d tensors only).
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
     `selects`: saved tensors that only say where the gradient goes, or which pieces of a function they are on: the gradient
     has no gradient in them ("result" too; or a function of the static arguments and the inputs' avals that gives them).

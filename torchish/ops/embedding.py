@@ -12,13 +12,11 @@ from torchish.ops.precision import widen
 
 
 @op(
-    "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False)",
-    method=False, out=False, saves=("indices",),
+    "embedding_op(Tensor weight, Tensor indices, int padding_idx, bool scale_grad_by_freq, bool sparse)",
+    method=False, function=False, out=False, saves=("indices",), grad="EmbeddingBackward0",
 )  # fmt: skip
 def embedding(weight, indices, padding_idx, scale_grad_by_freq, sparse):
-    """Rows of weight (V, D...) at integer indices; the row `padding_idx` gets no gradient."""
-    if weight.ndim != 2:
-        raise RuntimeError("'weight' must be 2-D")
+    """Rows of weight (V, D) at integer indices; the row `padding_idx` gets no gradient."""
     return jnp.take(weight, indices, axis=0, mode="fill", fill_value=_missing(weight.dtype))
 
 

@@ -11,6 +11,7 @@ from jax import lax
 from torchish.ops import views
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
+from torchish.ops.precision import COMPLEX, INTEGERS, REAL, require_kernel
 
 
 @op("_repeat(Tensor input, int[] repeats)", out=False, method=False, function=False, saves=(), grad="RepeatBackward0",
@@ -184,7 +185,9 @@ def _pad_edges(input, pad, mode):
     def crop(x):
         return x[tuple(slice(max(-low, 0), n - max(-high, 0)) for (low, high), n in zip(widths, x.shape, strict=True))]
 
-    if mode == "circular":  # what is left after cropping goes round
+    if mode != "circular":
+        require_kernel(f"{'reflection' if mode == 'reflect' else 'replication'}_pad{k}d", input, REAL | COMPLEX | INTEGERS)
+    else:  # what is left after cropping goes round
         input = crop(input)
     positive = [(max(low, 0), max(high, 0)) for low, high in widths]
     if any(p != (0, 0) for p in positive):

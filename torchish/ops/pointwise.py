@@ -86,6 +86,7 @@ def _rsub(input, other, alpha):
 
 _RSUB: dict[str, Any] = dict(promote=ARITH, saves=(), omit=("alpha",), check=check_subtraction, method=False, out=False)
 rsub = op("rsub(Tensor input, Tensor other, *, Number alpha=1)", **_RSUB)(_rsub)
+rsub.turned = True
 rsub_number = op("rsub(Tensor input, Number other, Number alpha=1)", grad="RsubBackward1", apart=("alpha",), **_RSUB)(
     _rsub
 )

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from torchish.ops.declare import op
-from torchish.ops.precision import is_half, type_name, widen
+from torchish.ops.precision import HALF, INTEGERS, LONG, REAL, is_half, require_kernel, widen
 
 _NAMES = {1: "T", 2: "HW", 3: "THW"}
 
@@ -226,8 +226,6 @@ def _max_grad_name(spec, flat):
 def _max_pool(input, kernel, stride, padding, dilation, ceil_mode):
     n = len(kernel)
     shape = input.shape[input.ndim - n :]
-    if input.dtype == jnp.bool_ or jnp.issubdtype(input.dtype, jnp.complexfloating):
-        raise NotImplementedError(f"\"max_pool{n}d\" not implemented for '{type_name(input)}'")
     sizes = _sizes(shape, kernel, stride, padding, dilation, ceil_mode) if input.ndim > n else (1,) * n
     if min(padding) < 0:
         raise RuntimeError(f"pad must be non-negative, but got pad: {min(padding)}")
@@ -238,13 +236,14 @@ def _max_pool(input, kernel, stride, padding, dilation, ceil_mode):
                 f"dilation={d}"
             )
     check_window(f"max_pool{n}d", input, kernel, stride, padding, dilation, sizes)
+    require_kernel(f"max_pool{n}d", input, REAL | INTEGERS)
     return (kernel, stride, padding, dilation, sizes), shape
 
 
 _MAX = "(Tensor input, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode)"
 
 
-@op("max_pool_nd" + _MAX, method=False, function=False, grad=_max_grad_name)
+@op("max_pool_nd" + _MAX, method=False, function=False, grad=_max_grad_name, layout="windows")
 def max_pool(input, kernel_size, stride, padding, dilation, ceil_mode):
     """The maximum of each window of the last dimensions."""
     window, _ = _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)
@@ -258,7 +257,7 @@ def _(grad, input, kernel_size, stride, padding, dilation, ceil_mode):
     return _max_pool_grad(grad, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-@op("max_pool_nd_with_indices" + _MAX, method=False, function=False, grad=_max_grad_name)
+@op("max_pool_nd_with_indices" + _MAX, method=False, function=False, grad=_max_grad_name, layout="windows")
 def max_pool_with_indices(input, kernel_size, stride, padding, dilation, ceil_mode):
     """The maximum of each window, and its position in the flattened spatial input."""
     window, shape = _max_pool(input, kernel_size, stride, padding, dilation, ceil_mode)
@@ -344,7 +343,7 @@ def gather_positions(x, position, n):
 @op(
     "avg_pool_nd(Tensor input, int[] kernel_size, int[] stride, int[] padding, bool ceil_mode, bool count_include_pad, "
     "int? divisor_override)",
-    method=False, function=False, grad=lambda spec, flat: f"AvgPool{len(spec.statics[0])}DBackward0",
+    method=False, function=False, grad=lambda spec, flat: f"AvgPool{len(spec.statics[0])}DBackward0", layout="planes",
 )  # fmt: skip
 def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
     """The mean of each window of the last dimensions."""
@@ -364,6 +363,10 @@ def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, 
     shape = input.shape[input.ndim - n :]
     sizes = _sizes(shape, kernel_size, stride, padding, ones, ceil_mode) if input.ndim > n else ones
     check_window(f"avg_pool{n}d", input, kernel_size, stride, padding, ones, sizes)
+    if n == 3:
+        require_kernel("avg_pool3d_out_frame", input, REAL - HALF | LONG)
+    else:
+        require_kernel("avg_pool2d", input, REAL | LONG)
     x = widen(input)
     total = sum_windows(x, kernel_size, stride, padding, sizes)
     if divisor_override is not None:
@@ -436,12 +439,14 @@ def _check_adaptive(name, n, input, output_size, colon):
 
 @op(
     "adaptive_avg_pool_nd(Tensor input, int[] output_size)",
-    method=False, function=False, grad=lambda spec, flat: f"AdaptiveAvgPool{len(spec.statics[0])}DBackward0",
+    method=False, function=False, grad=lambda spec, flat: f"AdaptiveAvgPool{len(spec.statics[0])}DBackward0", layout="planes",
 )  # fmt: skip
 def adaptive_avg_pool(input, output_size):
     """The mean of each of `output_size` bins of the last dimensions."""
     n = len(output_size)
     _check_adaptive(f"adaptive_avg_pool{n}d", n, input, output_size, "")
+    if input.size or n == 3:
+        require_kernel("adaptive_avg_pool2d" if n == 2 else "adaptive_avg_pool3d_cpu", input, REAL)
     x = widen(input)
     lead = x.ndim - n
     for i in reversed(range(n)):
@@ -462,12 +467,13 @@ def adaptive_avg_pool(input, output_size):
 
 @op(
     "adaptive_max_pool_nd(Tensor input, int[] output_size)",
-    method=False, function=False, grad=lambda spec, flat: f"AdaptiveMaxPool{len(spec.statics[0])}DBackward0",
+    method=False, function=False, grad=lambda spec, flat: f"AdaptiveMaxPool{len(spec.statics[0])}DBackward0", layout="planes",
 )  # fmt: skip
 def adaptive_max_pool(input, output_size):
     """The maximum of each of `output_size` bins of the last dimensions, and its position."""
     n = len(output_size)
     _check_adaptive(f"adaptive_max_pool{n}d", n, input, output_size, ":")
+    require_kernel("adaptive_max_pool2d" if n == 2 else "adaptive_max_pool3d_cpu", input, REAL)
     lead = input.ndim - n
     x = input
     position = jnp.broadcast_to(jnp.arange(math.prod(x.shape[lead:])).reshape(x.shape[lead:]), x.shape)
@@ -490,6 +496,37 @@ def _(grad, result, input_shape, output_size):
 # --- fractional and inverse --------------------------------------------------------------------------------
 
 
+def _check_fractional(input, samples, kernel_size, output_size):
+    n = len(kernel_size)
+    name = "fractional_max_pool2d()" if n == 2 else "fractional_max_pool3d_out()"
+    if input.ndim not in (n + 1, n + 2):
+        raise RuntimeError(f"{name}: Expected {n + 1}D or {n + 2}D tensor, but got: {list(input.shape)}")
+    if 0 in input.shape[1:]:
+        raise RuntimeError(
+            f"{name}: Expected input to have non-zero size for non-batch dimensions, but got{list(input.shape)} with dimension "
+            f"{input.shape.index(0, 1)} being empty."
+        )
+    lead = input.ndim - n
+    for i, axis in enumerate(("time", "height", "width")[3 - n :]):
+        if output_size[i] + kernel_size[i] - 1 > input.shape[lead + i]:
+            raise RuntimeError(f"{name}: pool {axis} {kernel_size[i]} too large relative to input {axis} {input.shape[lead + i]}")
+    for size in output_size:
+        if size < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {size}: {[*input.shape[:lead], *output_size]}")
+    if samples.dtype != input.dtype:
+        raise RuntimeError("Expect _random_samples to have the same dtype as input")
+    if samples.ndim != 3:
+        raise RuntimeError(f"Expect _random_samples to have 3 dimensions, got {samples.ndim}")
+    if samples.shape[0] < (input.shape[0] if lead == 2 else 1):
+        raise RuntimeError("Expect _random_samples.size(0) no less then input batch size.")
+    if samples.shape[1] != input.shape[lead - 1]:
+        raise RuntimeError("Expect _random_samples.size(1) equals to input channel size.")
+    if samples.shape[2] != n:
+        raise RuntimeError(f"Expect _random_samples.size(2) equals to {n}; got {samples.shape[2]}.")
+    if input.size:
+        require_kernel(f"fractional_max_pool{n}d_out_frame", input, REAL)
+
+
 @op(
     "fractional_max_pool_nd(Tensor input, Tensor random_samples, int[] kernel_size, int[] output_size)",
     method=False, function=False, saves=("input",),
@@ -499,13 +536,11 @@ def fractional_max_pool(input, random_samples, kernel_size, output_size):
     """Maxima of windows at pseudo-random places (Graham, 2014), and their positions; samples (N, C, dimensions)."""
     n = len(kernel_size)
     lead = input.ndim - n
-    for i, axis in enumerate(("time", "height", "width")[3 - n :]):
-        if output_size[i] + kernel_size[i] - 1 > input.shape[lead + i]:
-            raise RuntimeError(
-                f"fractional_max_pool{n}d_out(): pool {axis} {kernel_size[i]} too large relative to input {axis} "
-                f"{input.shape[lead + i]}"
-            )
-    u = random_samples if input.ndim == n + 2 else random_samples[0]
+    _check_fractional(input, random_samples, kernel_size, output_size)
+    if not input.size:
+        shape = (*input.shape[:lead], *output_size)
+        return jnp.zeros(shape, input.dtype), jnp.zeros(shape, np.int64)
+    u = random_samples[: input.shape[0]] if input.ndim == n + 2 else random_samples[0]
     u = u.reshape(input.shape[:lead] + (n,))
     x = input
     position = jnp.broadcast_to(jnp.arange(math.prod(x.shape[lead:])).reshape(x.shape[lead:]), x.shape)
@@ -566,7 +601,7 @@ def max_unpool(input, indices, output_size):
     lead = input.ndim - n
     rows = math.prod(input.shape[:lead])
     cells = math.prod(output_size)
-    flat = indices.reshape(rows, -1) + (jnp.arange(rows) * cells)[:, None]
+    flat = indices.reshape(rows, math.prod(input.shape[lead:])) + (jnp.arange(rows) * cells)[:, None]
     out = jnp.zeros((rows * cells,), input.dtype).at[flat.reshape(-1)].set(input.reshape(-1))
     return out.reshape(input.shape[:lead] + tuple(output_size))
 

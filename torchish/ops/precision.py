@@ -15,6 +15,11 @@ def is_half(d) -> bool:
     return jnp.issubdtype(d, jnp.floating) and np.dtype(d).itemsize < 4
 
 
+def is_complex(x) -> bool:
+    """Whether an array holds complex numbers."""
+    return jnp.issubdtype(x.dtype, jnp.complexfloating)
+
+
 def widen(x):
     """A 16-bit float array as float32; others (and None) as they are."""
     return x.astype(np.float32) if x is not None and is_half(x.dtype) else x
@@ -48,6 +53,21 @@ def type_name(x) -> str:
 def type_text(x) -> str:
     """How C++ writes the type of an array's tensor: torch.FloatTensor, CPUBoolType…"""
     return dt.TYPE_TEXTS[dt.FROM_NP[np.dtype(x.dtype)]]
+
+
+# Dtypes that PyTorch compiles its functions for.
+HALF = frozenset(("float16", "bfloat16"))
+REAL = frozenset(("float32", "float64")) | HALF
+COMPLEX = frozenset(("complex64", "complex128"))
+LONG = frozenset(("int64",))
+INTEGERS = frozenset(("int8", "int16", "int32", "uint8")) | LONG
+BOOL = frozenset(("bool",))
+
+
+def require_kernel(name: str, x, dtypes: frozenset[str]) -> None:
+    """NotImplementedError, as PyTorch's for a function that was not compiled for the dtype of `x` (an array or tensor's aval)."""
+    if np.dtype(x.dtype).name not in dtypes:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{type_name(x)}'")
 
 
 def c_type_name(x) -> str:

@@ -195,7 +195,9 @@ def _refuse_empty(input, dim, axes, name: str) -> None:
                 f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
                 "with the 'dim' argument."
             )
-        refuse_empty_dims(input, axes, name)
+        for d in dim:  # (as they were given)
+            if input.ndim and input.shape[d] == 0:
+                raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
 
 
 def refuse_empty_dims(input, axes, name: str) -> None:

@@ -178,7 +178,7 @@ def _declare_median(name: str, ignore_nan: bool) -> None:
     @op(f"{name}(Tensor input, int dim, bool keepdim=False)", returns="values indices", grad=f"{title}Backward1", selects=("result",))
     def over_dim(input, dim, keepdim):
         d = wrap_dim(dim, input.ndim)
-        refuse_empty_dims(input, (d,), name)
+        refuse_empty_dims(input, (d,), "median")
         if is_complex(input) or input.dtype == np.bool_:
             raise NotImplementedError(f"\"median_out\" not implemented for '{type_name(input)}'")
         return selected(input, lambda x: _median_position(x, d, ignore_nan), d, keepdim)

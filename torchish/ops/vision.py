@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from torchish.ops.declare import op
-from torchish.ops.precision import stepwise, widen
+from torchish.ops.precision import BOOL, COMPLEX, REAL, require_kernel, stepwise, widen
 from torchish.ops.spacing import centres
 
 
@@ -203,6 +203,7 @@ def grid_sampler(input, grid, mode, padding_mode, align_corners):
     Places and weights of 16-bit floats are rounded at each step, in the order of PyTorch's kernels, of which the one for images and
     the one for volumes are written differently; the weighted values are summed in float32.
     """
+    require_kernel("grid_sampler_2d_cpu_kernel_impl" if input.ndim == 4 else "grid_sampler3d_cpu", input, REAL)
     return _sample(input, grid, mode, padding_mode, align_corners, _by_planes)
 
 
@@ -515,6 +516,7 @@ def im2col(input, kernel_size, dilation, padding, stride):
             "array of "
             f"sliding blocks as ({rows}, {columns}), but its components must be at least one."
         )
+    require_kernel("im2col_out_cpu", input, REAL | COMPLEX | BOOL)
     x = jnp.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))
     parts = []
     for i, j in np.ndindex(*kernel_size):
@@ -550,6 +552,7 @@ def col2im(input, output_size, kernel_size, dilation, padding, stride):
             f"{columns} = "
             f"{rows * columns}, but got input.size(2)={x.shape[2]}."
         )
+    require_kernel("col2im_out_cpu", input, REAL | COMPLEX | BOOL)
     n, c = x.shape[0], x.shape[1] // size
     x = widen(x).reshape(n, c, *kernel_size, rows, columns)
     full = [max(o + 2 * p, (m - 1) * s + d * (k - 1) + 1) for o, p, m, s, d, k in

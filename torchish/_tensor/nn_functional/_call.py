@@ -9,7 +9,7 @@ from typing import Any
 from torchish import _dtypes as dt
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.dispatch import NoMatch, Overload, _NoHistory, bind
-from torchish._tensor.errors import invalid_arguments
+from torchish._tensor.errors import invalid_arguments, refuse_pytorchs
 from torchish._tensor.out import apply_out
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import Op
@@ -40,6 +40,7 @@ def into(name: str, out: Any, f: Callable, *args: Any, **kwargs: Any) -> Tensor:
 def tensor_arg(name: str, argument: str, position: int, x: Any) -> None:
     """TypeError unless `x` is a tensor."""
     if not isinstance(x, Tensor):
+        refuse_pytorchs(name, (x,))
         raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
 
 

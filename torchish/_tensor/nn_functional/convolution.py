@@ -7,8 +7,9 @@ from typing import Any
 from torchish._tensor.apply import apply
 from torchish._tensor.dispatch import composite
 from torchish._tensor.tensor import Tensor
-from torchish._tensor.views import squeeze_dim, unsqueeze
+from torchish._tensor.views import permute, squeeze_dim, unsqueeze
 from torchish.ops.conv import convolution
+from torchish.ops.precision import COMPLEX, INTEGERS, REAL, require_kernel
 
 _SPECS: dict[tuple, object] = {}
 
@@ -123,7 +124,17 @@ for _n in (1, 2, 3):
 @composite("conv_tbc(Tensor input, Tensor weight, Tensor bias, int pad=0)", method=False, aliases=("nn.functional.conv_tbc",))
 def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
     """1-d convolution of (time, batch, C) with weight (kernel, C, O)."""
-    from torchish._tensor.views import permute
-
+    if input.dim() != 3:
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
+    if weight.dim() != 3:
+        raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.")
+    if bias.dim() != 1:
+        raise RuntimeError("Bias must be 1-D")
+    if input.size(2) != weight.size(1):
+        raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor")
+    if weight.size(2) != bias.size(0):
+        raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
+    if input._aval.size:
+        require_kernel("addmm_impl_cpu_", input._aval, REAL | COMPLEX | INTEGERS)
     x, w = permute(input, (1, 2, 0)), permute(weight, (2, 1, 0))
-    return permute(_convolve("conv_tbc", 1, x, w, bias, (1,), (pad,), (1,), 1), (2, 0, 1))
+    return permute(_convolve("conv_tbc", 1, x, w, bias, (1,), (pad,), (1,), 1), (2, 0, 1)).clone(memory_format="contiguous")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import torchish as torch
-from torchish._tensor.nn_functional._call import ap, require_float
+from torchish._tensor.nn_functional._call import ap, require, require_float
 from torchish._tensor.nn_functional._reduction import reduction_of
 from torchish._tensor.tensor import Tensor
 from torchish.ops import loss as L
@@ -17,6 +17,8 @@ def ctc_loss(
 ) -> Tensor:  # fmt: skip
     """Connectionist temporal classification: log_probs (T, N, C) or (T, C), targets (N, S) or all in one row."""
     reduction = reduction_of(reduction)
+    if not (isinstance(log_probs, Tensor) and isinstance(targets, Tensor)):
+        require("ctc_loss(Tensor log_probs, Tensor targets)", log_probs, targets)
     single = log_probs._aval.ndim == 2
     if single:
         log_probs = torch.unsqueeze(log_probs, 1)

@@ -35,7 +35,7 @@ def _same_size(input: Tensor, target: Tensor) -> None:
 
 
 def _expanded(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    if input._aval.shape == target._aval.shape:
+    if isinstance(input, Tensor) and isinstance(target, Tensor) and input._aval.shape == target._aval.shape:
         return input, target
     return torch.broadcast_tensors(input, target)
 
@@ -485,6 +485,7 @@ def binary_cross_entropy(
         )
     if weight is not None:
         weight = weight.expand(torch.broadcast_shapes(target.size(), weight.size()))
+    require("binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, int reduction=1)", input, target, weight)
     for other in (target, weight):
         if other is not None and other._aval.dtype != input._aval.dtype:
             raise RuntimeError(f"Found dtype {scalar_type(other)} but expected {scalar_type(input)}")
@@ -503,6 +504,10 @@ def binary_cross_entropy_with_logits(
     reduction = reduction_of(reduction, size_average, reduce)
     if target.size() != input.size():
         raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()})")
+    require(
+        "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, Tensor? pos_weight=None)",
+        input, target, weight, pos_weight,
+    )  # fmt: skip
     if target._aval.category < 2 <= input._aval.category:
         raise RuntimeError(f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}")
     require_float(input, "log_sigmoid_cpu")

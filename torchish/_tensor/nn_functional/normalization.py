@@ -220,7 +220,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     """Normalize each of `num_groups` groups of channels of each sample of (N, C, ...)."""
     if input.dim() < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.dim()}")
-    shape = input._aval.shape
+    shape = input.size()
     _verify_batch_size([shape[0] * shape[1] // num_groups, num_groups, *shape[2:]])
     require("group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05)",
             input, num_groups, weight, bias, eps)  # fmt: skip

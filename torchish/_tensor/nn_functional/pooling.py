@@ -10,6 +10,7 @@ from torchish._tensor.nn_functional._call import ap, require, require_float, ten
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import squeeze_dim, unsqueeze
 from torchish.ops import pool
+from torchish.ops.precision import REAL, require_kernel
 
 _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 
@@ -82,6 +83,7 @@ def _max1(input, statics, indices):
         )
     if not indices:  # with them it is max_pool2d that checks
         _check_max1(shape[-1], k[0], s[0], p[0], d[0], ceil_mode)
+        require_kernel("max_pool1d_impl", input._aval, REAL)
     flat = unsqueeze(input, -2)
     spread = ((1, *k), (1, *s), (0, *p), (1, *d), ceil_mode)
     if not indices:
@@ -232,7 +234,7 @@ def adaptive_avg_pool1d(input, output_size):
 def adaptive_avg_pool2d(input: Tensor, output_size) -> Tensor:
     """The mean of each of (H, W) bins of the last two dimensions; None keeps a dimension's size."""
     size = _adaptive_size(input, output_size, 2, "adaptive_avg_pool2d")
-    if size == (1, 1) and input._aval.ndim in (3, 4) and 0 not in input._aval.shape[-2:] and input._aval.category >= 2:
+    if size == (1, 1) and input._aval.ndim in (3, 4) and 0 not in input._aval.shape[-2:]:
         return torch.mean(input, (-1, -2), keepdim=True)
     return ap(pool.adaptive_avg_pool, (size,), input)
 
@@ -240,19 +242,19 @@ def adaptive_avg_pool2d(input: Tensor, output_size) -> Tensor:
 def adaptive_avg_pool3d(input: Tensor, output_size) -> Tensor:
     """The mean of each of (D, H, W) bins of the last three dimensions; None keeps a dimension's size."""
     size = _adaptive_size(input, output_size, 3, "adaptive_avg_pool3d")
-    if size == (1, 1, 1) and input._aval.ndim in (4, 5) and 0 not in input._aval.shape[-3:] and input._aval.category >= 2:
+    if size == (1, 1, 1) and input._aval.ndim in (4, 5) and 0 not in input._aval.shape[-3:]:
         return torch.mean(input, (-1, -2, -3), keepdim=True)
     return ap(pool.adaptive_avg_pool, (size,), input)
 
 
 def _adaptive_max1(input, output_size):
+    require("adaptive_max_pool1d(Tensor input, int[] output_size)", input, output_size)
     ndim = input._aval.ndim
     if ndim not in (2, 3):
         raise RuntimeError(
             f"Expected 2 to 3 dimensions, but got {ndim}-dimensional tensor for argument #1 'self' "
             "(while checking arguments for adaptive_max_pool1d)"
         )
-    require("adaptive_max_pool1d(Tensor input, int[] output_size)", input, output_size)
     (size,) = _ints("adaptive_max_pool1d", "output_size", output_size, 1)
     values, where = ap(pool.adaptive_max_pool, ((1, size),), unsqueeze(input, -2))
     return squeeze_dim(values, -2), squeeze_dim(where, -2)
@@ -329,17 +331,25 @@ def _fractional(n, input, kernel_size, output_size, output_ratio, random_samples
     tensor_arg(name, "input", 1, input)
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
-    shape = input._aval.shape
     if output_size is None:
         ratio = (output_ratio,) * n if isinstance(output_ratio, (int, float)) else output_ratio
-        output_size = tuple(int(s * r) for s, r in zip(shape[-n:], ratio, strict=True))
-    require_float(input, f"{name}_out_frame")
+        output_size = tuple(int(input.size(i - n) * ratio[i]) for i in range(n))
     if random_samples is None:
-        batch = 1 if len(shape) == n + 1 else shape[0]
-        random_samples = torch.rand(batch, shape[-n - 1], n, dtype=input.dtype, device=input.device)
-    k = _ints(name, "kernel_size", kernel_size, n)
-    o = _ints(name, "output_size", output_size, n)
+        batch = 1 if input.dim() == n + 1 else input.size(0)
+        random_samples = torch.rand(batch, input.size(-n - 1), n, dtype=input.dtype, device=input.device)
+    native = f"{name}(Tensor input, int[] kernel_size, int[] output_size, Tensor random_samples)"
+    require(native, input, kernel_size, output_size, random_samples)
+    k = _fractional_ints(name, "kernel_size", kernel_size, n)
+    o = _fractional_ints(name, "output_size", output_size, n)
     return ap(pool.fractional_max_pool, (k, o), input, random_samples)
+
+
+def _fractional_ints(name: str, what: str, values, n: int) -> tuple[int, ...]:
+    if hasattr(values, "__index__"):
+        return (index(values),) * n
+    if len(values) != n:
+        raise RuntimeError(f"{name}: {what} must either be a single Int or tuple of {'three Ints' if n == 3 else 'Ints'}")
+    return tuple(map(int, values))
 
 
 def fractional_max_pool2d_with_indices(
@@ -415,7 +425,8 @@ def _unpool(n, input, indices, kernel_size, stride, padding, output_size):
             f"Expected shape of indices to be same as that of the input tensor ({[*input.shape, *more]}) but got indices tensor "
             f"with shape: {[*indices.shape, *more]}"
         )
-    require_float(input, f"max_unpool{over}d")
+    if input._aval.size:
+        require_float(input, f"max_unpool{over}d")
     if n > 1:
         return ap(pool.max_unpool, (size,), input, indices)
     # PyTorch's one-dimensional form goes through two dimensions

@@ -3,53 +3,94 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
 import torchish as torch
 from torchish import _dtypes as dt
 from torchish._tensor.apply import write_inplace
+from torchish._tensor.dispatch import composite
 from torchish._tensor.nn_functional._call import ap, require
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import emit
 from torchish.ops import embedding as E
 
 
-def _check_indices(indices: Tensor, rows: int) -> None:
-    """IndexError for an index outside the table, when the indices are known already."""
-    if indices._chain:
-        return
+def known_indices(indices: Any) -> np.ndarray | None:
+    """The values of a tensor of indices, if they are known already."""
+    if not isinstance(indices, Tensor) or indices._chain:
+        return None
     values = indices._read().value
-    if type(values) is np.ndarray and values.size and not (values.min() >= 0 and values.max() < rows):
+    return values if type(values) is np.ndarray else None
+
+
+def _check_indices(indices: Tensor, rows: int) -> None:
+    """PyTorch's error for an index outside the table, when the indices are known already."""
+    if not rows and indices._aval.size:
+        raise RuntimeError("index_select(): self indexing axis dim should be positive")
+    values = known_indices(indices)
+    if values is not None and values.size and not (values.min() >= 0 and values.max() < rows):
         raise IndexError("index out of range in self")
 
 
-def _check_bag_indices(indices: Tensor, weight: Tensor, is_summed: bool) -> None:
-    """RuntimeError for an index outside the table, when the indices are known already; `is_summed`: by PyTorch's kernel for sums."""
-    if indices._chain:
+def _check_bag_indices(values: np.ndarray | None, weight: Tensor, is_summed: bool) -> None:
+    """RuntimeError for an index outside the table, where the indices are known; `is_summed`: by PyTorch's kernel for sums."""
+    rows = weight._aval.shape[0]
+    if values is None or not (wrong := np.flatnonzero((values < 0) | (values >= rows))).size:
         return
-    values, rows = indices._read().value, weight._aval.shape[0]
-    if type(values) is np.ndarray and (wrong := np.flatnonzero((values < 0) | (values >= rows))).size:
-        at, value = wrong[0], values[wrong[0]]
-        if is_summed and weight.dtype in (torch.float32, torch.float16, torch.bfloat16):
-            raise RuntimeError(f"Index {at} of input takes value {value} which is not in the valid range [0, {rows})")
-        raise RuntimeError(f"embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be {value}")
+    at, value = wrong[0], values.reshape(-1)[wrong[0]]
+    if is_summed and weight.dtype in (torch.float32, torch.float16, torch.bfloat16):
+        raise RuntimeError(f"Index {at} of input takes value {value} which is not in the valid range [0, {rows})")
+    raise RuntimeError(f"embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be {value}")
 
 
-def _check_integral(indices: Tensor, name: str, dtype: torch.dtype | None = None) -> None:
-    """RuntimeError unless the dtype (that of the indices and their offsets together, if given) is an index's."""
-    dtype = dtype or indices.dtype
-    if dtype not in (torch.int64, torch.int32):
+def _check_dtype(d: torch.dtype, taken: tuple[torch.dtype, ...], argument: str, function: str) -> None:
+    """RuntimeError unless a dtype is among those that a function takes for an argument (its number and name)."""
+    if d not in taken:
+        names = ", ".join(dt.SCALAR_TYPE_NAMES[t] for t in taken)
         raise RuntimeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
-            f"torch.{dt.SCALAR_TYPE_NAMES[dtype]}Tensor instead (while checking arguments for {name})"
+            f"Expected tensor for argument {argument} to have one of the following scalar types: {names}; but got "
+            f"{dt.TYPE_TEXTS[d]} instead (while checking arguments for {function})"
         )
 
 
-def _renorm(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
+_INDEX_DTYPES = (torch.int64, torch.int32)
+_BAG_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def renorm(weight: Tensor, indices: Tensor, values: np.ndarray | None, max_norm: float, norm_type: float) -> None:
+    require("embedding_renorm_(Tensor input, Tensor indices, float max_norm, float norm_type)", weight, indices, max_norm, norm_type)
+    n = weight._aval.ndim
+    if n != 2:
+        raise RuntimeError(
+            f"Expected 2-dimensional tensor, but got {n}-dimensional tensor for argument #1 'self' (while checking arguments for "
+            "embedding_renorm_)"
+        )
+    _check_dtype(indices.dtype, _INDEX_DTYPES, "#2 'indices'", "embedding_renorm_")
+    rows = weight._aval.shape[0]
+    if values is not None and (wrong := values[(values < -rows) | (values >= rows)]).size:
+        raise IndexError(f"select(): index {wrong.min()} out of range for tensor of size {list(weight.shape)} at dimension 0")
+    if indices._aval.size and weight._aval.category < 2:
+        raise RuntimeError(
+            f"norm(): input dtype should be either floating point or complex. Got {dt.SCALAR_TYPE_NAMES[weight.dtype]} instead."
+        )
     spec = E.embedding_renorm.spec(("T", "T"), (float(max_norm), float(norm_type)))
     with torch.no_grad():
         write_inplace(weight, emit(spec, (weight._read(), indices._read())), None, False)
+
+
+_EMBEDDING = "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False)"
+
+
+@composite(_EMBEDDING, method=False)
+def _look_up(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
+    """Rows of weight (V, D) at integer indices; the row `padding_idx` gets no gradient."""
+    if weight._aval.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    _check_dtype(indices.dtype, _INDEX_DTYPES, "#1 'indices'", "embedding")
+    _check_indices(indices, weight._aval.shape[0])
+    return ap(E.embedding, (padding_idx, scale_grad_by_freq, sparse), weight, indices)
 
 
 def embedding(
@@ -62,22 +103,26 @@ def embedding(
     sparse: bool = False,
 ) -> Tensor:
     """Rows of a table (V, D) at integer indices of any shape."""
-    if not (isinstance(input, Tensor) and isinstance(weight, Tensor)):
-        require("embedding(Tensor weight, Tensor indices, int padding_idx=-1)", weight, input)
-    rows = weight._aval.shape[0] if weight._aval.ndim else 0
+    plain = type(scale_grad_by_freq) is bool and type(sparse) is bool and (padding_idx is None or type(padding_idx) is int)
+    if not (isinstance(input, Tensor) and isinstance(weight, Tensor) and plain):
+        given = -1 if padding_idx is None else padding_idx
+        require(_EMBEDDING, weight, input, given, scale_grad_by_freq, sparse)
     if padding_idx is None:
         padding_idx = -1
-    else:
+    elif padding_idx:
+        rows = weight.size(0)
         if not -rows <= padding_idx < rows:
             raise AssertionError("Padding_idx must be within num_embeddings")
-        padding_idx = padding_idx % rows if rows else padding_idx
-    if weight._aval.ndim != 2:
-        raise RuntimeError("'weight' must be 2-D")
-    _check_integral(input, "embedding")
-    _check_indices(input, rows)
+        padding_idx %= rows
     if max_norm is not None:
-        _renorm(weight, input, max_norm, norm_type)
-    return ap(E.embedding, (padding_idx, bool(scale_grad_by_freq), bool(sparse)), weight, input)
+        renorm(weight, input, known_indices(input), max_norm, norm_type)
+    return _look_up(weight, input, padding_idx, scale_grad_by_freq, sparse)
+
+
+_EMBEDDING_BAG = (
+    "embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, "
+    "Tensor? per_sample_weights=None, bool include_last_offset=False, int? padding_idx=None)"
+)
 
 
 def embedding_bag(
@@ -118,7 +163,10 @@ def embedding_bag(
                 f"However, found offsets of type {type(offsets)}"
             )
         count, each = input.shape
+        if not each or input.dtype is torch.bool:
+            torch.arange(0, input.numel(), each, dtype=input.dtype)  # where the bags begin: refused
         bags = torch.arange(count, device=input.device).repeat_interleave(each)
+        known = known_indices(input)
         input = input.reshape(-1)
         if per_sample_weights is not None:
             per_sample_weights = per_sample_weights.reshape(-1)
@@ -127,7 +175,7 @@ def embedding_bag(
             raise ValueError("offsets has to be a 1D Tensor but got None")
         if offsets.dim() != 1:
             raise ValueError("offsets has to be a 1D Tensor")
-        each = 0
+        each, known = 0, known_indices(input)
     else:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
     if mode not in ("sum", "mean", "max"):
@@ -137,20 +185,33 @@ def embedding_bag(
     if mode == "max" and sparse:
         raise ValueError("max mode does not support sparse weights")
     if max_norm is not None:
-        _renorm(weight, input, max_norm, norm_type)
+        renorm(weight, input, known, max_norm, norm_type)
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
             f"mode='{mode}'). Please open a feature request on GitHub."
         )
-    _check_integral(input, "embedding_bag", None if offsets is None else torch.promote_types(input.dtype, offsets.dtype))
+    flags = type(scale_grad_by_freq) is type(sparse) is type(include_last_offset) is bool and type(padding_idx) in (int, type(None))
+    if not (flags and all(t is None or isinstance(t, Tensor) for t in (weight, input, offsets, per_sample_weights))):
+        places = input if offsets is None else offsets
+        more = scale_grad_by_freq, 0, sparse, per_sample_weights, include_last_offset, padding_idx
+        require(_EMBEDDING_BAG, weight, input, places, *more)
+    indexed = input.dtype if offsets is None else torch.promote_types(input.dtype, offsets.dtype)
+    _check_dtype(indexed, _INDEX_DTYPES, "#1 'indices'", "embedding_bag")
+    _check_dtype(weight.dtype, _BAG_DTYPES, "#1 'weight'", "embedding_bag")
+    if per_sample_weights is not None and per_sample_weights.dtype is not weight.dtype:
+        kinds = [dt.TYPE_TEXTS[t.dtype] for t in (weight, per_sample_weights)]
+        raise RuntimeError(
+            "Expected tensor for argument #1 'weight' to have the same type as tensor for argument #1 'per_sample_weights'; but type "
+            f"{kinds[0]} does not equal {kinds[1]} (while checking arguments for embedding_bag)"
+        )
     if offsets is not None:
         count, bags = _bags(offsets, input, include_last_offset)
     rows = weight._aval.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise RuntimeError(f"padding_idx must be within the number of embeddings, -{rows} through {rows - 1}, but got {padding_idx}")
     padding = -1 if padding_idx is None else padding_idx % rows
-    _check_bag_indices(input, weight, padding_idx is None and mode != "max")
+    _check_bag_indices(known, weight, padding_idx is None and mode != "max")
     statics = (count, each, ("sum", "mean", "max").index(mode), padding, bool(scale_grad_by_freq))
     return ap(E.embedding_bag, statics, weight, input, bags, per_sample_weights)
 
@@ -171,6 +232,8 @@ def _bags(offsets: Tensor, indices: Tensor, include_last_offset: bool) -> tuple[
             )
         if known[-1] > n:
             raise RuntimeError(f"offsets[-1] can not be greater than input's length {n} but got offsets[-1] of {known[-1]}")
+        if (known[:count] < 0).any():
+            raise IndexError("index out of range in self")
     places = torch.arange(n, device=offsets.device)
     bags = torch.searchsorted(offsets[:count].to(torch.int64).contiguous(), places, right=True) - 1
     return count, bags

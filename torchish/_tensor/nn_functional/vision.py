@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from torchish._tensor.nn_functional._call import ap, require, scalar_type
+from torchish._tensor.nn_functional._call import ap, require, scalar_type, tensor_arg
 from torchish._tensor.nn_functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from torchish._tensor.tensor import Tensor
 from torchish.ops import vision as V
@@ -78,6 +78,7 @@ def interpolate(
         raise ValueError("Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input")
     if mode == "area" and ndim in (3, 4, 5):
         pool = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[ndim - 3]
+        tensor_arg(f"adaptive_avg_pool{ndim - 2}d", "input", 1, input)
         return pool(input, tuple(output))
     if ndim not in (3, 4, 5) or (mode not in _NEEDS and not mode.startswith("nearest")):
         raise _unsupported(ndim, mode)
@@ -102,6 +103,8 @@ def _unsupported(ndim: int, mode: str) -> NotImplementedError:
 
 
 def _upsample(input: Tensor, output, scales, mode: str, align_corners: bool, antialias: bool) -> Tensor:
+    kernel = f"{'_' if '-' in mode or antialias else ''}upsample_{mode.replace('-', '_')}{input.dim() - 2}d{'_aa' if antialias else ''}"
+    tensor_arg(kernel, "input", 1, input)
     shape = input._aval.shape
     if scales is not None:
         scales = tuple(float(s) for s in scales)
@@ -119,7 +122,12 @@ def _upsample(input: Tensor, output, scales, mode: str, align_corners: bool, ant
     a = input._aval
     if a.category != 2 and a.dtype != np.uint8:
         kind = mode.replace("-exact", "")
-        raise NotImplementedError(f"\"upsample_{kind}{len(output)}d_channels_last\" not implemented for '{scalar_type(input)}'")
+        kernel = f"upsample_{kind}{len(output)}d_channels_last"
+        if antialias:
+            kernel = "compute_index_ranges_weights"
+        elif kind != "bilinear" and not (kind == "nearest" and len(output) < 3):
+            kernel = f"compute_indices_weights_{kind.removeprefix('bi').removeprefix('tri')}"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(input)}'")
     return ap(V.upsample, (output, mode, align_corners, scales, antialias), input)
 
 

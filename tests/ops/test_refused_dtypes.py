@@ -1,0 +1,101 @@
+"""Convolutions, pools and their like take the dtypes that PyTorch's functions were compiled for, and refuse others in its words."""
+
+from __future__ import annotations
+
+import pytest
+import torch as pytorch
+
+import torchish
+
+DTYPES = ["float32", "float16", "int64", "int32", "uint8", "bool", "complex64"]
+_POOLS = {
+    "max_pool": (2,),
+    "avg_pool": (2,),
+    "adaptive_max_pool": (2,),
+    "adaptive_avg_pool": (2,),
+    "adaptive_avg_pool to one": (1,),
+    "fractional_max_pool": (2, 3),
+}
+
+
+def _calls():
+    for n in (1, 2, 3):
+        for kind in ("conv", "conv_transpose"):
+            for dilation in (1, 2):
+
+                def convolve(t, d, batch, kind=kind, n=n, dilation=dilation):
+                    x, w, b = (t.ones(s).to(d) for s in ((batch, 2, *(5,) * n), (2, 2, *(2,) * n), (2,)))
+                    return getattr(t.nn.functional, f"{kind}{n}d")(x, w, b, dilation=dilation)
+
+                yield f"{kind}{n}d dilated by {dilation}", convolve
+        for name, arguments in _POOLS.items():
+            if n > 1 or name != "fractional_max_pool":
+
+                def pool(t, d, batch, name=name, n=n, arguments=arguments):
+                    return getattr(t.nn.functional, f"{name.split()[0]}{n}d")(t.ones(batch, 2, *(5,) * n).to(d), *arguments)
+
+                yield f"{name} {n}d", pool
+    for mode in ("reflect", "replicate"):
+        yield mode, lambda t, d, batch, mode=mode: t.nn.functional.pad(t.ones(batch, 2, 4).to(d), (1, 1), mode=mode)
+    yield "unfold", lambda t, d, batch: t.nn.functional.unfold(t.ones(batch, 2, 4, 4).to(d), 2)
+    yield "fold", lambda t, d, batch: t.nn.functional.fold(t.ones(batch, 4, 4).to(d), (3, 3), 2)
+    yield "conv_tbc", lambda t, d, batch: t.conv_tbc(*(t.ones(s).to(d) for s in ((4, batch, 3), (2, 3, 5), (5,))))
+
+
+CALLS = dict(_calls())
+
+
+def outcome(call, t, *arguments):
+    t.manual_seed(0)
+    try:
+        result = call(t, *arguments)
+    except Exception as error:
+        return type(error), str(error)
+    return str(result.dtype), tuple(result.shape), result.stride()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", CALLS)
+def test_dtypes(name, dtype):
+    for batch in (2, 0):
+        theirs, ours = (outcome(CALLS[name], t, getattr(t, dtype), batch) for t in (pytorch, torchish))
+        assert ours == theirs
+
+
+_X = {"x": (1, 4, 4, 4), "w": (4, 4, 2, 2)}
+CONVOLUTIONS = {
+    "another dtype": lambda t, f, x, w: f.conv2d(x, w.half()),
+    "another dtype of a bias": lambda t, f, x, w: f.conv2d(x, w, t.ones(4).double()),
+    "another dtype in a batch": lambda t, f, x, w: f.conv2d(x.expand(2, 4, 4, 4), w.double()),
+    "complex numbers": lambda t, f, x, w: f.conv2d(x + 0j, w),
+    "a complex weight": lambda t, f, x, w: f.conv2d(x.expand(2, 4, 4, 4), w + 0j),
+    "a transposed result that is too small": lambda t, f, x, w: f.conv_transpose1d(x[0, :1], w[..., 0], padding=4),
+    "a transposed volume": lambda t, f, x, w: f.conv_transpose3d(x[None], w[None].expand(4, 4, 2, 2, 2), padding=4),
+    "no dilation": lambda t, f, x, w: f.conv2d(x, w, dilation=0),
+    "negative dilation": lambda t, f, x, w: f.conv_transpose2d(x, w, dilation=-1),
+    "no kernel": lambda t, f, x, w: f.conv3d(x[None].expand(1, 4, 4, 4, 4), w[..., None][..., :0]),
+    "no batch": lambda t, f, x, w: f.conv_transpose2d(x[:0], w, output_padding=3),
+    "no batch and no size": lambda t, f, x, w: f.conv_transpose2d(x[:0], w, padding=5),
+    "no batch, another dtype": lambda t, f, x, w: f.conv2d(x[:0], w.double()),
+    "no channels": lambda t, f, x, w: f.conv2d(x[:, :0], w[:, :0]),
+    "no places": lambda t, f, x, w: f.conv_transpose2d(x[..., :0], w, padding=1),
+    "channels last": lambda t, f, x, w: f.conv2d(x.to(memory_format=t.channels_last), w[..., :1, :1]),
+    "weights with the channels last": lambda t, f, x, w: f.conv2d(x, w.to(memory_format=t.channels_last)),
+    "a volume with the channels last": lambda t, f, x, w: f.conv3d(
+        x[None].expand(2, 4, 4, 4, 4).to(memory_format=t.channels_last_3d), w[None].expand(4, 4, 2, 2, 2)
+    ),
+    "a pool with the channels last": lambda t, f, x, w: f.max_pool2d(x.to(memory_format=t.channels_last), 2),
+    "its indices": lambda t, f, x, w: f.max_pool2d(x.to(memory_format=t.channels_last), 2, return_indices=True)[1],
+    "averages": lambda t, f, x, w: f.avg_pool2d(x.to(memory_format=t.channels_last), 2),
+    "windows at random": lambda t, f, x, w: f.fractional_max_pool2d(x, 5, output_size=3),
+    "random samples": lambda t, f, x, w: f.fractional_max_pool2d(x, 2, output_size=1, _random_samples=t.rand(1, 3, 2)),
+    "sizes of windows": lambda t, f, x, w: f.fractional_max_pool3d(x[None], (2, 2), output_size=3),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_shapes(name):
+    def call(t):
+        return CONVOLUTIONS[name](t, t.nn.functional, t.ones(_X["x"]), t.ones(_X["w"]))
+
+    assert outcome(call, torchish) == outcome(call, pytorch)
