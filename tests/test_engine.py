@@ -381,5 +381,17 @@ def test_the_disk_cache_is_bounded(tmp_path, monkeypatch):
         path = tmp_path / f"{i}.xla"
         path.write_bytes(b"x" * 400_000)
         os.utime(path, (i, i))
+    disk_cache._limit.cache_clear()
     disk_cache._trim()
     assert sorted(p.name for p in tmp_path.glob("*.xla")) == ["4.xla", "5.xla"]
+    disk_cache._limit.cache_clear()
+
+
+def test_a_chosen_folder_that_cannot_be_used_is_said_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    script = "import torchish as t; print([(t.ones(3) * 2).sum().item(), t.ones(4).exp().sum().item()])"
+    env = {**os.environ, "TORCHISH_CACHE_DIR": str(tmp_path / "file" / "programs"), "TORCHISH_CACHE_MB": "much"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120, env=env)
+    assert done.stdout.startswith("[6.0, 10.87")
+    said = f"RuntimeWarning: Compiled programs cannot be kept in TORCHISH_CACHE_DIR={tmp_path}/file/programs: Not a directory"
+    assert done.stderr.count(said) == 1

@@ -17,6 +17,7 @@ import pickle
 import platform
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import jax
@@ -97,8 +98,26 @@ _TRIM_BYTES = 32 << 20
 _stored_bytes = 0  # by this process, since it last looked over the folder
 
 
+@functools.cache
+def _warn(text: str) -> None:
+    """Say it once."""
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+@functools.cache
+def _limit() -> int:
+    """The folder's bound in bytes."""
+    text = os.environ.get("TORCHISH_CACHE_MB", "")
+    if text and not text.isdecimal():
+        _warn(f"TORCHISH_CACHE_MB={text} is no number of megabytes; {_DEFAULT_MB} are used")
+    return (int(text) if text.isdecimal() else _DEFAULT_MB) << 20
+
+
+_DEFAULT_MB = 1024
+
+
 def store(text: str, compiled) -> None:
-    """Keep a compiled program; failing to (a full disk, a read-only home) is no error."""
+    """Keep a compiled program; failing to (a full disk, a read-only home) is no error, but said where the folder was chosen."""
     global _stored_bytes
     if not ENABLED:
         return
@@ -113,7 +132,9 @@ def store(text: str, compiled) -> None:
         with os.fdopen(fd, "wb") as f:
             f.write(data)
         os.replace(temporary, path)
-    except OSError:
+    except OSError as error:
+        if "TORCHISH_CACHE_DIR" in os.environ:  # somebody wants them there
+            _warn(f"Compiled programs cannot be kept in TORCHISH_CACHE_DIR={directory()}: {error.strerror}")
         return
     _stored_bytes += len(data)
     if _stored_bytes > _TRIM_BYTES or _trimmed_long_ago():
@@ -133,7 +154,6 @@ def _trim() -> None:
     """Remove the least recently used programs until the folder is within its bound."""
     with contextlib.suppress(OSError):
         (directory() / _STAMP).touch()
-    limit = int(os.environ.get("TORCHISH_CACHE_MB", "1024")) << 20
     entries = []
     for path in directory().glob("*.xla"):
         try:
@@ -143,7 +163,7 @@ def _trim() -> None:
         entries.append((s.st_mtime, s.st_size, path))
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries, key=lambda t: t[0]):
-        if total <= limit:
+        if total <= _limit():
             break
         path.unlink(missing_ok=True)
         total -= size
