@@ -471,7 +471,7 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
     _CACHES[id(cache)] = cache
     params = o.schema.params
     n = len(args)
-    if len(cache) > 64 or (o.op is not None and (o.op.refine is not None or not o.simple)):
+    if len(cache) > 64 or (o.op is not None and o.op.refine is not None):
         return
     if o.op is None and not kwargs and n and _sizes_only(params, args):
         # trailing integers of a size: x.view(-1, 400)
@@ -486,8 +486,12 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
         return
     given = {i: type(x) for i, x in enumerate(args)} | {index[k]: type(v) for k, v in kwargs.items()}
     sizes = []  # where a tuple was given: it must hold plain integers in later calls too
+    tensors = []  # where a sequence of tensors was given
     for i, t in given.items():
         p = params[i]
+        if t in (tuple, list) and p.type == "Tensor[]" and i < n:
+            tensors.append(i)
+            continue
         if t is type(None) and p.type.endswith("?"):
             continue
         if t is tuple and p.type.startswith("int["):
@@ -499,6 +503,8 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
         fits = _FITS.get(p.type.removesuffix("?"))
         if fits is None or not fits(t):
             return
+    if o.op is not None and not o.simple and not all(params[i].type in _SIMPLE or i in tensors for i in o.dynamic):
+        return
     template = [p.default for p in params]
     places = tuple((index[k], k) for k in kwargs)
     lists = tuple(i for i, t in given.items() if t is int and params[i].type.startswith("int[]"))
@@ -510,13 +516,15 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
             values[i] = kwargs[k]
         for i in lists:
             values[i] = (values[i],)
+        for i in tensors:
+            values[i] = tuple(values[i])
         return values
 
     plan: Callable
     if o.op is None:
         f, positional = o.call, o.schema.positional
         assert f is not None
-        if not places and not lists and positional == len(params):
+        if not places and not lists and not tensors and positional == len(params):
             rest = tuple(template[n:])
 
             def plan(args, kwargs):
@@ -528,9 +536,21 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
                 values = fill(args, kwargs)
                 return f(*values[:positional], **dict(zip(names, values[positional:], strict=True)))
 
-        cache[key] = _checked(plan, sizes, n, general)
+        cache[key] = _checked(plan, sizes, tensors, n, general)
         return
     op_ = o.op
+    if tensors:
+        if o.dynamic != tensors or len(tensors) > 1 or op_.returns:
+            return
+        place = tensors[0]
+
+        def plan(args, kwargs):
+            values = fill(args, kwargs)
+            several = values[place]
+            return run(op_.spec((len(several),), tuple([values[i] for i in o.static])), several)
+
+        cache[key] = _checked(plan, sizes, tensors, n, general)
+        return
     absent = {i for i in o.dynamic if given.get(i, type(params[i].default)) is type(None) or (i not in given and i in op_.omit)}
     present = [i for i in o.dynamic if i not in absent]
     kinds = tuple(["N" if i in absent else NUMBER_KINDS.get(given.get(i, type(params[i].default)), "T") for i in o.dynamic])
@@ -554,15 +574,19 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
         def plan(args, kwargs):
             return o.finish(inner(args, kwargs))
 
-    cache[key] = _checked(plan, sizes, n, general)
+    cache[key] = _checked(plan, sizes, tensors, n, general)
 
 
-def _checked(plan: Callable, sizes: list, n: int, general: Callable) -> Callable:
-    """`plan`, for calls whose tuples hold plain integers only; others take the general way."""
-    if not sizes:
+def _checked(plan: Callable, sizes: list, tensors: list, n: int, general: Callable) -> Callable:
+    """`plan`, for calls whose tuples hold plain integers and whose sequences plain tensors; others take the general way."""
+    if not sizes and not tensors:
         return plan
 
     def checked(args, kwargs):
+        for i in tensors:
+            for v in args[i]:
+                if type(v) is not Tensor:
+                    return general(args, kwargs)
         for i, name in sizes:
             for v in args[i] if i < n else kwargs[name]:
                 if type(v) is not int:
