@@ -99,3 +99,22 @@ def test_shapes(name):
         return CONVOLUTIONS[name](t, t.nn.functional, t.ones(_X["x"]), t.ones(_X["w"]))
 
     assert outcome(call, torchish) == outcome(call, pytorch)
+
+
+LAYOUTS = {
+    "along the first dimension": lambda t, x: t.fft.fft(x, dim=0),
+    "of a permuted tensor": lambda t, x: t.fft.rfft(x.permute(2, 0, 1)),
+    "over two dimensions": lambda t, x: t.fft.rfftn(x, dim=(1, 0)),
+    "back from two dimensions": lambda t, x: t.fft.irfftn(x, dim=(0, 1)),
+    "of half a signal": lambda t, x: t.fft.ihfftn(x),
+    "into a tensor": lambda t, x: t.fft.ifft(x, dim=0, out=t.empty(0, dtype=t.complex64)),
+    "copied into a tensor": lambda t, x: t.fft.fft(x, dim=0, out=t.empty(0, dtype=t.complex64)),
+    "an outer product": lambda t, x: t.addr(x[0].t(), t.ones(5), t.ones(3)),
+    "a weight of one pixel": lambda t, x: x[..., None][:, :, :1].to(memory_format=t.channels_last),
+    "a format with a dtype": lambda t, x: x[:, :1, :, None].to(t.float64, memory_format=t.channels_last),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_memory_order(name):
+    assert LAYOUTS[name](torchish, torchish.ones(4, 3, 5)).stride() == LAYOUTS[name](pytorch, pytorch.ones(4, 3, 5)).stride()

@@ -7,6 +7,7 @@ sorts the arguments into dynamic inputs and static ones and applies the operatio
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -170,7 +171,7 @@ CONVERT: dict[str, Callable] = {
     "Tensor": _tensor, "Tensor[]": _tensors, "Tensor?[]": _tensors_with_holes, "Number": _number_or_scalar_tensor,
     "Tensor|Number": _tensor_or_number, "Index": integer, "int": integer, "int[]": _ints, "int[]*": _ints, "int[!]": _sizes,
     "bool": _bool, "float": _real, "float[]": _floats, "str": _str, "dtype": _dtype, "device": _device, "any": _any,
-    "generator": _generator,
+    "generator": _generator, "real": _real, "scalar": _real,
 }  # fmt: skip
 
 
@@ -230,7 +231,7 @@ def _by_alias(name: str, kwargs: dict):
     return _absent
 
 
-_SIMPLE = ("Tensor", "Tensor|Number", "Number", "Index", "Tensor?", "Number?", "Tensor|Number?")
+_SIMPLE = ("Tensor", "Tensor|Number", "Number", "real", "Index", "Tensor?", "Number?", "real?", "Tensor|Number?")
 
 
 class Overload:
@@ -332,6 +333,27 @@ def plain(*names: str) -> Callable:
         for name in names:
             PLAIN[name] = f
         return f
+
+    return wrap
+
+
+def takes(*signatures: str) -> Callable:
+    """Declare what a method that is a Python function takes: it gets these arguments, in order; for others there is PyTorch's error."""
+    overloads = [Overload(parse(s), None, None, False) for s in signatures]
+    name = overloads[0].schema.name
+
+    def wrap(f: Callable) -> Callable:
+        @functools.wraps(f)
+        def method(*args: Any, **kwargs: Any) -> Any:
+            for o in overloads:
+                try:
+                    values = bind(o.schema, args, kwargs, o.converters)
+                except NoMatch:
+                    continue
+                return call_composite(o.schema, f, values)
+            raise invalid_arguments(name, overloads, args, kwargs, True)
+
+        return method
 
     return wrap
 
@@ -452,6 +474,8 @@ _FITS: dict[str, Callable[[type], bool]] = {
     "int[]": lambda t: t is int,  # one integer stands for a list of one
     "bool": lambda t: t is bool,
     "float": lambda t: t is float,
+    "real": lambda t: t is float or t is int,
+    "scalar": lambda t: t is float,
     "str": lambda t: t is str,
     "dtype": lambda t: t is dt.dtype,
 }

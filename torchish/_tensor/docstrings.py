@@ -14,7 +14,7 @@ _TYPES = {
     "Tensor": "Tensor", "Tensor[]": "tuple of Tensors", "Tensor?[]": "tuple of Tensors", "Number": "Number", "Index": "int",
     "Tensor|Number": "Tensor or Number", "int": "int", "int[]": "int or tuple of ints", "int[]*": "int...", "int[!]": "tuple of ints",
     "bool": "bool", "float": "float", "float[]": "tuple of floats", "str": "str", "dtype": "torch.dtype", "device": "torch.device",
-    "generator": "torch.Generator",
+    "generator": "torch.Generator", "scalar": "Number", "real": "float",
 }  # fmt: skip
 
 

@@ -119,8 +119,11 @@ def _names(o: Any, method: bool) -> list[str]:
     return names[1:] if method else names
 
 
-# Functions that PyTorch has written in Python, and what they ask of their first argument before anything else.
-_OF_PYTHON = {"norm": "layout", "tensordot": "dim", "split": "split", "adaptive_max_pool1d": "size"}
+# Functions that PyTorch has written in Python, and what they ask of their arguments before anything else.
+_OF_PYTHON = {
+    "norm": ("layout",), "tensordot": ("dim", "dim"), "split": ("split",), "adaptive_max_pool1d": ("size",),
+    "unravel_index": ("is_complex",),
+}  # fmt: skip
 
 
 def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> Exception:
@@ -129,9 +132,17 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     from torchish._tensor.tensor import Tensor
 
     refuse_pytorchs(name, (*args, *kwargs.values()))
-    if not method and name in _OF_PYTHON and args and not isinstance(args[0], Tensor):
-        return AttributeError(f"'{type(args[0]).__name__}' object has no attribute '{_OF_PYTHON[name]}'")
-    if name == "split" and 1 < len(args) < 4 and kwargs.keys() <= {"dim"} and not isinstance(args[1], bool):  # Python in PyTorch
+    if (form := signatures.in_python(name, method)) is not None:
+        try:
+            form(*args, **kwargs)
+        except TypeError as wrong:
+            return wrong
+    method = method and name != "split"  # whose Python function calls a function
+    for x, asked in zip(args, () if method else _OF_PYTHON.get(name, ()), strict=False):
+        if not hasattr(x, asked):
+            owner = f"type object '{x.__name__}'" if isinstance(x, type) else f"'{type(x).__name__}' object"
+            return AttributeError(f"{owner} has no attribute '{asked}'")
+    if name == "split" and 1 < len(args) < 4 and kwargs.keys() <= {"dim"} and not isinstance(args[1], int):  # Python in PyTorch
         taken = [o for o in overloads if o.schema.params[1].type == "int[]"]
         renamed = tuple([dataclasses.replace(p, name="split_sizes") if i == 1 else p for i, p in enumerate(taken[0].schema.params)])
         taken[0] = Overload(dataclasses.replace(taken[0].schema, params=renamed), taken[0].call, None, False)
@@ -161,7 +172,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
         params = o.schema.params[1:] if method else o.schema.params
         converters = o.converters[1:] if method else o.converters
         positional = o.schema.positional - (1 if method else 0)
-        spread = any(p.varargs for p in params) and not (args and isinstance(args[0], (tuple, list)))
+        spread = any(p.varargs for p in params) and not (args and isinstance(args[0], (tuple, list, Tensor)))
         hidden = more > 0 and len(overloads) == 1  # then PyTorch lists the one that it shows
         if len(args) > positional and not spread and not (hidden and len(args) + len(kwargs) > len(params) + o.has_out):
             least = sum(p.default is REQUIRED for p in params)
@@ -169,14 +180,12 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
             plural = "s" if positional != 1 or least != positional else ""
             verb = "was" if len(args) == 1 and least == positional else "were"
             return TypeError(f"{name}() takes {number} positional argument{plural} but {len(args)} {verb} given")
-        missing = [
-            p.name for i, p in enumerate(params) if i >= len(args) and p.name not in kwargs and p.default is REQUIRED
-        ]
-        if missing and not hidden:
-            quoted = ", ".join(f'"{m}"' for m in missing)
-            plural = "" if len(missing) > 1 else "s"  # (PyTorch has it the wrong way round)
-            return TypeError(f"{name}() missing {len(missing)} required positional argument{plural}: {quoted}")
-        for i, p in enumerate([] if missing else params):
+        absent = [i for i, p in enumerate(params) if i >= len(args) and p.name not in kwargs and p.default is REQUIRED]
+        for i, p in enumerate(params if not hidden or not absent else []):
+            if i in absent:  # what comes before it is looked at first
+                quoted = ", ".join(f'"{params[m].name}"' for m in absent)
+                plural = "" if len(absent) > 1 else "s"  # (PyTorch has it the wrong way round)
+                return TypeError(f"{name}() missing {len(absent)} required positional argument{plural}: {quoted}")
             if p.varargs and len(args) > i + 1 and isinstance(args[i], int):
                 for k, x in enumerate(args[i:]):
                     if not isinstance(x, int) and not hasattr(x, "__index__"):
@@ -291,6 +300,16 @@ def _not_unpacked(name: str, overloads: list, args: tuple, kwargs: dict, method:
         return x[:1] if type(x) in (tuple, list) and len(x) > 1 and type(x[0]) is int else x
 
     for o in overloads:
+        last = o.schema.positional - 1
+        if last >= 0 and o.schema.params[last].varargs and len(args) > last + 1 and type(args[last]) is int:
+            for k, item in enumerate(args[last:]):
+                try:
+                    o.converters[last]([item])
+                except (NoMatch, ValueError):
+                    return TypeError(
+                        f"{name}(): argument '{o.schema.params[last].name}' failed to unpack the object at pos {k + 1} with error "
+                        f'"type must be tuple of ints,but got {plain_type_name(item)}"'
+                    )
         try:
             bind(o.schema, [first(x) for x in args], {k: first(x) for k, x in kwargs.items()}, o.converters)
         except (NoMatch, ValueError):

@@ -11,8 +11,10 @@ from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import call, composite
+from torchish._tensor.layout import transformed_strides
 from torchish._tensor.manipulate import pad
 from torchish._tensor.products import renamed
+from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED
 from torchish.ops import fft as f
@@ -67,19 +69,47 @@ def _resized(x: Tensor, dims: Shape, sizes: Shape) -> Tensor:
     return call(f.pad, x, tuple(amounts)) if any(amounts) else x
 
 
+def _complex(x: Tensor, dims: Shape, mode: int, forward: bool) -> Tensor:
+    """A transform of complex numbers. The memory of it, as of the others, is in PyTorch's order."""
+    return _laid(call(f.c2c, x, dims, mode, forward), x.stride(), _by_stride(x.stride(), dims))
+
+
+def _from_real(x: Tensor, dims: Shape, mode: int, onesided: bool) -> Tensor:
+    return _laid(call(f.r2c, x, dims, mode, onesided), x.stride(), (*_by_stride(x.stride(), dims[:-1]), dims[-1]))
+
+
+def _to_real(x: Tensor, dims: Shape, mode: int, last: int) -> Tensor:
+    strides = x.stride()
+    if len(dims) > 1:  # PyTorch transforms the last one by itself
+        strides = transformed_strides(strides, _by_stride(strides, dims[:-1]), x._aval.shape)
+    return _laid(call(f.c2r, x, dims, mode, last), strides, dims[-1:])
+
+
+def _by_stride(strides: Shape, dims: Shape) -> Shape:
+    return tuple(sorted(dims, key=lambda d: -strides[d]))
+
+
+def _laid(out: Tensor, strides: Shape, dims: Shape) -> Tensor:
+    """`out`, the transform over `dims` of a tensor with these strides, in its memory order."""
+    order = transformed_strides(strides, dims, out._aval.shape)
+    if order != contiguous_strides(out._aval.shape):
+        out._strides = out._storage.strides = order
+    return out
+
+
 # --- one dimension -----------------------------------------------------------------------------------------
 
 
 def _c2c_1d(x: Tensor, n, dim: int, norm, forward: bool) -> Tensor:
     d = wrap_dim(dim, x._aval.ndim, scalar=False)
     n = _points(x._aval.shape[d] if n is None else n)
-    return call(f.c2c, _resized(x, (d,), (n,)), (d,), _mode(norm, forward), forward)
+    return _complex(_resized(x, (d,), (n,)), (d,), _mode(norm, forward), forward)
 
 
 def _r2c_1d(x: Tensor, n, dim: int, norm, forward: bool, onesided: bool) -> Tensor:
     d = wrap_dim(dim, x._aval.ndim, scalar=False)
     n = _points(x._aval.shape[d] if n is None else n)
-    out = call(f.r2c, _resized(x, (d,), (n,)), (d,), _mode(norm, forward), onesided)
+    out = _from_real(_resized(x, (d,), (n,)), (d,), _mode(norm, forward), onesided)
     return out if forward else views.conj(out)
 
 
@@ -89,7 +119,7 @@ def _c2r_1d(x: Tensor, n, dim: int, norm, forward: bool) -> Tensor:
     x = _resized(x, (d,), (n // 2 + 1,))
     if forward:
         x = views.conj(x)
-    return call(f.c2r, x, (d,), _mode(norm, forward), n)
+    return _to_real(x, (d,), _mode(norm, forward), n)
 
 
 def _one(name: str, text: str, transform) -> None:
@@ -160,49 +190,53 @@ def _c2c(x: Tensor, s, dim, norm, forward: bool) -> Tensor:
     dims, sizes = _arguments(x, s, dim)
     if not dims:
         return x.clone()
-    return call(f.c2c, _resized(x, dims, sizes), dims, _mode(norm, forward), forward)
+    return _complex(_resized(x, dims, sizes), dims, _mode(norm, forward), forward)
 
 
-def fftn(x, s, dim, norm, name="fftn"):
+def fftn(x, s, dim, norm):
     return _c2c(x, s, dim, norm, True)
 
 
-def ifftn(x, s, dim, norm, name="ifftn"):
+def ifftn(x, s, dim, norm):
     return _c2c(x, s, dim, norm, False)
 
 
-def rfftn(x, s, dim, norm, name="rfftn"):
-    x = _real(x, name)
+def rfftn(x, s, dim, norm):
+    if x._aval.category == 3:
+        raise RuntimeError(f"rfftn expects a real-valued input tensor, but got {dt.SCALAR_TYPE_NAMES[x._aval.torch_dtype]}")
+    x = _promoted(x)
     dims, sizes = _arguments(x, s, dim)
     if not dims:
-        raise RuntimeError(f"{name} must transform at least one axis")
-    return call(f.r2c, _resized(x, dims, sizes), dims, _mode(norm, True), True)
+        raise RuntimeError("rfftn must transform at least one axis")
+    return _from_real(_resized(x, dims, sizes), dims, _mode(norm, True), True)
 
 
-def irfftn(x, s, dim, norm, name="irfftn"):
+def irfftn(x, s, dim, norm):
     x = _promoted(x, True)
-    dims, sizes, last = _half_arguments(x, s, dim, name)
-    return call(f.c2r, _resized(x, dims, sizes), dims, _mode(norm, False), last)
+    dims, sizes, last = _half_arguments(x, s, dim, "irfftn")
+    return _to_real(_resized(x, dims, sizes), dims, _mode(norm, False), last)
 
 
-def hfftn(x, s, dim, norm, name="hfftn"):
+def hfftn(x, s, dim, norm):
     x = _promoted(x, True)
-    dims, sizes, last = _half_arguments(x, s, dim, name)
+    dims, sizes, last = _half_arguments(x, s, dim, "hfftn")
     x = _resized(x, dims, sizes)
     mode = _mode(norm, True)
     if len(dims) > 1:
-        x = call(f.c2c, x, dims[:-1], mode, True)
-    return call(f.c2r, views.conj(x), dims[-1:], mode, last)
+        x = _complex(x, dims[:-1], mode, True)
+    return _to_real(views.conj(x), dims[-1:], mode, last)
 
 
-def ihfftn(x, s, dim, norm, name="ihfftn"):
-    x = _real(x, name)
+def ihfftn(x, s, dim, norm):
+    if x._aval.category == 3:
+        raise RuntimeError(f"Only supports floating-point dtypes, but found: {dt.SCALAR_TYPE_NAMES[x._aval.torch_dtype]}")
+    x = _promoted(x)
     dims, sizes = _arguments(x, s, dim)
     if not dims:
-        raise RuntimeError(f"{name} must transform at least one axis")
+        raise RuntimeError("ihfftn must transform at least one axis")
     mode = _mode(norm, False)
-    out = views.conj(call(f.r2c, _resized(x, dims, sizes), dims[-1:], mode, True))
-    return call(f.c2c, out, dims[:-1], mode, False) if len(dims) > 1 else out
+    out = views.conj(_from_real(_resized(x, dims, sizes), dims[-1:], mode, True))
+    return _complex(out, dims[:-1], mode, False) if len(dims) > 1 else out
 
 
 _TEXTS = {
@@ -214,7 +248,7 @@ _TEXTS = {
 
 def _several(base: str, transform) -> None:
     def two(input, s=None, dim=(-2, -1), norm=None):
-        return transform(input, s, dim, norm, base + "2")
+        return transform(input, s, dim, norm)
 
     def many(input, s=None, dim=None, norm=None):
         return transform(input, s, dim, norm)
@@ -291,7 +325,7 @@ def _warn_once(text: str, line: int) -> None:
 
 def _describe(shown: str, n_fft: int, hop: int, win: int, window: Tensor | None, **more) -> str:
     """The arguments as PyTorch's messages list them."""
-    w = "None" if window is None else f"torch.{dt.LEGACY_NAMES[window._aval.torch_dtype]}{{{list(window._aval.shape)}}}"
+    w = "None" if window is None else f"{dt.TYPE_TEXTS[window._aval.torch_dtype]}{{{list(window._aval.shape)}}}"
     rest = ", ".join(f"{k}={int(v) if isinstance(v, bool) else v}" for k, v in more.items())
     return f"({shown}, n_fft={n_fft}, hop_length={hop}, win_length={win}, window={w}, {rest})"
 
@@ -319,6 +353,10 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
         )
     hop = n_fft // 4 if hop_length is None else hop_length
     win = n_fft if win_length is None else win_length
+    padding = n_fft // 2 if center else 0
+    ndim = input._aval.ndim
+    if center and (ndim not in (1, 2) or input._aval.shape[-1] <= padding or input._aval.category == 0):
+        pad(input.reshape((1,) * (3 - ndim) + input._aval.shape), (padding, padding), pad_mode)  # mostly refused
     complex_input = input._aval.category == 3 or (window is not None and window._aval.category == 3)
     if return_complex is None and not complex_input:
         raise RuntimeError(
@@ -335,25 +373,18 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
             "on the complex output to recover the old return format.",
             874,
         )
-    padding = n_fft // 2 if center else 0
     padded = [*input._aval.shape[:-1], input._aval.shape[-1] + 2 * padding] if input._aval.ndim else []
     what = "stft" + _describe(
-        f"torch.{dt.LEGACY_NAMES[input._aval.torch_dtype]}{padded}", n_fft, hop, win, window, normalized=normalized,
-        onesided=onesided, return_complex=as_complex, align_to_window=align_to_window,
+        f"{dt.TYPE_TEXTS[input._aval.torch_dtype]}{padded}", n_fft, hop, win, window, normalized=normalized,
+        onesided=onesided, return_complex=return_complex, align_to_window=align_to_window,
     )  # fmt: skip
     what += " "
-    ndim = input._aval.ndim
     if input._aval.category < 2:
         raise RuntimeError(f"{what}: expected a tensor of floating point or complex values")
     if not 1 <= ndim <= 2:
         raise RuntimeError(f"{what}: expected a 1D or 2D tensor")
     x = views.unsqueeze(input, 0) if ndim == 1 else input
     length = x._aval.shape[1] + 2 * padding
-    if center and pad_mode == "reflect" and padding >= x._aval.shape[1]:
-        raise RuntimeError(
-            f"Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
-            f"({padding}, {padding}) at dimension 2 of input {[1, *x._aval.shape]}"
-        )
     if not 0 < n_fft <= length:
         raise RuntimeError(f"{what}: expected 0 < n_fft < {length}, but got n_fft={win}")
     if hop <= 0:

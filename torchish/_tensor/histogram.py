@@ -26,7 +26,7 @@ def _text(x: float) -> str:
     return f"{x:g}"
 
 
-@composite("histc(Tensor input, int bins=100, float min=0, float max=0)", out=True)
+@composite("histc(Tensor input, int bins=100, scalar min=0, scalar max=0)", out=True)
 def histc(input, bins, min, max):
     """Counts of the elements in `bins` equal bins of [min, max] (of their own range when both are equal)."""
     if input.dtype.category != 2:

@@ -16,6 +16,8 @@ def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
         return pointwise_strides(flat, out)
     if spec.op.layout == "one":
         return pointwise_strides(flat, out) if not any(isinstance(x, Tensor) for x in flat[1:]) else None
+    if spec.op.layout == "outer":
+        return _outer_strides(flat, out)
     if spec.op.layout in _CHANNELS:
         return channels_last_strides(out.shape) if out.size and _CHANNELS[spec.op.layout](flat, spec.statics) else None
     if not all(is_channels_last(x) for x in flat):
@@ -30,6 +32,23 @@ def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
     count, size = out.shape[dim : dim + 2]
     strides = channels_last_strides((*out.shape[:dim], count * size, *out.shape[dim + 2 :]))
     return (*strides[:dim], strides[dim] * size, *strides[dim:])
+
+
+def _outer_strides(flat: tuple, out) -> tuple[int, ...] | None:
+    """The memory order of a matrix and an outer product: that of the matrix, or else of the vectors as columns and rows."""
+    x, column, row = (t.stride() for t in flat[:3])
+    own = [0] * (2 - len(x)) + [0 if n == 1 else s for n, s in zip(flat[0]._aval.shape, x, strict=True)]
+    return permuted_strides(out.shape, [own, [*column, 0], [0, *row]])
+
+
+def transformed_strides(strides: tuple[int, ...], dims: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The memory order of a Fourier transform over `dims`: these last, the others as they lie in the input's memory."""
+    order = [*sorted((d for d in range(len(shape)) if d not in dims), key=lambda d: -strides[d]), *dims]
+    found, n = [0] * len(shape), 1
+    for d in reversed(order):
+        found[d] = n
+        n *= max(shape[d], 1)
+    return tuple(found)
 
 
 def _in_convolution(flat: tuple, statics: tuple) -> bool:

@@ -596,13 +596,13 @@ def _pinv(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
     return call(s.pinv, A, *_tolerances(A, atol, rtol), hermitian)
 
 
-@composite("linalg.pinv(Tensor input, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
+@composite("linalg.pinv(Tensor input, *, Tensor|Number? atol=None, Tensor|Number? rtol=None, bool hermitian=False)", out=True)
 def pinv(A, *, atol=None, rtol=None, hermitian=False):
     """The Moore-Penrose pseudo-inverse; singular values up to max(atol, rtol * the largest) count as zero."""
     return _pinv(A, atol, rtol, hermitian)
 
 
-@composite("linalg.pinv(Tensor input, any rcond, bool hermitian=False)", out=True)
+@composite("linalg.pinv(Tensor input, Tensor|Number rcond, bool hermitian=False)", out=True)
 def pinv_rcond(A, rcond, hermitian=False):
     """The same with the relative tolerance given by position."""
     return _pinv(A, 0.0, rcond, hermitian)
@@ -637,13 +637,13 @@ def _rank(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
     return (values > views.unsqueeze(bound, -1)).sum(-1)
 
 
-@composite("linalg.matrix_rank(Tensor input, *, any atol=None, any rtol=None, bool hermitian=False)", out=True)
+@composite("linalg.matrix_rank(Tensor input, *, Tensor|Number? atol=None, Tensor|Number? rtol=None, bool hermitian=False)", out=True)
 def matrix_rank(A, *, atol=None, rtol=None, hermitian=False):
     """How many singular values exceed max(atol, rtol * the largest)."""
     return _rank(A, atol, rtol, hermitian)
 
 
-@composite("linalg.matrix_rank(Tensor input, any tol, bool hermitian=False)", out=True)
+@composite("linalg.matrix_rank(Tensor input, Tensor|Number tol, bool hermitian=False)", out=True)
 def matrix_rank_tol(A, tol, hermitian=False):
     """How many singular values exceed `tol`."""
     return _rank(A, tol, 0.0, hermitian)

@@ -40,16 +40,23 @@ def _is_number(order) -> bool:
     return not isinstance(order, str) and order is not None
 
 
+def _order(x) -> float:
+    x = number(x.item() if isinstance(x, Tensor) and not x._aval.ndim else x)
+    if isinstance(x, complex):
+        raise RuntimeError("linalg.matrix_norm: Expected a non-complex scalar as the order of norm.")
+    return float(x)
+
+
 def _matrix_norm(A: Tensor, order, dim, keepdim: bool, dtype) -> Tensor:
     a = A._aval
     name = "linalg.matrix_norm"
-    check_matrix(a, name)
     if _is_number(order):
-        order = float(number(order))
+        order = _order(order)
         if abs(order) not in (1.0, 2.0, math.inf):
             raise RuntimeError(f"{name}: Order {_shown(order)} not supported.")
     elif order not in ("fro", "nuc"):
         raise RuntimeError(f"{name}: Order {order} not supported.")
+    check_matrix(a, name)
     dim = (dim,) if isinstance(dim, int) else tuple(dim)
     if len(dim) != 2:
         raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {', '.join(map(str, dim))}")
@@ -90,6 +97,8 @@ def _extreme(x: Tensor, order: float, dim: int, keepdim: bool) -> Tensor:
 )
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """A norm of matrices: "fro", "nuc", inf, -inf, 1, -1, 2 or -2."""
+    if not isinstance(ord, (str, int, float, complex, np.number)) and not (isinstance(ord, Tensor) and not ord._aval.ndim):
+        raise invalid_arguments("linalg_matrix_norm", [], (A, ord), {}, False)
     return _matrix_norm(A, ord, dim, keepdim, dtype)
 
 
@@ -112,18 +121,21 @@ def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
         return _matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype)
     if ord is not None and (len(dim) == 2 if dim is not None else a.ndim == 2):
         return _matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype)
-    return _vector_norm(A, 2.0 if ord is None else float(number(ord)), dim, keepdim, dtype)
+    return _vector_norm(A, 2.0 if ord is None else _order(ord), dim, keepdim, dtype)
 
 
 @composite("linalg.cond(Tensor input, any p=None)", out=True)
 def cond(A: Tensor, p=None) -> Tensor:
     """The condition number in a matrix norm (default 2)."""
     a = A._aval
-    if a.ndim < 2:
-        raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
     if p is not None and not isinstance(p, (str, int, float, complex, np.number)):
         raise invalid_arguments("linalg_cond", [], (A, p), {}, False)
-    order = 2.0 if p is None else p if isinstance(p, str) else float(number(p))
+    if isinstance(p, str):
+        check_matrix(a, f"linalg.cond(ord={p})")
+        check_square(a, f"linalg.cond(ord={p})")
+    elif a.ndim < 2:
+        raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
+    order = 2.0 if p is None else p if isinstance(p, str) else _order(p)
     bad = order not in ("fro", "nuc") if isinstance(order, str) else abs(order) not in (1.0, 2.0, math.inf)
     if bad:
         raise RuntimeError(f"linalg.cond got an invalid norm type: {_shown(order)}")

@@ -13,7 +13,7 @@ from torchish._tensor import split
 from torchish._tensor import views as v
 from torchish._tensor.apply import apply, scatter_spec
 from torchish._tensor.creation import from_host, like_strides
-from torchish._tensor.dispatch import call, composite
+from torchish._tensor.dispatch import call, composite, takes
 from torchish._tensor.indexing import fitting
 from torchish._tensor.size import resolve
 from torchish._tensor.storage import contiguous_strides
@@ -325,6 +325,10 @@ _tri_indices("triu_indices", False)
 @composite("unravel_index(Tensor indices, any shape)", method=False)
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """Flat positions as one tensor of coordinates per dimension of `shape`."""
+    if not isinstance(shape, (int, Sequence)):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    if isinstance(shape, Sequence) and (wrong := next((s for s in shape if not isinstance(s, int)), None)) is not None:
+        raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(wrong)}")
     if indices._aval.category != 1:
         raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
     sizes = (int(shape),) if not isinstance(shape, Sequence) else tuple(int(s) for s in shape)
@@ -351,7 +355,16 @@ def _elementwise(self: Tensor, name: str, others: tuple, f: Callable) -> Tensor:
 
 
 Tensor.apply_ = lambda self, callable: _elementwise(self, "apply_", (), callable)  # type: ignore[attr-defined]
-Tensor.map_ = lambda self, tensor, callable: _elementwise(self, "map_", (tensor,), callable)  # type: ignore[attr-defined]
+@takes("map_(Tensor input, Tensor other, any callable)")
+def map_(self: Tensor, other: Tensor, callable: Callable) -> Tensor:
+    """`callable` of each element and the other tensor's, in place."""
+    kinds = [dt.TYPE_TEXTS[t.dtype] for t in (self, other)]
+    if kinds[0] != kinds[1]:
+        raise TypeError(f"map_: expected {kinds[0]} for 'other' (got {kinds[1]})")
+    return _elementwise(self, "map_", (other.expand(self._aval.shape),), callable)
+
+
+Tensor.map_ = map_  # type: ignore[attr-defined]
 Tensor.map2_ = lambda self, x, y, callable: _elementwise(self, "map2_", (x, y), callable)  # type: ignore[attr-defined]
 
 

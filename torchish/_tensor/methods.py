@@ -11,7 +11,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
-from torchish._tensor.dispatch import composite, plain
+from torchish._tensor.dispatch import composite, plain, takes
 from torchish._tensor.errors import plain_type_name
 from torchish._tensor.layout import is_channels_last, permuted_strides
 from torchish._tensor.out import resize
@@ -303,6 +303,7 @@ def type_(self: Tensor, dtype=None, non_blocking: bool = False):
     return convert(self, dtype._legacy_dtype)
 
 
+@takes("type_as(Tensor input, Tensor other)")
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     return convert(self, other._aval.torch_dtype, other._aval.device)
 
@@ -385,9 +386,9 @@ def set_(self: Tensor, source=None, storage_offset=0, size=None, stride=None) ->
     return self
 
 
-def resize_(self: Tensor, *sizes, memory_format=None) -> Tensor:
+@takes("resize_(Tensor input, int[]* size, *, any memory_format=None)")
+def resize_(self: Tensor, shape: tuple[int, ...], memory_format=None) -> Tensor:
     """Change the shape in place; new elements are undefined (here zero)."""
-    shape = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else tuple(sizes)
     if self._needs() and not STATE.inference:
         raise RuntimeError("cannot resize variables that require grad")
     if shape != self._aval.shape:

@@ -113,7 +113,10 @@ NO_OVERLAP = frozenset(
     "cat concat concatenate cross gather index_select kthvalue linalg_cross masked_select take take_along_dim".split()
 )
 # Operations whose result is copied to an `out` of its shape; elsewhere an `out` that is resized takes the result's memory order.
-COPIED = frozenset(("cholesky", "cholesky_solve", "lu"))
+COPIED = frozenset(
+    "cholesky cholesky_solve fft_fft fft_fft2 fft_fftn fft_hfft fft_hfft2 fft_hfftn fft_ifft2 fft_ifftn fft_irfft fft_irfft2 fft_irfftn "
+    "fft_rfft fft_rfft2 fft_rfftn lu".split()
+)
 
 _C_NAMES = {
     dt.float32: "float", dt.float64: "double", dt.float16: "c10::Half", dt.bfloat16: "c10::BFloat16", dt.int64: "long int",

@@ -191,7 +191,7 @@ def _check_closeness(input: Tensor, other: Tensor, rtol, atol) -> None:
 isclose_op.refine = lambda values: _check_closeness(*values[:4])
 
 
-@composite("allclose(Tensor input, Tensor other, Number rtol=1e-05, Number atol=1e-08, bool equal_nan=False)")
+@composite("allclose(Tensor input, Tensor other, real rtol=1e-05, real atol=1e-08, bool equal_nan=False)")
 def allclose(input: Tensor, other: Tensor, rtol, atol, equal_nan: bool) -> bool:
     """Whether `isclose` holds for all elements."""
     close = call(isclose_op, input.detach(), other.detach(), rtol, atol, equal_nan)

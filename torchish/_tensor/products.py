@@ -236,13 +236,14 @@ def tensordot(a: Tensor, b: Tensor, dims=2) -> Tensor:
     if isinstance(dims, (tuple, list)):
         d1, d2 = (tuple(d) if isinstance(d, (tuple, list)) else (int(d),) for d in dims)
         return _tensordot(a, b, d1, d2)
+    if not isinstance(dims, int):
+        raise RuntimeError(
+            f"tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing two lists, but got dims={dims}"
+        )
     if dims < 0:
         raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
     if dims > min(a._aval.ndim, b._aval.ndim):
-        raise RuntimeError(
-            f"tensordot expects dims < ndim_a or ndim_b, but got {dims} and tensors with dimensions {a._aval.ndim} and "
-            f"{b._aval.ndim}"
-        )
+        raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
     return _tensordot(a, b, tuple(range(-dims, 0)), tuple(range(dims)))
 
 
@@ -381,6 +382,9 @@ def chain_matmul(*matrices, out=None):
     )
     if len(matrices) == 1 and isinstance(matrices[0], (list, tuple)):
         matrices = tuple(matrices[0])
+    for i, t in enumerate(matrices):
+        if not isinstance(t, Tensor):
+            raise not_a_tensor(i, 0, t)
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
     for t in matrices:

@@ -13,7 +13,7 @@ from torchish import _dtypes as dt
 from torchish import _random as streams
 from torchish._tensor.apply import make_grad_fn, write_inplace
 from torchish._tensor.creation import check_size, like_strides
-from torchish._tensor.dispatch import FILLS
+from torchish._tensor.dispatch import FILLS, takes
 from torchish._tensor.drawing import draw_numbers, in_memory_order, jax_uniform
 from torchish._tensor.generator import Generator
 from torchish._tensor.random import bernoulli, no_gradient, normal, normal_size, normal_std, rand, randint, randint_low, randn
@@ -43,16 +43,17 @@ def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable
     return t
 
 
-def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator=None, **kwargs) -> Tensor:
+@takes("uniform_(Tensor input, float from=0.0, float to=1.0, *, generator? generator=None)")
+def uniform_(self: Tensor, low: float, high: float, *, generator=None) -> Tensor:
     """Fill with uniform numbers on [from, to)."""
-    low, high = float(kwargs.pop("from", from_)), float(to)
     return _fill(
         self, "uniform_", generator, lambda g, s, d: streams.uniform(g, s, d, low, high),
         lambda k, s, d: jax_uniform(k, s, d, low, high),
     )  # fmt: skip
 
 
-def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None) -> Tensor:
+@takes("normal_(Tensor input, float mean=0.0, float std=1.0, *, generator? generator=None)")
+def normal_(self: Tensor, mean: float, std: float, *, generator=None) -> Tensor:
     """Fill with normal numbers."""
     contiguous = self._strides is None  # other layouts take PyTorch's element-by-element path
     return _fill(
@@ -61,18 +62,15 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator=None
     )  # fmt: skip
 
 
-def random_(self: Tensor, *args, generator=None, **kwargs) -> Tensor:
+@takes(
+    "random_(Tensor input, *, generator? generator=None)",
+    "random_(Tensor input, int to, *, generator? generator=None)",
+    "random_(Tensor input, int from, int? to, *, generator? generator=None)",
+)
+def random_(self: Tensor, *bounds: Any, generator=None) -> Tensor:
     """Fill with integers: `random_()`, `random_(to)`, `random_(from, to)`."""
-    low = kwargs.get("from", 0)
-    high = kwargs.get("to")
-    if len(args) == 1:
-        if "from" in kwargs or "to" in kwargs:
-            low, high = (args[0], high) if high is not None else (low, args[0])
-        else:
-            low, high = 0, args[0]
-    elif len(args) == 2:
-        low, high = args
-    if not args and not kwargs:
+    low, high = bounds if len(bounds) == 2 else (0, *bounds) if bounds else (0, None)
+    if not bounds:
         return _fill(
             self, "random_", generator, streams.random_,
             lambda k, s, d: jax.random.randint(k, s, 0, _random_limit(d), np.int64).astype(d),
@@ -89,10 +87,14 @@ def _random_limit(d: np.dtype) -> int:
     return 2 if d.kind == "b" else 2 ** (np.finfo(d).nmant + 1) + 1
 
 
-def bernoulli_(self: Tensor, p=0.5, *, generator=None) -> Tensor:
+@takes(
+    "bernoulli_(Tensor input, Tensor p, *, generator? generator=None)",
+    "bernoulli_(Tensor input, float p=0.5, *, generator? generator=None)",
+)
+def bernoulli_(self: Tensor, p, *, generator=None) -> Tensor:
     """Fill with zeros and ones; `p` is the probability of one, a number or a tensor."""
     if isinstance(p, Tensor):
-        probabilities = np.broadcast_to(p.detach()._host(), self._aval.shape)
+        probabilities = p.detach().expand(self._aval.shape)._host()
         return _fill(
             self, "bernoulli_", generator, lambda g, s, d: np.asarray(streams.bernoulli(g, probabilities, d)).reshape(s),
             lambda k, s, d: jax.random.bernoulli(k, probabilities).reshape(s).astype(d), 1,
@@ -103,7 +105,8 @@ def bernoulli_(self: Tensor, p=0.5, *, generator=None) -> Tensor:
     )  # fmt: skip
 
 
-def exponential_(self: Tensor, lambd: float = 1.0, *, generator=None) -> Tensor:
+@takes("exponential_(Tensor input, float lambd=1.0, *, generator? generator=None)")
+def exponential_(self: Tensor, lambd: float, *, generator=None) -> Tensor:
     """Fill with exponential numbers of rate `lambd`."""
     return _fill(
         self, "exponential_", generator, lambda g, s, d: streams.exponential(g, s, d, float(lambd)),
@@ -111,7 +114,8 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, generator=None) -> Tensor:
     )  # fmt: skip
 
 
-def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator=None) -> Tensor:
+@takes("cauchy_(Tensor input, float median=0.0, float sigma=1.0, *, generator? generator=None)")
+def cauchy_(self: Tensor, median: float, sigma: float, *, generator=None) -> Tensor:
     """Fill with Cauchy numbers."""
     return _fill(
         self, "cauchy_", generator, lambda g, s, d: streams.cauchy(g, s, d, float(median), float(sigma)),
@@ -119,7 +123,8 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator=
     )  # fmt: skip
 
 
-def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator=None) -> Tensor:
+@takes("log_normal_(Tensor input, float mean=1.0, float std=2.0, *, generator? generator=None)")
+def log_normal_(self: Tensor, mean: float, std: float, *, generator=None) -> Tensor:
     """Fill with numbers whose logarithm is normal."""
     return _fill(
         self, "log_normal_", generator, lambda g, s, d: streams.log_normal(g, s, d, float(mean), float(std)),
@@ -127,6 +132,7 @@ def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator=
     )  # fmt: skip
 
 
+@takes("geometric_(Tensor input, float p, *, generator? generator=None)")
 def geometric_(self: Tensor, p: float, *, generator=None) -> Tensor:
     """Fill with the number of trials up to the first success of probability `p`."""
     return _fill(

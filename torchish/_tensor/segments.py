@@ -41,7 +41,7 @@ def _lengths(data: Tensor, lengths: Tensor | None, offsets: Tensor | None, axis:
 
 @composite(
     "segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, Tensor? offsets=None, int axis=0, "
-    "bool unsafe=False, float? initial=None)",
+    "bool unsafe=False, scalar? initial=None)",
     method=False,
 )
 def segment_reduce(data, reduce, *, lengths, indices, offsets, axis, unsafe, initial):

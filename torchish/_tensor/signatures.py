@@ -6,12 +6,17 @@ A line without indentation names functions (and methods, with a dot) whose signa
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 _FACTORY = (
     "torch.dtype dtype = None, torch.layout layout = None, torch.device device = None, bool pin_memory = False, "
     "bool requires_grad = False"
 )
-_SHORT = {"<out>": "Tensor out = None", "<factory>": _FACTORY, "<out factory>": f"Tensor out = None, {_FACTORY}", "<none>": ""}
+_CTC = "int blank = 0, int reduction = at::Reduction::Mean, bool zero_infinity = False"
+_SHORT = {
+    "<ctc>": _CTC, "<out>": "Tensor out = None", "<factory>": _FACTORY, "<out factory>": f"Tensor out = None, {_FACTORY}", "<none>": "",
+}  # fmt: skip
 _TEXT = """
 addmm
     Tensor input, Tensor mat1, Tensor mat2, *, Number beta = 1, Number alpha = 1, <out>
@@ -55,6 +60,9 @@ clamp_max_
 clamp_min_
     Tensor input, Tensor min
     Tensor input, Number min
+ctc_loss
+    Tensor log_probs, Tensor targets, tuple of ints input_lengths, tuple of ints target_lengths, <ctc>
+    Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, <ctc>
 count_nonzero
     Tensor input, int dim = None
     Tensor input, tuple of ints dim
@@ -250,6 +258,9 @@ searchsorted
 sort
     Tensor input, *, bool stable, int dim = -1, bool descending = False, tuple of Tensors out = None
     Tensor input, int dim = -1, bool descending = False, *, tuple of Tensors out = None
+split
+    Tensor input, int split_size, int dim = 0
+    Tensor input, tuple of ints split_size, int dim = 0
 .squeeze_
     <none>
     int dim
@@ -302,6 +313,38 @@ xlogy_
     Tensor input, Tensor other
     Tensor input, Number other
 """
+
+
+# Functions that are written in Python there too, so that Python itself says which arguments are missing, too many or unknown (the
+# values of the defaults do not matter).
+_IN_PYTHON = """
+norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None)
+tensordot(a, b, dims=2, out=None)
+split(tensor, split_size_or_sections, dim=0)
+stft(input,n_fft,hop_length=_,win_length=_,window=_,center=_,pad_mode=_,normalized=_,onesided=_,return_complex=_,align_to_window=_)
+cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary")
+unravel_index(indices, shape)
+.split(self, split_size, dim=0)
+.unflatten(self, dim, sizes)
+"""
+
+
+@functools.cache
+def _forms() -> dict[str, Callable]:
+    found = {}
+    for line in _IN_PYTHON.strip().splitlines():
+        key = line[: line.index("(")]
+        name = key.removeprefix(".")
+        made: dict[str, Any] = {}
+        exec(f"_ = None\ndef {line.removeprefix('.')}: pass", made)
+        made[name].__qualname__ = f"Tensor.{name}" if key[0] == "." else name
+        found[key] = made[name]
+    return found
+
+
+def in_python(name: str, method: bool) -> Callable | None:
+    """A function that takes what PyTorch's does and does nothing; None where that is not written in Python."""
+    return _forms().get(f".{name}" if method else name)
 
 
 @functools.cache

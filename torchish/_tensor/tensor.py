@@ -286,9 +286,9 @@ class Tensor(metaclass=TensorMeta):
         s = self._strides if self._strides is not None else contiguous_strides(self._aval.shape)
         if dim is None:
             return s
-        from torchish.ops.dims import wrap_dim
+        from torchish._tensor.view_methods import stride_of
 
-        return s[wrap_dim(dim, self._aval.ndim)]
+        return stride_of(self, dim)
 
     def storage_offset(self) -> int:
         return self._offset

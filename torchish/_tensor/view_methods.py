@@ -6,6 +6,7 @@ import functools
 import warnings
 
 from torchish._tensor.apply import set_history
+from torchish._tensor.dispatch import takes
 from torchish._tensor.refusals import check_inplace
 from torchish._tensor.tensor import Tensor, readonly
 from torchish._tensor.views import (
@@ -74,7 +75,8 @@ Tensor.imag = property(imag, lambda self, value: imag(self).copy_(value))  # typ
 # --- in-place forms: the tensor itself gets the new geometry -------------------------------------------------
 
 
-def _inplace(name: str, f, grad_name):
+def _inplace(name: str, f, grad_name, *arguments: str):
+    @takes(*[f"{name}(Tensor input{a})" for a in arguments])
     def method(self: Tensor, *args):
         check_inplace(self, STATE.enabled and self._needs(), name)
         seen = f(self, *args)
@@ -101,16 +103,18 @@ _inplace(
     "squeeze_",
     lambda t, dim=None: squeeze(t) if dim is None else squeeze_dims(t, dim) if isinstance(dim, (tuple, list)) else squeeze_dim(t, dim),
     lambda dim=None: f"SqueezeBackward{3 if dim is None else 5 if isinstance(dim, (tuple, list)) else 4}",
-)
-_inplace("unsqueeze_", unsqueeze, "UnsqueezeBackward1")
-_inplace("transpose_", transpose, "TransposeBackward1")
-_inplace("swapaxes_", transpose, "TransposeBackward1")
-_inplace("swapdims_", transpose, "TransposeBackward1")
-_inplace("t_", lambda x: t(x) if x.ndim <= 2 else _too_many(x), "TBackward1")
+    "", ", int dim", ", int[!] dim",
+)  # fmt: skip
+_inplace("unsqueeze_", unsqueeze, "UnsqueezeBackward1", ", int dim")
+_inplace("transpose_", transpose, "TransposeBackward1", ", int dim0, int dim1")
+_inplace("swapaxes_", transpose, "TransposeBackward1", ", int axis0, int axis1")
+_inplace("swapdims_", transpose, "TransposeBackward1", ", int dim0, int dim1")
+_inplace("t_", lambda x: t(x) if x.ndim <= 2 else _too_many(x), "TBackward1", "")
 _inplace(
     "as_strided_",
     lambda t, size, stride, storage_offset=None: as_strided(t, tuple(size), tuple(stride), storage_offset),
     "AsStridedBackward1",
+    ", int[!] size, int[!] stride, int? storage_offset=None",
 )
 
 
@@ -118,10 +122,21 @@ def _too_many(x: Tensor):
     raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {x.ndim}D")
 
 
+@takes("stride(Tensor input, int dim)")
+def stride_of(self: Tensor, dim: int) -> int:
+    """The stride of one dimension."""
+    return self.stride()[wrap_dim(dim, self._aval.ndim, scalar=False)] if self._aval.ndim else _no_dims(dim)
+
+
+_size_of = takes("size(Tensor input, int dim)")(lambda self, dim: size(self, dim))
+
+
 def size(self: Tensor, dim: int | None = None):
     """The shape, or the size of one dimension."""
     if dim is None:
         return self.shape
+    if type(dim) is not int:
+        return _size_of(self, dim)
     return self._aval.shape[wrap_dim(dim, self._aval.ndim, scalar=False)] if self._aval.ndim else _no_dims(dim)
 
 

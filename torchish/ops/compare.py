@@ -91,7 +91,7 @@ def nextafter(input, other):
 _nextafter = partials(lambda x, y, result: x != y, None)(lax.nextafter)
 
 
-@op("isclose(Tensor input, Tensor other, Number rtol=1e-05, Number atol=1e-08, bool equal_nan=False)",
+@op("isclose(Tensor input, Tensor other, real rtol=1e-05, real atol=1e-08, bool equal_nan=False)",
     layout="pointwise", differentiable=False, out=False)  # fmt: skip
 def isclose(input, other, rtol, atol, equal_nan):
     """Whether `abs(input - other) <= atol + rtol * abs(other)`."""

@@ -374,7 +374,7 @@ def _(grad, result):
     return grad * jnp.conj(result * (1 - result))
 
 
-@op("logit(Tensor input, Number? eps=None)", promote=FLOAT, inplace=True, apart=("eps",), aliases=("special.logit",),
+@op("logit(Tensor input, real? eps=None)", promote=FLOAT, inplace=True, apart=("eps",), aliases=("special.logit",),
     check=refuse("logit_cpu", COMPLEX))  # fmt: skip
 def logit(input, eps):
     """`log(input / (1 - input))`, `input` first limited to [eps, 1 - eps]."""

@@ -220,16 +220,16 @@ def _(grad, root_strides, size, stride, storage_offset):
     return views.write_spec(spec).run(jnp.zeros_like(grad), part), part
 
 
-@op("vander(Tensor input, int? N=None, bool increasing=False)", method=False, out=False, grad="FlipBackward0")
-def vander(input, N, increasing):
+@op("vander(Tensor x, int? N=None, bool increasing=False)", method=False, out=False, grad="FlipBackward0")
+def vander(x, N, increasing):
     """The powers 0 to N - 1 of a vector as columns, the highest first unless `increasing`."""
-    if input.ndim != 1:
+    if x.ndim != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")
-    n = input.shape[0] if N is None else N
+    n = x.shape[0] if N is None else N
     if n < 0:
         raise RuntimeError("N must be non-negative.")
-    dtype = jnp.int64 if jnp.issubdtype(input.dtype, jnp.integer) or input.dtype == jnp.bool_ else input.dtype
-    x = input.astype(dtype)
+    dtype = jnp.int64 if jnp.issubdtype(x.dtype, jnp.integer) or x.dtype == jnp.bool_ else x.dtype
+    x = x.astype(dtype)
     columns = [jnp.ones_like(x)]
     for _ in range(1, n):
         columns.append(columns[-1] * x)

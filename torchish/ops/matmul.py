@@ -389,7 +389,7 @@ def _integral(x) -> bool:
 
 @op(
     "addr(Tensor input, Tensor vec1, Tensor vec2, *, Number beta=1, Number alpha=1)",
-    inplace=True, saves={"vec1": ("vec2",), "vec2": ("vec1",)},
+    inplace=True, saves={"vec1": ("vec2",), "vec2": ("vec1",)}, layout="outer",
 )  # fmt: skip
 def addr(input, vec1, vec2, beta, alpha):
     """beta * input + alpha * (the outer product of vec1 and vec2); `input` broadcasts to (n, m)."""

@@ -510,7 +510,7 @@ clamp_max_number = op("clamp_max(Tensor input, Number max)", **_ONE_SIDED)(_clam
 
 
 @op(
-    "nan_to_num(Tensor input, Number? nan=None, Number? posinf=None, Number? neginf=None)",
+    "nan_to_num(Tensor input, real? nan=None, real? posinf=None, real? neginf=None)",
     layout="pointwise",
     inplace=True,
     selects=("input",),

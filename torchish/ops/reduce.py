@@ -67,7 +67,7 @@ def sum_dim(input, dim, keepdim, dtype):
 @op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", selects=("input",))
 def nansum(input, dim, keepdim, dtype):
     if is_complex(input):
-        raise RuntimeError("nansum does not support complex inputs")
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     x = jnp.where(jnp.isnan(input), jnp.zeros_like(input), input) if is_float(input) else input
     return _sum(x, wrap_dims(dim, input.ndim), keepdim, dtype)
 

@@ -3,7 +3,8 @@
     add(Tensor input, Tensor|Number other, *, Number alpha=1)
     sum(Tensor input, int[]? dim, bool keepdim=False, *, dtype? dtype=None)
 
-Types: Tensor, Tensor?, Tensor[], Number, Tensor|Number (dynamic: program inputs), Index (a dynamic integer), int,
+Types: Tensor, Tensor?, Tensor[], Number, Tensor|Number (dynamic: program inputs), Index (a dynamic integer), real (a dynamic
+number that PyTorch's messages call a float), scalar (a static float that they call a Number), int,
 int[], int[]* (may be given as separate positional integers), int[!] (never a single integer), bool, float, str, dtype,
 device, generator, any, each with an optional `?`. Everything that is not dynamic is static: it becomes part of the operation's identity.
 """
@@ -15,11 +16,13 @@ import re
 from typing import Any
 
 REQUIRED = object()
-DYNAMIC = frozenset({"Tensor", "Tensor?", "Tensor[]", "Tensor?[]", "Number", "Number?", "Tensor|Number", "Tensor|Number?", "Index"})
+DYNAMIC = frozenset(
+    {"Tensor", "Tensor?", "Tensor[]", "Tensor?[]", "Number", "Number?", "real", "real?", "Tensor|Number", "Tensor|Number?", "Index"}
+)
 
 _DISPLAY = {
     "Tensor": "Tensor", "Tensor?": "Tensor", "Tensor[]": "tuple of Tensors", "Tensor?[]": "tuple of Tensors",
-    "Number": "Number", "Number?": "Number",
+    "Number": "Number", "Number?": "Number", "scalar": "Number", "scalar?": "Number", "real": "float", "real?": "float",
     "Tensor|Number": "Tensor", "Tensor|Number?": "Tensor", "Index": "int", "int": "int", "int?": "int",
     "int[!]": "tuple of ints",
     "int[]": "tuple of ints", "int[]?": "tuple of ints", "int[]*": "tuple of ints", "bool": "bool", "bool?": "bool",

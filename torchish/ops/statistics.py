@@ -225,7 +225,7 @@ def _check_norm(input, p: float, axes, dim, dtype) -> None:
                 )
 
 
-@op("linalg.vector_norm(Tensor input, float ord=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
+@op("linalg.vector_norm(Tensor input, scalar ord=2, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
     grad="LinalgVectorNormBackward0", cuts=lambda statics, avals: ("input",) if statics[0] == 0 else ())  # fmt: skip
 def vector_norm(input, ord, dim, keepdim, dtype):
     """The `ord`-norm of all elements or over dimensions."""
@@ -244,7 +244,7 @@ def _(grad, input, result, ord, dim, keepdim):
     return g * widened(_norm_direction(widened(input), norm, ord, axes).astype(input.dtype))
 
 
-@op("dist(Tensor input, Tensor other, float p=2)", out=False)
+@op("dist(Tensor input, Tensor other, scalar p=2)", out=False)
 def dist(input, other, p):
     """The p-norm of the difference of two broadcast tensors: 0-d, real."""
     kinds = [(dt.FROM_NP[np.dtype(x.dtype)], 2 if x.ndim else 1) for x in (input, other)]
@@ -254,7 +254,7 @@ def dist(input, other, p):
     return p_norm(widened(off), p, tuple(range(off.ndim))).reshape(()).astype(_real(off))
 
 
-@op("renorm(Tensor input, float p, int dim, float maxnorm)", inplace=True)
+@op("renorm(Tensor input, scalar p, int dim, scalar maxnorm)", inplace=True)
 def renorm(input, p, dim, maxnorm):
     """Scale down each slice along `dim` whose p-norm exceeds `maxnorm`."""
     if p <= 0:

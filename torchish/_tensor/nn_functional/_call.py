@@ -9,7 +9,7 @@ from typing import Any
 from torchish import _dtypes as dt
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.dispatch import NoMatch, Overload, _NoHistory, bind
-from torchish._tensor.errors import invalid_arguments, refuse_pytorchs
+from torchish._tensor.errors import invalid_arguments, plain_type_name, refuse_pytorchs
 from torchish._tensor.out import apply_out
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import Op
@@ -41,7 +41,7 @@ def tensor_arg(name: str, argument: str, position: int, x: Any) -> None:
     """TypeError unless `x` is a tensor."""
     if not isinstance(x, Tensor):
         refuse_pytorchs(name, (x,))
-        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Tensor, not {plain_type_name(x)}")
 
 
 @functools.cache
@@ -54,15 +54,23 @@ _FITTING: set[tuple] = set()  # signatures with the types of values that fitted
 
 def require(signature: str, *values: Any) -> None:
     """TypeError, as the native function of this signature gives it, unless the values fit."""
-    key = (signature, *[type(v) if type(v) not in (tuple, list) else (type(v), *map(type, v)) for v in values])
+    require_one((signature,), *values)
+
+
+def require_one(signatures: tuple[str, ...], *values: Any) -> None:
+    """The same for a function of several signatures, of which the values are to fit one."""
+    key = (signatures, *[type(v) if type(v) not in (tuple, list) else (type(v), *map(type, v)) for v in values])
     if key in _FITTING:
         return
-    o = _native(signature)
-    try:
-        bind(o.schema, values, {}, o.converters)
-    except NoMatch:
-        raise invalid_arguments(o.schema.name, [o], values, {}, False) from None
-    _FITTING.add(key)
+    overloads = [_native(s) for s in signatures]
+    for o in overloads:
+        try:
+            bind(o.schema, values, {}, o.converters)
+        except NoMatch:
+            continue
+        _FITTING.add(key)
+        return
+    raise invalid_arguments(overloads[0].schema.name, overloads, values, {}, False)
 
 
 def number_arg(name: str, argument: str, position: int, x: Any) -> float:
@@ -70,9 +78,9 @@ def number_arg(name: str, argument: str, position: int, x: Any) -> float:
     if type(x) is float or type(x) is int:
         return float(x)
     if isinstance(x, Tensor) and x.dim() or not hasattr(x, "__float__") and not isinstance(x, complex):
-        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Number, not {type(x).__name__}")
+        raise TypeError(f"{name}(): argument '{argument}' (position {position}) must be Number, not {plain_type_name(x)}")
     if isinstance(x, complex):
-        raise RuntimeError("value cannot be converted to type float without overflow")
+        raise RuntimeError("value cannot be converted to type double without overflow")
     return float(x)
 
 

@@ -6,7 +6,7 @@ import warnings
 
 import torchish as torch
 from torchish._tensor.autocast import NAMES
-from torchish._tensor.nn_functional._call import ap, ap_, into, number_arg, require_float, scalar_type, tensor_arg
+from torchish._tensor.nn_functional._call import ap, ap_, into, number_arg, require, require_float, scalar_type, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish.ops import activation as A
 from torchish.ops.dims import wrap_dim
@@ -74,9 +74,10 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """max(0, x) + min(0, alpha * (exp(x / alpha) - 1))."""
+    alpha = number_arg("celu", "alpha", 2, alpha)
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
-    return _apply("celu", A.celu, "elu_cpu", (number_arg("celu", "alpha", 2, alpha),), input, inplace)
+    return _apply("celu", A.celu, "elu_cpu", (alpha,), input, inplace)
 
 
 def gelu(input: Tensor, *, approximate: str = "none", out: Tensor | None = None) -> Tensor:
@@ -216,9 +217,9 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half of a dimension times the sigmoid of the second."""
-    tensor_arg("glu", "input", 1, input)
-    if not input._aval.ndim:
+    if not input.dim():
         raise RuntimeError("glu does not support scalars because halving size must be even")
+    require("glu(Tensor input, int dim=-1)", input, dim)
     d = wrap_dim(dim, input._aval.ndim)
     if input._aval.shape[d] % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {d} is size {input._aval.shape[d]}")

@@ -17,8 +17,8 @@ def _function(signature: str, method: bool = False, out: bool = False):
     return composite(signature, method=method, out=out)
 
 
-_function("celu(Tensor input, float alpha=1.0)")(A.celu)
-_function("celu_(Tensor input, float alpha=1.0)")(A.celu_)
+_function("celu(Tensor input, scalar alpha=1.0)")(A.celu)
+_function("celu_(Tensor input, scalar alpha=1.0)")(A.celu_)
 _function("selu(Tensor input)")(A.selu)
 _function("selu_(Tensor input)")(A.selu_)
 _function("rrelu(Tensor input, float lower=0.125, float upper=0.3333333333333333, bool training=False)")(A.rrelu)
@@ -26,7 +26,7 @@ _function("rrelu_(Tensor input, float lower=0.125, float upper=0.333333333333333
 _function("threshold(Tensor input, Number threshold, Number value)")(A.threshold)
 _function("threshold_(Tensor input, Number threshold, Number value)")(A.threshold_)
 _function("prelu(Tensor input, Tensor weight)", method=True)(A.prelu)
-_function("hardshrink(Tensor input, float lambd=0.5)", method=True, out=True)(A.hardshrink)
+_function("hardshrink(Tensor input, scalar lambd=0.5)", method=True, out=True)(A.hardshrink)
 
 
 @_function("binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=0)")

@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 import torchish as torch
-from torchish._tensor.nn_functional._call import ap, require, require_float
+from torchish._tensor.nn_functional._call import ap, require_float, require_one
 from torchish._tensor.nn_functional._reduction import reduction_of
 from torchish._tensor.tensor import Tensor
 from torchish.ops import loss as L
+
+_SIGNATURES = tuple(
+    f"ctc_loss(Tensor log_probs, Tensor targets, {kind} input_lengths, {kind} target_lengths, int blank=0, int reduction=1, "
+    "bool zero_infinity=False)"
+    for kind in ("int[!]", "Tensor")
+)
 
 
 def ctc_loss(
@@ -17,11 +23,22 @@ def ctc_loss(
 ) -> Tensor:  # fmt: skip
     """Connectionist temporal classification: log_probs (T, N, C) or (T, C), targets (N, S) or all in one row."""
     reduction = reduction_of(reduction)
-    if not (isinstance(log_probs, Tensor) and isinstance(targets, Tensor)):
-        require("ctc_loss(Tensor log_probs, Tensor targets)", log_probs, targets)
-    single = log_probs._aval.ndim == 2
+    require_one(_SIGNATURES, log_probs, targets, input_lengths, target_lengths, blank, 0, zero_infinity)
+    for name, lengths in (("input", input_lengths), ("target", target_lengths)):
+        if isinstance(lengths, Tensor) and lengths._aval.category != 1:
+            raise RuntimeError(f"{name}_lengths must be integral")
+    if not log_probs._aval.size:
+        raise RuntimeError("log_probs tensor must not be empty")
+    single = log_probs.dim() == 2
     if single:
         log_probs = torch.unsqueeze(log_probs, 1)
+    for tensor, least, most, shown in ((log_probs, 3, 3, "#1 'log_probs'"), (targets, 1, 2, "#2 'targets'")):
+        if not least <= tensor.dim() <= most:
+            expected = f"{most}-dimensional tensor" if least == most else f"{least} to {most} dimensions"
+            raise RuntimeError(
+                f"Expected {expected}, but got {tensor.dim()}-dimensional tensor for argument {shown} (while checking arguments for "
+                "ctc_loss_allocate_outputs)"
+            )
     t, n, classes = log_probs._aval.shape
     if not 0 <= blank < classes:
         raise RuntimeError("blank must be in label range")
@@ -70,10 +87,6 @@ def ctc_loss(
 
 def _lengths(lengths, like) -> list[int]:
     if isinstance(lengths, Tensor):
-        if lengths._aval.category != 1:
-            raise (
-                RuntimeError("input_lengths must be integral") if lengths._aval.ndim else RuntimeError("target_lengths must be integral")
-            )
         lengths = lengths.tolist()
     return [int(i) for i in lengths] if isinstance(lengths, (list, tuple)) else [int(lengths)]
 

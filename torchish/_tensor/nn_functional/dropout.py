@@ -11,7 +11,7 @@ from torchish.ops.activation import dropout_apply
 
 
 def _checked(p: float) -> None:
-    if not 0.0 <= p <= 1.0:
+    if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
@@ -21,9 +21,10 @@ def _dropout(input: Tensor, p: float, train: bool, inplace: bool, *, feature: bo
     from torchish._random import check_dropout_probability, feature_noise_shape
     from torchish._tensor.random import alpha_dropout_terms, dropout_factors
 
-    tensor_arg("dropout", "input", 1, input)
+    name = f"{'feature_' if feature else ''}{'alpha_' if alpha else ''}dropout"
+    tensor_arg(name, "input", 1, input)
     if not isinstance(train, bool):
-        raise TypeError(f"dropout(): argument 'train' (position 3) must be bool, not {type(train).__name__}")
+        raise TypeError(f"{name}(): argument 'train' (position 3) must be bool, not {type(train).__name__}")
     check_dropout_probability(p)
     if not train or p == 0 or not input._aval.size:
         return input

@@ -240,9 +240,8 @@ def _group_norm(input, num_groups, weight, bias, eps):
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t._aval.shape != (shape[1],):
             raise RuntimeError(
-                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
-                "shape "
-                f"{list(t.shape)} and input of shape {list(shape)}"
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape "
+                f"{list(t.shape if weight is None else weight.shape)} and input of shape {list(shape)}"  # (PyTorch shows the weight's)
             )
     _check_dtypes(input, weight, bias)
     require_float(input, "GroupNormKernelImpl")
@@ -278,6 +277,8 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """Divide by the p-norm along a dimension, held at eps or more."""
+    if not isinstance(p, str) and type(dim) is not int and isinstance(input, Tensor):
+        require("linalg_vector_norm(Tensor input, scalar ord=2, int[]? dim=None, bool keepdim=False)", input, p, dim, True)
     norm = input.norm(p, dim, keepdim=True)
     if out is None:
         return input / norm.clamp_min(eps).expand_as(input)

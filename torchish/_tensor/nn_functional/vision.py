@@ -62,6 +62,8 @@ def interpolate(
 ) -> Tensor:  # fmt: skip
     """(N, C, *spatial) resampled to a size or by a factor."""
     ndim = input.dim()
+    if not isinstance(mode, str):
+        raise _unsupported(ndim, mode)
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
             raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
@@ -174,15 +176,15 @@ def grid_sample(
     input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Tensor:
     """Values of (N, C, *spatial) at grid places in [-1, 1] (N, *out, dimensions), x first."""
-    if mode not in GRID_SAMPLE_INTERPOLATION_MODES:
+    if not isinstance(mode, str) or mode not in GRID_SAMPLE_INTERPOLATION_MODES:
         raise ValueError(f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'")
-    if padding_mode not in GRID_SAMPLE_PADDING_MODES:
+    if not isinstance(padding_mode, str) or padding_mode not in GRID_SAMPLE_PADDING_MODES:
         raise ValueError(
             f"nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{padding_mode}'"
         )
     align_corners = _default_corners(align_corners, 4)
-    if not (isinstance(input, Tensor) and isinstance(grid, Tensor)):
-        require(_GRID_SAMPLER, input, grid, 0, 0, False)
+    if not (isinstance(input, Tensor) and isinstance(grid, Tensor) and type(align_corners) is bool):
+        require(_GRID_SAMPLER, input, grid, 0, 0, align_corners)
     a, g = input._aval, grid._aval
     if not (a.ndim and g.ndim):
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
@@ -240,7 +242,8 @@ def affine_grid(theta: Tensor, size, align_corners: bool | None = None) -> Tenso
         )
     elif min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
-    return ap(V.affine_grid_generator, (tuple(int(s) for s in size), bool(align_corners)), theta)
+    require("affine_grid_generator(Tensor theta, int[] size, bool align_corners)", theta, size, align_corners)
+    return ap(V.affine_grid_generator, (tuple(int(s) for s in size), align_corners), theta)
 
 
 # --- folding -----------------------------------------------------------------------------------------------
