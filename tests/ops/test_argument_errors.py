@@ -160,6 +160,7 @@ def _losses():
 
 def test_tensors_of_pytorch():
     x, other = torchish.rand(2, 3), pytorch.rand(2, 3)
+    assert other not in [x] and x != other
     f = torchish.nn.functional
     calls = [
         *(lambda loss=loss: loss(f, x, other) for loss in _losses()),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import Spec
-from torchish.ops.conv import with_onednn
 
 
 def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
@@ -56,6 +55,8 @@ def _in_convolution(flat: tuple, statics: tuple) -> bool:
     x, weight, groups = flat[0], flat[1], statics[-1]
     if not (is_channels_last(x) or is_channels_last(weight)):
         return False
+    from torchish.ops.conv import with_onednn
+
     return x._aval.ndim == 4 or with_onednn(x._aval, weight._aval, groups)
 
 

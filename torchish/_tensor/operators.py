@@ -20,13 +20,14 @@ _USUAL = frozenset((Tensor, float, int, bool))  # known without asking the abstr
 def _binary(name: str, f: Callable, reflected: bool = False) -> None:
     """An operator over a function; `reflected`: with the operands changed round."""
     products = name in ("__matmul__", "__rmatmul__")
+    compares = name in ("__eq__", "__ne__")  # which a look into a list does: there a tensor of PyTorch's is something else
 
     def operator(self, other):
         if products and not isinstance(other, (Tensor, np.ndarray)):
             return f(self, other) if is_pytorchs(type(other)) else NotImplemented
         if type(other) not in _USUAL and not isinstance(other, _OPERANDS):
             if not isinstance(other, np.ndarray):
-                return f(self, other) if is_pytorchs(type(other)) else NotImplemented
+                return f(self, other) if not compares and is_pytorchs(type(other)) else NotImplemented
             from torchish._tensor.creation import from_numpy
 
             other = from_numpy(other)
