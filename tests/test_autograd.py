@@ -533,6 +533,20 @@ def function_context_takes_any_name(torch):
 
 
 @contract
+def saved_tensors_detached_in_place(torch):
+    x = leaf(torch)
+    saved = x * 2
+    y = saved * saved
+    saved.detach_()
+    results = error(lambda: y.sum().backward()), x.grad
+    kept = x * 2
+    z = kept.exp()  # keeps its result
+    kept.detach_()
+    z.sum().backward()
+    return *results, x.grad
+
+
+@contract
 def function_basics(torch):
     x = leaf(torch)
     f = function(torch, saving, lambda ctx, g: ctx.saved_tensors[0] * g)

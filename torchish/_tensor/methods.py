@@ -699,6 +699,7 @@ def detach_(self: Tensor) -> Tensor:
             "on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in torch/optim/optimizer.py as "
             "the solution."
         )
+    self._detached = self._grad_fn is not None or self._detached
     self._grad_fn, self._out_nr, self._requires_grad = None, 0, False
     return self
 

@@ -82,6 +82,7 @@ class Tensor(metaclass=TensorMeta):
     _grad_fn: Node | None = None
     _out_nr = 0
     _requires_grad = False
+    _detached = False  # whether `detach_` took its history away
     _grad: Tensor | None = None
     _base: Tensor | None = None  # the tensor that this is a (differentiable) view of
     _steps: tuple[ViewStep, ...] = ()  # from `_base` to this tensor

@@ -42,6 +42,12 @@ SAVED_INFERENCE = (
 )
 
 
+SAVED_DETACHED = (
+    "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_().This is not supported, please use out-of-place "
+    "`.detach()` instead"
+)
+
+
 class Node:
     """A point of the backward graph: where a gradient arrives, and the edges it leaves by.
 
@@ -237,10 +243,18 @@ class GradFn(Node):
             if t is not None:
                 yield t, version, k
 
+    def _came_from_function(self, k: int) -> bool:
+        """Whether the k-th saved value was a function's result when it was saved."""
+        i = self.recipe.saved[k]
+        node = self._targets[self.recipe.edges.index(i)] if i in self.recipe.edges else None
+        return node is not None and type(node) is not AccumulateGrad
+
     def check_versions(self) -> None:
         """Refuse saved tensors that were changed in place; take over changes that leave no trace (`.data`, NumPy)."""
         saved: Any = self.saved
         for t, version, k in self.watched():
+            if t._detached and t._grad_fn is None and self._came_from_function(k):
+                raise RuntimeError(SAVED_DETACHED)
             if t._vc.version != version:
                 raise modified_inplace(t, version)
             if saved[k].aval is t._aval and (value := t._read()) is not saved[k]:
