@@ -30,7 +30,10 @@ def check(function, *arrays, tolerance=1e-5):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), tolerance, tolerance)
 
 
-@pytest.mark.parametrize(("name", "least", "ulps"), [("tanh", -10, 1.4), ("erf", -5, 1.1), ("expm1", -30, 1.5), ("log1p", -0.999, 1.7)])
+@pytest.mark.parametrize(
+    ("name", "least", "ulps"),
+    [("tanh", -10, 1.4), ("erf", -5, 1.1), ("expm1", -30, 1.5), ("log1p", -0.999, 1.7), ("sinh", -87, 3.1)],
+)
 def test_right_to_the_last_bits(name, least, ulps):
     """Distances from the true value in units of the last place, special values, and derivatives."""
     small = np.logspace(-30, -1, 5001)
@@ -44,6 +47,18 @@ def test_right_to_the_last_bits(name, least, ulps):
     )
     assert np.signbit(getattr(torchish, name)(torchish.tensor([-0.0])).numpy())
     check(lambda t, a: getattr(t, name)(a), x, tolerance=2e-6)
+
+
+@pytest.mark.parametrize(("name", "most", "ulps"), [("cosh", 87, 2.7), ("erfinv", 1, 0.51)])
+def test_right_to_the_last_bits_between(name, most, ulps):
+    x = np.linspace(-most, most, 20001).astype(np.float32)
+    exact = getattr(torch, name)(torch.tensor(x).double()).numpy()
+    got = getattr(torchish, name)(torchish.tensor(x)).numpy()
+    finite = np.isfinite(exact)
+    assert (np.abs(got[finite] - exact[finite]) <= ulps * np.spacing(np.abs(exact[finite]).astype(np.float32))).all()
+    edges = np.array([0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 90.0], np.float32)
+    np.testing.assert_array_equal(getattr(torchish, name)(torchish.tensor(edges)), getattr(torch, name)(torch.tensor(edges)))
+    check(lambda t, a: getattr(t, name)(a), x[1:-1], tolerance=2e-6)
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan", "asin", "acos", "atan"])

@@ -362,3 +362,14 @@ def test_grid_sample_at_places_that_are_none(dims, padding_mode, mode, place):
             t.nn.functional.grid_sample(t.tensor(x), t.tensor(grid), mode, padding_mode, corners).numpy() for t in (torch, real)
         )
         np.testing.assert_allclose(ours, theirs)
+
+
+@pytest.mark.parametrize("margin", [None, 1])
+def test_margins_are_floats(margin):
+    """Whole margins, and the one that is left out, make floats of integers."""
+    more = {} if margin is None else {"margin": margin}
+    want, got = (
+        t.nn.functional.margin_ranking_loss(t.tensor([3, 1]), t.tensor([1, 4]), t.tensor([-1, 1]), reduction="none", **more)
+        for t in (real, torch)
+    )
+    assert (str(want.dtype), want.tolist()) == (str(got.dtype), got.tolist())

@@ -46,7 +46,7 @@ def erfinv(input):
     return _erfinv(input)
 
 
-_erfinv = partials(lambda x, result: _SQRT_PI / 2 * jnp.exp(result * result))(lax.erf_inv)
+_erfinv = partials(lambda x, result: _SQRT_PI / 2 * jnp.exp(result * result))(elementary.erf_inv)
 
 
 @partials(lambda x, result: 2 * x * result - 2 / _SQRT_PI)

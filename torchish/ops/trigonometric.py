@@ -78,13 +78,13 @@ _atan2 = partials(lambda y, x, result: _over_square(x, x, y), lambda y, x, resul
 @op("sinh(Tensor input)", promote=FLOAT, inplace=True)
 def sinh(input):
     """The hyperbolic sine."""
-    return jnp.sinh(input)
+    return elementary.sinh(input)
 
 
 @op("cosh(Tensor input)", promote=FLOAT, inplace=True)
 def cosh(input):
     """The hyperbolic cosine."""
-    return jnp.cosh(input)
+    return elementary.cosh(input)
 
 
 @op("tanh(Tensor input)", promote=FLOAT, inplace=True)

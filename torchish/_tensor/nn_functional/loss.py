@@ -627,7 +627,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
-    return _reduced((-target * (input1 - input2) + margin).clamp_min_(0), reduction)
+    return _reduced((-target * (input1 - input2) + float(margin)).clamp_min_(0), reduction)  # (a whole number too)
 
 
 def cosine_embedding_loss(
