@@ -416,6 +416,60 @@ def test_arguments_that_are_views_shared_or_written():
     same(rows, [[0, 0, 0], [9, 12, 15]])
 
 
+def test_views_of_arguments_that_are_views():
+    """Views inside the step are of the argument, wherever it lies in its base."""
+    data = {T: T.arange(48.0).reshape(4, 4, 3) for T in (torch, torchish)}
+
+    def make(T):
+        w = T.ones(3, requires_grad=True)
+
+        def step(x):
+            part = x[1:].t()
+            loss = (part[0] * x.view(-1)[:3] * w).sum() + x.select(1, 2).sum()
+            loss.backward()
+            return loss
+
+        return w, step
+
+    got = []
+    for T, captured in ((torch, False), (torchish, True)):
+        w, step = make(T)
+        step = T.compile(step, fullgraph=True) if captured else step
+        seen = []
+        for i in (0, 2, 1, 3, 0):
+            seen.append(step(data[T][i]).item())
+            data[T][i].mul_(0.5)
+        seen.append(step(data[T][:, 1].contiguous()[:4]).item())
+        got.append([*seen, *w.grad.tolist()])
+    np.testing.assert_allclose(got[1], got[0], rtol=1e-6)
+    assert step._step.replays == 4, step._step.reason
+
+    @torchish.compile(fullgraph=True)
+    def written(x):
+        first = x[0] + 0
+        base.add_(1)
+        return first + x[0]
+
+    base = torchish.zeros(2, 3)
+    assert [written(base[1:]).tolist() for _ in range(3)] == [[1.0] * 3, [3.0] * 3, [5.0] * 3]
+
+
+def test_many_lengths_are_kept():
+    """A step that meets twenty lengths again and again runs twenty captured programs."""
+    total = torchish.zeros(())
+
+    @torchish.compile(fullgraph=True)
+    def step(word):
+        for i in range(word.size(0)):
+            total.add_(word[i].sum())
+
+    words = [torchish.ones(n, 2).unsqueeze(1) for n in range(1, 21)]
+    for _ in range(3):
+        for word in words:
+            step(word)
+    assert total.item() == 3 * 2 * sum(range(1, 21)) and step._step.replays == 40
+
+
 def test_globals_closures_and_attributes():
     class Config:
         scale = 2.0

@@ -25,7 +25,7 @@ from torchish.engine.program import LOCK, Run, evaluate_all, force, run_pending
 from torchish.nn.modules import _hooks
 from torchish.optim import optimizer
 
-MOST = 16  # captures kept for each function
+MOST = 64  # captures kept for each function
 ATTEMPTS, MOST_USELESS = 8, 64  # captures in a row that were of no use, of one key and of all, after which they become rare
 MOST_KEYS = 1024
 
@@ -92,7 +92,7 @@ class Step:
         before = [(t._storage, t._storage.writes, t._vc, t._vc.version) for t in (*start.tensors, *call.tensors)]
         streams = _host_streams()
         generator, mode = default_generator.get_state(), modes()
-        recorder = Recorder(places, _refuse)
+        recorder = Recorder(places, [t for t in call.tensors if t._chain], _refuse)
         try:
             with recorder:
                 result = self.f(*args, **kwargs)

@@ -19,7 +19,7 @@ from torchish._tensor.storage import Storage, VersionCounter, as_strided, contig
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import AccumulateGrad, Node
 from torchish.engine import program
-from torchish.engine.expr import CPU, TRACED, Aval, Expr, count_write, emit, leaf
+from torchish.engine.expr import CPU, LOCAL, TRACED, Aval, Expr, count_write, emit, leaf
 from torchish.engine.program import force, force_jax, to_device
 from torchish.ops.views import write_spec
 
@@ -191,7 +191,10 @@ class Tensor(metaclass=TensorMeta):
                 flat = np.asarray(e.value).reshape(-1)
                 e = leaf(as_strided(flat, self._aval.shape, self.stride(), self._offset), e.aval.device)
             else:
-                spec, dynamic = chain_spec(self._chain)
+                chain = self._chain
+                if LOCAL.capture is not None:
+                    e, chain = LOCAL.capture.nearest(self, e, chain)
+                spec, dynamic = chain_spec(chain)
                 e = emit(spec, (e, *dynamic))
             self._cached, self._stamp = e, st.writes
         return self._cached  # type: ignore[return-value]

@@ -39,8 +39,9 @@ class Recorder:
     `on_read(recorder, e)` is called when the value of an expression is asked for on the host.
     """
 
-    def __init__(self, places: dict[int, tuple], on_read: Callable[[Recorder, Expr], None]):
+    def __init__(self, places: dict[int, tuple], views: list, on_read: Callable[[Recorder, Expr], None]):
         self.places = places
+        self.views = views  # the arguments that are views: theirs are taken from them, wherever in its base each lies
         self.made: dict[int, Expr] = {}  # leaves made meanwhile: constants, unless something else is noted below
         self.draws: list[Callable[[], tuple]] = []
         self.draws_asked = 0
@@ -88,6 +89,15 @@ class Recorder:
         """The value of `e` is asked for on the host."""
         if id(e) not in self.made or id(e) in self.drawn_at or id(e) in self.copies:
             self._on_read(self, e)
+
+    def nearest(self, t: Any, base: Expr, chain: tuple) -> tuple[Expr, tuple]:
+        """What a view is read from, and by which steps: an argument that it is a view of, or else its base."""
+        for given in self.views:
+            own = given._chain
+            if given._storage is t._storage and given._stamp == t._storage.writes and len(own) < len(chain):
+                if all(map(is_, own, chain)):
+                    return given._cached, chain[len(own) :]
+        return base, chain
 
     def drawn(self, exprs: tuple[Expr, ...], draw: Callable) -> None:
         """`draw()` gave the values of these leaves."""
