@@ -33,7 +33,8 @@ def _transposed_property(name: str):
         if n == 0 and name != "T":
             return self
         if name == "H" and n != 2:
-            raise RuntimeError(f"tensor.{name} is only supported on matrices (2-D tensors). Got {n}-D tensor.")
+            more = " For batches of matrices, consider using tensor.mH" if n > 2 else ""
+            raise RuntimeError(f"tensor.{name} is only supported on matrices (2-D tensors). Got {n}-D tensor.{more}")
         if name in ("mT", "mH") and n < 2:
             raise RuntimeError(
                 f"tensor.{name} is only supported on matrices or batches of matrices. Got {n}-D tensor."
