@@ -18,6 +18,11 @@ _NUMBERS = frozenset({bool, int, float, complex})
 _warned: set[str] = set()
 
 
+def triggered(where: str) -> str:
+    """The end of a warning from PyTorch's C++: the place that its wheels name."""
+    return f" (Triggered internally at /__w/pytorch/pytorch/{where}.)"
+
+
 def warn_once(text: str, stacklevel: int = 3) -> None:
     """A warning that PyTorch gives once in a process."""
     if text not in _warned:

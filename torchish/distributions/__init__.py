@@ -3,7 +3,17 @@
 import sys
 
 from torchish._pickling import name_classes
-from torchish.distributions import _categories, _cross_divergences, _divergences, _transform, constraint_registry, constraints, kl, transforms, utils  # noqa: F401
+from torchish.distributions import (  # noqa: F401
+    _categories,
+    _cross_divergences,
+    _divergences,
+    _transform,
+    constraint_registry,
+    constraints,
+    kl,
+    transforms,
+    utils,
+)
 from torchish.distributions._categories import Categorical, Multinomial, OneHotCategorical, OneHotCategoricalStraightThrough
 from torchish.distributions._counts import Bernoulli, Binomial, ContinuousBernoulli, Geometric, NegativeBinomial, Poisson
 from torchish.distributions._derived import (
