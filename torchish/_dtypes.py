@@ -6,6 +6,7 @@ arrays carry the NumPy dtype, tensors answer with the torch dtype.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import ml_dtypes
@@ -232,7 +233,7 @@ class finfo:
         self.bits = self._d.itemsize * 8
         self.eps, self.max, self.min = float(i.eps), float(i.max), float(i.min)
         self.tiny = self.smallest_normal = float(i.tiny)
-        self.resolution = float(i.resolution)
+        self.resolution = 10.0 ** -int(i.nmant * math.log10(2))  # of the decimal digits that survive
         self.dtype = self._d.name
 
     def __repr__(self) -> str:

@@ -6,15 +6,15 @@ from typing import Any
 
 
 class Empty:
-    """Makes empty instances of a class. Itself it is copied as it is, and pickled by the class's name."""
+    """Makes instances of a class without initialising them. Itself it is copied as it is, and pickled by the class's name."""
 
     __slots__ = ("cls",)
 
     def __init__(self, cls: type):
         self.cls = cls
 
-    def __call__(self) -> Any:
-        return self.cls.__new__(self.cls)  # type: ignore[call-overload]  # a class, not a metaclass
+    def __call__(self, *args: Any) -> Any:
+        return self.cls.__new__(self.cls, *args)  # type: ignore[call-overload]  # a class, not a metaclass
 
     def __reduce__(self) -> tuple:
         return _empty, (self.cls.__module__, self.cls.__qualname__)
@@ -32,6 +32,14 @@ def reduce_ex(self: Any, protocol: Any) -> Any:
     if cls.__module__.partition(".")[0] != "torch":
         return object.__reduce_ex__(self, protocol)
     return Empty(cls), (), self.__getstate__()
+
+
+def reduce_fields(self: Any, protocol: Any) -> Any:
+    """`reduce_ex` of named tuples."""
+    cls = type(self)
+    if cls.__module__.partition(".")[0] != "torch":
+        return object.__reduce_ex__(self, protocol)
+    return Empty(cls), tuple(self)
 
 
 def name_classes(*modules: str) -> None:

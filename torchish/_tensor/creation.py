@@ -11,7 +11,7 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._dtypes import NUMBER_KINDS
-from torchish._tensor.data import checked_ndarray, is_sequence, to_array, warn_once
+from torchish._tensor.data import checked_ndarray, is_sequence, to_array, triggered, warn_once
 from torchish._tensor.dispatch import plain
 from torchish._tensor.errors import counts_arguments, type_name
 from torchish._tensor.size import device_of, resolve
@@ -162,7 +162,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
             "make "
             "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of "
             "this "
-            "program.",
+            "program." + triggered("torch/csrc/utils/tensor_numpy.cpp:213"),
             stacklevel=2,
         )
         array = array.copy()

@@ -18,6 +18,11 @@ _NUMBERS = frozenset({bool, int, float, complex})
 _warned: set[str] = set()
 
 
+def triggered(where: str) -> str:
+    """The end of a warning from PyTorch's C++: the place that its wheels name."""
+    return f" (Triggered internally at /__w/pytorch/pytorch/{where}.)"
+
+
 def warn_once(text: str, stacklevel: int = 3) -> None:
     """A warning that PyTorch gives once in a process."""
     if text not in _warned:
@@ -67,7 +72,7 @@ def to_array(data: Any, dtype: dt.dtype | None) -> np.ndarray:
 def is_sequence(x: Any) -> bool:
     """Whether Python's C API would call `x` a sequence (tensors, dictionaries and sets are none)."""
     if isinstance(x, (list, tuple, str, bytes, bytearray, range, np.ndarray)):
-        return not isinstance(x, np.ndarray) or x.ndim > 0
+        return True  # an array without dimensions too: its length is an error
     if isinstance(x, (dict, set, frozenset, Tensor, np.generic)):
         return False
     return hasattr(x, "__getitem__") and hasattr(x, "__len__")
@@ -192,7 +197,7 @@ def infer_dtype(data: Any) -> dt.dtype:
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
     best: dt.dtype | None = None
     for x in data:
-        d = dt.int64 if isinstance(x, np.integer) else infer_dtype(x)
+        d = infer_dtype(x)
         best = d if best is None else dt.promote_types(best, d)
     return best or dt.get_default_dtype()
 
@@ -247,7 +252,8 @@ def _element(x: Any, d: dt.dtype) -> Any:
     if not hasattr(x, "__index__"):
         if isinstance(x, (str, bytes)):
             raise TypeError(f"new(): invalid data type '{type(x).__name__}'")
-        raise TypeError(f"'{type(x).__name__}' object cannot be interpreted as an integer")
+        kind = ("numpy." if isinstance(x, np.generic) else "") + type(x).__name__
+        raise TypeError(f"'{kind}' object cannot be interpreted as an integer")
     if isinstance(x, Tensor) and x._aval.size == 1 and x._aval.category == 2:
         return convert(np.array(float(x.item())), d, checked=True)
     n = x.__index__()

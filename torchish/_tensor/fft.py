@@ -10,6 +10,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.creation import from_host
+from torchish._tensor.data import triggered
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.layout import transformed_strides
 from torchish._tensor.manipulate import pad
@@ -319,8 +320,7 @@ _warned: set[str] = set()
 def _warn_once(text: str, line: int) -> None:
     if text not in _warned:
         _warned.add(text)
-        where = f"(Triggered internally at /__w/pytorch/pytorch/aten/src/ATen/native/SpectralOps.cpp:{line}.)"
-        warnings.warn(f"{text} {where}", stacklevel=5)
+        warnings.warn(text + triggered(f"aten/src/ATen/native/SpectralOps.cpp:{line}"), stacklevel=5)
 
 
 def _describe(shown: str, n_fft: int, hop: int, win: int, window: Tensor | None, **more) -> str:

@@ -19,6 +19,7 @@ from torchish import _dtypes as dt
 from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.creation import from_host, tensor
+from torchish._tensor.data import triggered
 from torchish._tensor.dispatch import composite
 from torchish._tensor.errors import type_name
 from torchish._tensor.geometry import view_strides
@@ -43,7 +44,9 @@ _NO_SEQUENCE = (
     "which "
     "will result either in an error or a different result"
 )
-_UINT8 = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead."
+_UINT8 = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead." + triggered(
+    "aten/src/ATen/native/IndexingUtils.h:37"
+)
 
 
 # --- reading -----------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
-from torchish._tensor.data import warn_once
+from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.errors import not_a_tensor, plain_type_name
 from torchish._tensor.size import Size
@@ -231,7 +231,8 @@ def meshgrid(*tensors, indexing: str | None = None) -> tuple[Tensor, ...]:
         if t._aval.dtype != tensors[0]._aval.dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     if indexing is None:
-        warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
+        text = "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument."
+        warn_once(text + triggered("aten/src/ATen/native/TensorShape.cpp:4215"))
         indexing = "ij"
     for t in tensors:
         if t._aval.ndim > 1:

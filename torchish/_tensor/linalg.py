@@ -15,6 +15,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
+from torchish._tensor.data import triggered
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.levels import without_derivative
 from torchish._tensor.tensor import Tensor
@@ -97,8 +98,7 @@ def deprecated(text: str, file: str, stacklevel: int = 4) -> None:
     if text in _warned:
         return
     _warned.add(text)
-    where = f"(Triggered internally at /__w/pytorch/pytorch/aten/src/ATen/native/{file}.)"
-    warnings.warn(f"{text} {where}", stacklevel=stacklevel)
+    warnings.warn(text + triggered(f"aten/src/ATen/native/{file}"), stacklevel=stacklevel)
 
 
 _warned: set[str] = set()

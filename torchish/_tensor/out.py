@@ -9,6 +9,7 @@ import numpy as np
 
 from torchish._tensor import out_rules
 from torchish._tensor.apply import cast_expr
+from torchish._tensor.data import triggered
 from torchish._tensor.errors import not_a_tensor
 from torchish._tensor.layout import is_dense
 from torchish._tensor.refusals import INFERENCE_INPLACE, check_overlap, refuse_repeats
@@ -61,7 +62,8 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
                     f"An output with one or more elements was resized since it had shape {list(o.shape)}, which does not "
                     f"match the required output shape {list(r.shape)}. This behavior is deprecated, and in a future "
                     "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly "
-                    "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                    "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0)."
+                    + triggered("aten/src/ATen/native/Resize.cpp:30"),
                     stacklevel=3,
                 )
             follow = r._strides is not None and name not in out_rules.COPIED and is_dense(r)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torchish._tensor.data import triggered
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.errors import plain_type_name
 from torchish._tensor.tensor import Tensor
@@ -29,7 +30,7 @@ def _spread(name: str, op, input: Tensor, dim, correction, keepdim: bool):
     if (count if outputs else 0) - correction <= 0:
         warn_user(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
-            "(input numel divided by output numel).",
+            "(input numel divided by output numel)." + triggered("aten/src/ATen/native/ReduceOps.cpp:1861"),
         )
     return call(op, input, dim or None, correction, keepdim)
 

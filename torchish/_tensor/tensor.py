@@ -395,12 +395,14 @@ class Tensor(metaclass=TensorMeta):
         if self._grad is None and not self._requires_grad and self._grad_fn is not None and not self._retains:
             import warnings
 
+            from torchish._tensor.data import triggered
+
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't "
                 "be populated during autograd.backward(). If you indeed want the .grad field to be populated for a "
                 "non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
                 "mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
-                "more information.",
+                "more information." + triggered("build/aten/src/ATen/core/TensorBody.h:493"),
                 stacklevel=2,
             )
         return self._grad
@@ -548,11 +550,11 @@ class Tensor(metaclass=TensorMeta):
     def __float__(self) -> float:
         v = self._scalar()
         if STATE.enabled and self._needs():
-            from torchish._tensor.data import warn_once
+            from torchish._tensor.data import triggered, warn_once
 
             warn_once(
                 "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
-                "Consider using tensor.detach() first."
+                "Consider using tensor.detach() first." + triggered("torch/csrc/autograd/generated/python_variable_methods.cpp:822")
             )
         if isinstance(v, complex):
             if v.imag:

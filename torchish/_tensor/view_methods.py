@@ -6,6 +6,7 @@ import functools
 import warnings
 
 from torchish._tensor.apply import set_history
+from torchish._tensor.data import triggered
 from torchish._tensor.dispatch import takes
 from torchish._tensor.refusals import check_inplace
 from torchish._tensor.tensor import Tensor, readonly
@@ -33,7 +34,8 @@ def _transposed_property(name: str):
         if n == 0 and name != "T":
             return self
         if name == "H" and n != 2:
-            raise RuntimeError(f"tensor.{name} is only supported on matrices (2-D tensors). Got {n}-D tensor.")
+            more = " For batches of matrices, consider using tensor.mH" if n > 2 else ""
+            raise RuntimeError(f"tensor.{name} is only supported on matrices (2-D tensors). Got {n}-D tensor.{more}")
         if name in ("mT", "mH") and n < 2:
             raise RuntimeError(
                 f"tensor.{name} is only supported on matrices or batches of matrices. Got {n}-D tensor."
@@ -58,7 +60,7 @@ def _warn_of_reversal(dimensions: bool) -> None:
     warnings.warn(
         "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future "
         "release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the "
-        "dimensions of a tensor."
+        "dimensions of a tensor." + triggered("aten/src/ATen/native/TensorShape.cpp:4314")
         if dimensions
         else "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.",
         stacklevel=3,

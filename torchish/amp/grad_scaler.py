@@ -10,6 +10,7 @@ from typing import Any
 
 import torchish as torch
 from torchish import cuda
+from torchish._pickling import reduce_ex
 
 __all__ = ["GradScaler", "OptState"]
 
@@ -61,6 +62,8 @@ class GradScaler:
 
     The factor shrinks by `backoff_factor` after such a step and grows by `growth_factor` after `growth_interval` good ones.
     """
+
+    __reduce_ex__ = reduce_ex
 
     def __init__(self, device: str = "cuda", init_scale: float = 2.0**16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
                  growth_interval: int = 2000, enabled: bool = True) -> None:  # fmt: skip

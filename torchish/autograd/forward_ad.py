@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from torchish._pickling import reduce_fields
 from torchish._tensor import levels as _crossing
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import _Mode
@@ -88,6 +89,11 @@ class UnpackedDualTensor(NamedTuple):
 
     primal: Tensor
     tangent: Tensor | None
+
+    __reduce_ex__ = reduce_fields
+
+
+UnpackedDualTensor.__module__ = "torch.autograd.forward_ad"
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:

@@ -79,7 +79,8 @@ class Node:
 
     def name(self) -> str:
         """The function's name, such as `MulBackward0`."""
-        return self._display or type(self).__name__
+        name = self._display or type(self).__name__
+        return f"torch::autograd::{name}" if name == "NotImplemented" else name  # no generated function has this name
 
     @property
     def metadata(self) -> dict:

@@ -2,7 +2,18 @@
 
 import sys
 
-from torchish.distributions import _cross_divergences, _divergences, constraint_registry, constraints, kl, transforms, utils  # noqa: F401
+from torchish._pickling import name_classes
+from torchish.distributions import (  # noqa: F401
+    _categories,
+    _cross_divergences,
+    _divergences,
+    _transform,
+    constraint_registry,
+    constraints,
+    kl,
+    transforms,
+    utils,
+)
 from torchish.distributions._categories import Categorical, Multinomial, OneHotCategorical, OneHotCategoricalStraightThrough
 from torchish.distributions._counts import Bernoulli, Binomial, ContinuousBernoulli, Geometric, NegativeBinomial, Poisson
 from torchish.distributions._derived import (
@@ -56,5 +67,16 @@ for _family, _names in _MODULES.items():
     for _name in _names.split():
         globals()[_name] = sys.modules[f"{__name__}.{_name}"] = _module
         if _name.replace("_", "").lower() in _classes:
-            _classes[_name.replace("_", "").lower()].__module__ = f"{__name__}.{_name}"
-RelaxedOneHotCategorical.__module__ = f"{__name__}.relaxed_categorical"
+            _classes[_name.replace("_", "").lower()].__module__ = f"torch.distributions.{_name}"
+RelaxedOneHotCategorical.__module__ = "torch.distributions.relaxed_categorical"
+OneHotCategoricalStraightThrough.__module__ = OneHotCategorical.__module__
+_categories.ExpRelaxedCategorical.__module__ = RelaxedOneHotCategorical.__module__
+_categories.LogitRelaxedBernoulli.__module__ = RelaxedBernoulli.__module__
+for _name in transforms.__all__:
+    if isinstance(_class := getattr(transforms, _name), type):
+        _class.__module__ = "torch.distributions.transforms"
+_transform._InverseTransform.__module__ = "torch.distributions.transforms"
+name_classes(*(f"{__name__}.{_m}" for _m in (
+    "constraint_registry", "constraints", "distribution", "exp_family", "independent", "mixture_same_family", "transformed_distribution",
+    "utils",
+)))  # fmt: skip

@@ -152,7 +152,8 @@ def _exponential_family(p: Any, q: Any) -> Any:
     """The Bregman divergence of the log normaliser."""
     if type(p) is not type(q):
         raise NotImplementedError(
-            "The cross KL-divergence between different exponential families cannot be computed using Bregman divergences"
+            "The cross KL-divergence between different exponential families cannot "
+            "                            be computed using Bregman divergences"  # PyTorch breaks its line inside the text
         )
     own = [n.detach().requires_grad_() for n in p._natural_params]
     normaliser = p._log_normalizer(*own)

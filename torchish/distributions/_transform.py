@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torchish as torch
+from torchish._pickling import reduce_ex
 from torchish.distributions import constraints
 from torchish.distributions.utils import lazy_property, sum_rightmost
 
@@ -17,6 +18,8 @@ class Transform:
     A class defines `domain`, `codomain`, `_call`, `_inverse` and, if bijective, `log_abs_det_jacobian`; `cache_size=1` remembers
     the last pair of argument and result (ValueError for other sizes than 0 and 1).
     """
+
+    __reduce_ex__ = reduce_ex
 
     bijective = False
     domain: Any

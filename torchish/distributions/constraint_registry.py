@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from torchish._pickling import reduce_ex
 from torchish.distributions import constraints, transforms
 
 __all__ = ["ConstraintRegistry", "biject_to", "transform_to"]
@@ -12,6 +13,8 @@ __all__ = ["ConstraintRegistry", "biject_to", "transform_to"]
 
 class ConstraintRegistry:
     """Factories of transforms by the class of a constraint."""
+
+    __reduce_ex__ = reduce_ex
 
     def __init__(self) -> None:
         self._registry: dict[type, Callable] = {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torchish as torch
+from torchish._pickling import reduce_ex
 
 __all__ = [
     "Constraint", "boolean", "cat", "corr_cholesky", "dependent", "dependent_property", "greater_than", "greater_than_eq", "independent",
@@ -17,6 +18,8 @@ __all__ = [
 
 class Constraint:
     """A set of events: `event_dim` dimensions each, of integers if `is_discrete`."""
+
+    __reduce_ex__ = reduce_ex
 
     is_discrete = False
     event_dim = 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torchish as torch
+from torchish._pickling import reduce_ex
 from torchish.distributions import constraints
 from torchish.distributions.utils import broadcast_all, lazy_property
 
@@ -21,6 +22,8 @@ class Distribution:
     A class declares its parameters once, in `arg_constraints`: attributes of these names are what is validated, printed, and
     expanded (all but the dimensions that belong to an event, which the constraint knows).
     """
+
+    __reduce_ex__ = reduce_ex
 
     has_rsample = False
     has_enumerate_support = False

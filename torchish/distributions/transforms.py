@@ -1,6 +1,6 @@
 """Transforms: differentiable maps between constraints' sets, with the log determinants of their Jacobians."""
 
-from torchish.distributions._transform import ComposeTransform, IndependentTransform, Transform, _InverseTransform, identity_transform
+from torchish.distributions._transform import ComposeTransform, IndependentTransform, Transform, _InverseTransform, identity_transform  # noqa: F401
 from torchish.distributions._transforms_of_arrays import (
     CatTransform,
     CorrCholeskyTransform,
@@ -28,6 +28,3 @@ __all__ = [
     "SigmoidTransform", "SoftplusTransform", "TanhTransform", "SoftmaxTransform", "StackTransform", "StickBreakingTransform", "Transform",
     "identity_transform",
 ]  # fmt: skip
-
-for _class in (Transform, ComposeTransform, IndependentTransform, _InverseTransform):
-    _class.__module__ = __name__

@@ -24,6 +24,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish.engine import expr
 from torchish.engine.expr import Aval, Spec
+from torchish.ops.backward_names import backward_name
 from torchish.ops.schema import Schema, parse
 
 # Promotion rules: how operands become one dtype before the function runs, and what dtype comes out.
@@ -413,22 +414,6 @@ def saved_inputs(spec: Spec, needs: tuple[bool, ...]) -> tuple[bool, ...]:
     return mask
 
 
-# The last operation of PyTorch's derivative formula, where it is no product.
-_BACKWARD_NAMES = {
-    **dict.fromkeys(("div", "log", "log1p", "log2", "log10", "atan", "sqrt", "mean"), "DivBackward0"),
-    "sum": "ExpandBackward0",
-    "mm": "MmBackward0",
-    "mv": "MvBackward0",
-    "dot": "MulBackward0",
-    "t": "TBackward0",
-    "relu": "ThresholdBackwardBackward0",
-    "tanh": "TanhBackwardBackward0",
-    "sigmoid": "SigmoidBackwardBackward0",
-    "softmax": "SoftmaxBackwardDataBackward0",
-    "log_softmax": "LogSoftmaxBackwardDataBackward0",
-}
-
-
 class BackwardOp:
     """What stands for an `Op` in a backward spec, so that backward operations are differentiable in their turn."""
 
@@ -440,19 +425,16 @@ class BackwardOp:
     promote = None
     reaches: tuple[frozenset[int], ...] = ()  # for each input, the gradients that depend on it, where they are not all
 
-    def __init__(self, base: Any, n_inputs: int, constant: tuple[bool, ...]):
+    def __init__(self, base: Any, n_inputs: int, constant: tuple[bool, ...], needs: tuple[bool, ...], inputs: tuple, results: tuple):
         self.base = base
         self.constant = constant  # for each gradient, whether it is the same everywhere
         self.differentiable = False in constant
         self.name = base.name + "_backward"
         self.dynamic = tuple(map(str, range(n_inputs)))
         self.saves = dict.fromkeys(self.dynamic, self.dynamic)
-        # What PyTorch's derivative formulas mostly end in: a product for pointwise operations.
         name = base.grad_name if isinstance(base.grad_name, str) else _camel(base.name.strip("_")) + "Backward0"
         self.pointwise = bool(base.promote) or getattr(base, "pointwise", False)
-        self.grad_name = _BACKWARD_NAMES.get(native_name(base.name)) or (
-            "MulBackward0" if self.pointwise else name.replace("Backward", "BackwardBackward")
-        )
+        self.grad_name = backward_name(name, self.pointwise, needs, inputs, results)
 
 
 def vjp_spec(
@@ -503,7 +485,7 @@ def vjp_spec(
     constant = tuple(
         [flat is not None and flat(n, spec.statics, a) for n, a, need in zip(names, inputs, needs, strict=True) if need]
     )
-    made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds), constant), (), kinds)
+    made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds), constant, needs, inputs, results), (), kinds)
     if len(constant) > 1:
         wanted = [n for n, need in zip(names, needs, strict=True) if need]
         used = [op_.saves.get(n, ()) if k == "T" else wanted for (n, k), s in zip(flat_names(spec), saved, strict=True) if s]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._pickling import reduce_ex, reduce_fields
 from torchish._tensor.generator import Generator
 from torchish._tensor.methods import _OWN, UntypedStorage, layout
 from torchish._tensor.methods import TypedStorage as _TypedStorage
@@ -19,7 +20,6 @@ from torchish._tensor.storage import Storage
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED
 from torchish.engine.program import evaluate_all, force
-from torchish.nn.modules.module import Module
 from torchish.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 from torchish.serialization import _rebuild
 from torchish.serialization._names import STORAGE_NAMES, Global, name_of
@@ -128,7 +128,7 @@ class _Mixin:
             return rule(obj)
         if isinstance(obj, Tensor):
             return _reduce_tensor(obj) if kind.__reduce_ex__ in _TENSOR_REDUCES else NotImplemented
-        if kind.__reduce_ex__ is Module.__reduce_ex__:
+        if kind.__reduce_ex__ in (reduce_ex, reduce_fields):
             return object.__reduce_ex__(obj, 2)
         if kind.__module__ == "torch.return_types":
             return kind, (tuple(obj), {})

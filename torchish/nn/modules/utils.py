@@ -39,6 +39,17 @@ def _list_with_default(out_size: list, defaults: list) -> list:
     return [v if v is not None else d for v, d in zip(out_size, defaults[-len(out_size) :], strict=False)]
 
 
+def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
+    """Strip `prefix` (such as `module.`) from the keys of a state dictionary and of its metadata, in place."""
+    for key in list(state_dict):
+        if key.startswith(prefix):
+            state_dict[key.removeprefix(prefix)] = state_dict.pop(key)
+    metadata = getattr(state_dict, "_metadata", {})
+    for key in list(metadata):
+        if key and (key == prefix.replace(".", "") or key.startswith(prefix)):  # the wrapper's own entry, and those below
+            metadata[key[len(prefix) :]] = metadata.pop(key)
+
+
 def new_parameter(shape, device=None, dtype=None) -> Parameter:
     """A parameter of this shape whose values are still to be set."""
     return Parameter(torch.empty(shape, device=device, dtype=dtype))

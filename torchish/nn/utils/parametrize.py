@@ -44,6 +44,8 @@ def _replace(dest: Tensor, src: Tensor) -> None:
 class ParametrizationList(ModuleList):
     """The parametrizations of one tensor in order, and the original tensor(s) that they start from."""
 
+    __module__ = "torch.nn.utils.parametrize"
+
     def __init__(self, modules: Sequence[Module], original: Tensor, unsafe: bool = False) -> None:
         if len(modules) == 0:
             raise ValueError("ParametrizationList requires one or more modules.")

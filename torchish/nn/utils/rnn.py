@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import torchish as torch
+from torchish._pickling import name_classes, reduce_fields
 from torchish._tensor import recurrent
 from torchish._tensor.tensor import Tensor
 
@@ -17,6 +18,8 @@ class PackedSequence_(NamedTuple):
     batch_sizes: Tensor
     sorted_indices: Tensor | None
     unsorted_indices: Tensor | None
+
+    __reduce_ex__ = reduce_fields
 
 
 class PackedSequence(PackedSequence_):
@@ -131,13 +134,14 @@ def pad_sequence(sequences, batch_first: bool = False, padding_value: float = 0.
         raise RuntimeError("received an empty list of sequences")
     if padding_side not in ("left", "right"):
         raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
-    for s in sequences:
-        for d, (a, b) in enumerate(zip(sequences[0].shape[1:], s.shape[1:], strict=False), 1):
-            if a != b:
-                raise RuntimeError(f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension {d}")
+    first = sequences[0]
+    if not first.dim():
+        raise RuntimeError("ArrayRef: invalid slice, N = 1; size = 0")
     longest = max(s.size(0) for s in sequences)
     padded = []
     for s in sequences:
+        if s.shape[1:] != first.shape[1:] or s.dtype != first.dtype:  # each is copied into a result like the first
+            s = first.new_empty((s.size(0), *first.shape[1:])).copy_(s)
         missing = longest - s.size(0)
         ends = [missing, 0] if padding_side == "left" else [0, missing]
         padded.append(torch.nn.functional.pad(s, [0, 0] * (s.dim() - 1) + ends, "constant", padding_value) if missing else s)
@@ -162,3 +166,6 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """Packed sequences as a list."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
+
+
+name_classes(__name__)
