@@ -90,10 +90,9 @@ class UnpackedDualTensor(NamedTuple):
     primal: Tensor
     tangent: Tensor | None
 
-    __reduce_ex__ = reduce_fields
-
 
 UnpackedDualTensor.__module__ = "torch.autograd.forward_ad"
+UnpackedDualTensor.__reduce_ex__ = reduce_fields  # type: ignore[method-assign]
 
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:

@@ -19,7 +19,8 @@ class PackedSequence_(NamedTuple):
     sorted_indices: Tensor | None
     unsorted_indices: Tensor | None
 
-    __reduce_ex__ = reduce_fields
+
+PackedSequence_.__reduce_ex__ = reduce_fields  # type: ignore[method-assign]
 
 
 class PackedSequence(PackedSequence_):
