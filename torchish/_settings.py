@@ -38,6 +38,13 @@ def get_default_device() -> _size.device:
 
 def set_default_tensor_type(t: Any) -> None:
     """Make a legacy tensor type (a class or its name) the default."""
+    from torchish._tensor.data import triggered
+
+    warnings.warn(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
+        "torch.set_default_device() as alternatives." + triggered("torch/csrc/tensor/python_tensor.cpp:434"),
+        stacklevel=2,
+    )
     if isinstance(t, str):
         name = t.rpartition(".")[2]
         found = [d for d, n in dt.LEGACY_NAMES.items() if n == name]

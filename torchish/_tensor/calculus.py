@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torchish import _dtypes as dt
+from torchish._tensor.data import triggered
 from torchish._tensor.dispatch import NoMatch, _ints, call, composite, number
 from torchish._tensor.errors import invalid_arguments, not_a_tensor
 from torchish._tensor.tensor import Tensor
@@ -116,6 +117,7 @@ def cov(input, *, correction, fweights, aweights):
             raise RuntimeError("cov(): weights sum to zero, can't be normalized")
     elif not given and n - correction <= 0:
         warn_user(
-            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.",
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations."
+            + triggered("aten/src/ATen/native/Correlation.cpp:129"),
         )
     return call(c.cov, input, fweights, aweights, correction)

@@ -224,7 +224,7 @@ def frombuffer(buffer, *, dtype: dt.dtype, count: int = -1, offset: int = 0, req
             "underlying (supposedly non-writable) buffer using the tensor. You may want to copy the buffer to "
             "protect its data or "
             "make it writable before converting it to a tensor. This type of warning will be suppressed for the rest "
-            "of this program."
+            "of this program." + triggered("torch/csrc/utils/tensor_new.cpp:1556")
         )
         array = array.copy()
     t = from_numpy(array)

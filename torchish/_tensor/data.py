@@ -30,6 +30,12 @@ def warn_once(text: str, stacklevel: int = 3) -> None:
         warnings.warn(text, stacklevel=stacklevel)
 
 
+def warn_of_real_part(a: Any, d: dt.dtype) -> None:
+    """Warn when values of aval `a` lose their imaginary parts in dtype `d`."""
+    if a.category == 3 and d.category in (1, 2):
+        warn_once("Casting complex values to real discards the imaginary part" + triggered("aten/src/ATen/native/Copy.cpp:307"), 5)
+
+
 def to_array(data: Any, dtype: dt.dtype | None) -> np.ndarray:
     """A fresh array of the given (or inferred) dtype; PyTorch's errors for data that is none."""
     if isinstance(data, (str, bytes)):

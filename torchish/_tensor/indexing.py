@@ -17,9 +17,9 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._dtypes import NUMBER_KINDS
-from torchish._tensor.apply import apply, apply_inplace
+from torchish._tensor.apply import apply, apply_inplace, transforms
 from torchish._tensor.creation import from_host, tensor
-from torchish._tensor.data import triggered
+from torchish._tensor.data import triggered, warn_of_real_part
 from torchish._tensor.dispatch import composite
 from torchish._tensor.errors import type_name
 from torchish._tensor.geometry import view_strides
@@ -43,6 +43,9 @@ _NO_SEQUENCE = (
     "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
     "which "
     "will result either in an error or a different result"
+)
+_BATCHED_MASK = (
+    "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over indexing with a boolean mask."
 )
 _UINT8 = "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead." + triggered(
     "aten/src/ATen/native/IndexingUtils.h:37"
@@ -258,6 +261,8 @@ def as_positions(t: Tensor, indices: Indices) -> tuple[Tensor | None, ...]:
         d = x._aval.torch_dtype
         if d is dt.bool_ or d is dt.uint8:
             check_mask(x, shape, dim)
+            if x._aval.device == TRACED:
+                transforms().refuse_batched(x, _BATCHED_MASK)
             mask = np.asarray(force(x._read()))
             where = np.nonzero(mask) if mask.ndim else np.nonzero(mask.reshape(1))
             listed.extend([from_host(p, x._aval.device) for p in where])
@@ -385,6 +390,8 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
 def assignable(t: Tensor, value: Any):
     """A value for assignment: a tensor, or a Python number that fits the dtype of `t`."""
     if isinstance(value, Tensor):
+        if value._aval.category == 3:
+            warn_of_real_part(value._aval, t._aval.torch_dtype)
         return value
     kind = type(value)
     if kind is float or kind is int or kind is bool or kind is complex:

@@ -11,6 +11,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
+from torchish._tensor.data import warn_of_real_part, warn_once
 from torchish._tensor.dispatch import composite, plain, takes
 from torchish._tensor.errors import plain_type_name
 from torchish._tensor.layout import is_channels_last, permuted_strides
@@ -145,6 +146,8 @@ def convert(t: Tensor, d: dt.dtype | None = None, where: str | None = None, copy
         t = _moved(t, where)
         copy_ = False
     if d is not None and d is not t._aval.torch_dtype:
+        if t._aval.category == 3:
+            warn_of_real_part(t._aval, d)
         made = apply(cast.spec(("T",), (d.np,)), (t,))
         if getattr(memory_format, "name", "preserve_format") != "preserve_format":
             made._strides = made._storage.strides = format_strides(made, memory_format)
@@ -350,6 +353,7 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
     a, b = self._aval, src._aval
     value = src._read()
     if a.shape != b.shape or a.dtype != b.dtype:
+        warn_of_real_part(b, a.torch_dtype)
         if a.shape != b.shape and (whole := broadcast_shapes([a.shape, b.shape])) != a.shape:
             raise RuntimeError(f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(whole)}")
         value = emit(copy_op.spec(("T", "T"), ()), (self._read(), value))
@@ -590,6 +594,11 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
 
 
 def storage(self: Tensor) -> TypedStorage:
+    warn_once(
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. This should "
+        "only matter to you if you are using storages directly.  To access UntypedStorage directly, use tensor.untyped_storage() "
+        "instead of tensor.storage()"
+    )
     return TypedStorage(self._storage, self.detach())
 
 

@@ -62,7 +62,8 @@ def _warn_of_reversal(dimensions: bool) -> None:
         "release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the "
         "dimensions of a tensor." + triggered("aten/src/ATen/native/TensorShape.cpp:4314")
         if dimensions
-        else "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.",
+        else "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases."
+        + triggered("aten/src/ATen/native/TensorShape.cpp:4321"),
         stacklevel=3,
     )
 

@@ -251,14 +251,12 @@ grad_mode.set_multithreading_enabled = set_multithreading_enabled  # type: ignor
 
 
 def __getattr__(name: str):
-    if name == "forward_ad":  # is built on tensors, which come after this package
+    if name in ("forward_ad", "variable", "Variable"):  # built on tensors, which come after this package
         from importlib import import_module
 
-        return import_module("torchish.autograd.forward_ad")
+        module = import_module(f"torchish.autograd.{name.lower()}")
+        return getattr(module, name) if name == "Variable" else module
     raise AttributeError(f"module 'torch.autograd' has no attribute '{name}'")
-
-
-Variable = None  # set by the package once Tensor exists
 
 
 class enforce_grad_layout_policy(grad_mode._Mode):
