@@ -545,7 +545,12 @@ class Tensor(metaclass=TensorMeta):
         return bool(self.item())
 
     def __int__(self) -> int:
-        return int(self._scalar())
+        v = self._scalar()
+        if isinstance(v, complex):
+            if v.imag:
+                raise RuntimeError("value cannot be converted to type int64_t without overflow")
+            v = v.real
+        return int(v)
 
     def __float__(self) -> float:
         v = self._scalar()

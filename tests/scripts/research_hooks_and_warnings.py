@@ -1,0 +1,30 @@
+"""Hooks of modules and tensors, the errors that modules refuse with, and the warnings of everyday calls."""
+import torch, torch.nn as nn, torch.nn.functional as F, warnings, functools
+torch.manual_seed(1)
+def show(w): print([f"{x.category.__name__}: {x.message}" for x in w])
+m = nn.Sequential(); m.add_module('a', nn.Linear(3, 4)); m.append(nn.ReLU()); m.extend([nn.Linear(4, 2)]); m.insert(1, nn.Identity()); print(m, len(m), m[-1], m[:2])
+log = []
+h1 = m[0].register_forward_pre_hook(lambda mod, i: log.append(('pre', type(mod).__name__, i[0].shape)) or (i[0] * 2,))
+h2 = m.register_forward_hook(lambda mod, a, k, o: log.append(('post', a[0].shape, k, o.shape)), with_kwargs=True, always_call=True)
+h3 = m[0].register_full_backward_hook(lambda mod, gi, go: log.append(('fb', [None if g is None else tuple(g.shape) for g in gi], [tuple(g.shape) for g in go])))
+h4 = m[-1].register_full_backward_pre_hook(lambda mod, go: (go[0] * 10,)); print(h1, type(h1).__name__)
+x = torch.randn(5, 3); out = m(x); print(out.grad_fn, out.grad_fn.next_functions); out.sum().backward(); [print(l) for l in log]; print(m[0].weight.grad)
+xr = x.clone().requires_grad_(); log.clear(); m(xr).mean().backward(); [print(l) for l in log]; h1.remove(); h3.remove(); print(m[0]._forward_pre_hooks, m[0]._backward_hooks)
+t = torch.ones(2, requires_grad=True); y = t * 3; hy = y.register_hook(lambda g: print('hook', g) or g * 2); y.retain_grad(); y.register_post_accumulate_grad_hook if False else None
+t.register_post_accumulate_grad_hook(lambda p: print('acc', p.grad)); y.sum().backward(); print(y.grad, t.grad, y.retains_grad)
+for bad in [lambda: y.register_post_accumulate_grad_hook(print), lambda: torch.ones(1).register_hook(print), lambda: m.register_module('a.b', nn.Linear(1, 1)), lambda: m.register_buffer('a', torch.ones(1)), lambda: m.register_parameter('w', torch.ones(1)), lambda: m.get_submodule('q.r'), lambda: m.get_parameter('a.weight2'), lambda: setattr(m, 'a', 3), lambda: m.zz, lambda: nn.Sequential(3), lambda: m[9], lambda: nn.ModuleList([1]), lambda: nn.ModuleDict({'x': 2}), lambda: m.register_parameter('w', nn.Parameter(torch.ones(1)) * 2), lambda: m.load_state_dict(3), lambda: m.add_module('', None), lambda: m.register_buffer('b.c', None), lambda: m.to('foo'), lambda: m.to(torch.int32), lambda: m(3), lambda: m(torch.ones(2, 9)), lambda: m.requires_grad_('a'), lambda: m.train('x'), lambda: nn.Module()(1), lambda: nn.Linear(3.5, 2), lambda: nn.ParameterList([3]), lambda: nn.Parameter(torch.ones(2, dtype=torch.int64)), lambda: nn.Conv2d(3, 4, 3, groups=2), lambda: nn.Conv2d(2, 4, 3, padding='foo'), lambda: nn.Conv2d(2, 4, 3, padding='same', stride=2), lambda: nn.Embedding(3, 2, padding_idx=5), lambda: nn.Dropout(2.), lambda: nn.MultiheadAttention(5, 2), lambda: nn.LSTM(2, 3, proj_size=4), lambda: nn.GRU(2, 0), lambda: nn.RNN(2, 2, nonlinearity='x'), lambda: nn.GroupNorm(3, 4), lambda: nn.BatchNorm1d(3)(torch.ones(1, 3)), lambda: nn.BatchNorm2d(3)(torch.ones(2, 3)), lambda: nn.Upsample(scale_factor=2)(torch.ones(2)), lambda: nn.Softmax(dim=5)(torch.ones(2)), lambda: nn.PReLU(3)(torch.ones(2, 4)), lambda: nn.Bilinear(2, 3, 4)(torch.ones(2, 2), torch.ones(2, 2)), lambda: nn.Unflatten(1, (2, 2))(torch.ones(2, 5)), lambda: nn.PixelShuffle(2)(torch.ones(1, 3, 2, 2)), lambda: nn.CTCLoss()(torch.ones(2, 1, 3), torch.ones(1, 1), torch.ones(1), torch.ones(1)), lambda: nn.L1Loss(reduction='foo')(torch.ones(2), torch.ones(2))]:
+    try:
+        with warnings.catch_warnings(record=True) as w: warnings.simplefilter('always'); r = bad(); print(r)
+    except Exception as e: print(type(e).__name__, str(e)[:600])
+    if w: show(w)
+with warnings.catch_warnings(record=True) as w:
+    warnings.simplefilter('always')
+    F.softmax(torch.ones(2)); nn.Softmax()(torch.ones(2, 2)); F.mse_loss(torch.ones(2, 1), torch.ones(2)); F.l1_loss(torch.ones(3, 1), torch.ones(3)); nn.LSTM(2, 2, dropout=.5); nn.MSELoss(size_average=False); (t * 2).grad; torch.tensor(torch.ones(2)); torch.range(0, 2); F.sigmoid(t); F.tanh(t); torch.meshgrid(torch.ones(2), torch.ones(2)); nn.init.normal(torch.ones(2)); torch.nn.utils.clip_grad_norm([t], 1.); torch.ones(2, 3, 4).T; x.new_tensor(x); nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 1), 1); F.upsample(torch.ones(1, 1, 2, 2), scale_factor=2); F.interpolate(torch.ones(1, 1, 2, 2), scale_factor=1.5, mode='bilinear'); F.dropout2d(torch.ones(2, 2)); F.kl_div(torch.ones(2), torch.ones(2)); torch.optim.lr_scheduler.StepLR(torch.optim.SGD([t], .1), 1).step(); nn.Parameter(torch.ones(2)).data; torch.std(torch.ones(1)); torch.ones(1).var(); F.gumbel_softmax(torch.zeros(2), eps=1e-3); nn.init.zeros_(torch.empty(0)); nn.Linear(0, 2); torch.from_numpy(__import__('numpy').broadcast_to(__import__('numpy').ones(1), (2,))); torch.ones(3).resize_(2); torch.add(torch.ones(2), out=torch.ones(3), other=1); torch.cross(torch.ones(3, 3), torch.ones(3, 3)); torch.nn.utils.weight_norm(nn.Linear(1, 1)); torch.stft(torch.ones(16), 4, return_complex=True); torch.lu(torch.eye(2)); torch.uint8; torch.ones(2)[torch.ones(2, dtype=torch.uint8)]; torch.floor_divide(torch.ones(2), 2); torch.norm(torch.ones(2)); torch.ones(4).type(torch.complex64).to(torch.float32); int(torch.ones(1)); torch.ones(2, requires_grad=True).sum().__float__(); torch.masked_fill(torch.ones(2), torch.ones(2, dtype=torch.bool), 1); torch.trapz(torch.ones(3)); nn.functional.embedding_bag(torch.tensor([0, 1]), torch.ones(2, 2), torch.tensor([0]))
+show(w)
+show_all = [print(str(x.message)[:1000]) for x in w]
+feats = {}
+def save(name, mod, inp, out): feats[name] = out.detach()
+for n, mod in m.named_modules():
+    if n: mod.register_forward_hook(functools.partial(save, n))
+m(x); print({k: (v.shape, f"{v.mean():.4f}") for k, v in feats.items()}); gh = nn.modules.module.register_module_forward_hook(lambda *a: print('global', type(a[0]).__name__)); m(x); gh.remove()
+print(m.a.weight.grad_fn, [type(c).__name__ for c in m.children()], dict(m.named_children()).keys(), m._get_name(), m.extra_repr() == '', nn.Module.dump_patches)
