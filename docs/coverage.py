@@ -143,7 +143,7 @@ ABSENT_MODULES = (
            "(cuda|cpu)\\.amp\\.\\w+ backends\\.cudnn\\.rnn nn\\.modules\\.linear_cross_entropy masked\\.maskedtensor"),
     Reason("the profiler's records", "", "profiler\\.(itt|python_tracer) autograd\\.(profiler_legacy|profiler_util) monitor"),
     Reason("tools for the study of PyTorch itself, and what it keeps for older programs", "",
-           "autograd\\.variable compiler\\.config utils\\.(backcompat|collect_env|debug_log|deterministic|flop_counter|module_tracker|"
+           "compiler\\.config utils\\.(backcompat|collect_env|debug_log|deterministic|flop_counter|module_tracker|"
            "serialization|show_pickle|throughput_benchmark|viz) utils\\.benchmark\\.\\w+"),
     Reason("data pipes, which PyTorch has stopped developing", "",
            "utils\\.data\\.(datapipes|graph|graph_settings|backward_compatibility)"),
