@@ -22,7 +22,7 @@ from torchish._tensor.storage import Storage, VersionCounter, as_strided, contig
 from torchish._tensor.tensor import Tensor, readonly
 from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
-from torchish.autograd.graph import GradFn, LeafHooks, named
+from torchish.autograd.graph import GradFn, LeafHooks
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
 from torchish.engine.program import force, to_device
 from torchish.ops.declare import broadcast_shapes, op
@@ -40,9 +40,6 @@ def copy_op(input, src):
     from torchish.ops.declare import to_dtype
 
     return jnp.broadcast_to(to_dtype(src, input.dtype), input.shape)
-
-
-named("CopyBackwards", GradFn)._display = "torch::autograd::CopyBackwards"  # type: ignore[attr-defined]
 
 
 class memory_format:

@@ -79,8 +79,7 @@ class Node:
 
     def name(self) -> str:
         """The function's name, such as `MulBackward0`."""
-        name = self._display or type(self).__name__
-        return f"torch::autograd::{name}" if name == "NotImplemented" else name  # no generated function has this name
+        return self._display or type(self).__name__
 
     @property
     def metadata(self) -> dict:
@@ -129,6 +128,7 @@ class Node:
 
 
 _classes: dict[str, type] = {}
+_IN_NAMESPACE = ("CopyBackwards", "NotImplemented")  # those that PyTorch has not generated, which `name()` gives with their namespace
 
 
 def named(name: str, base: type) -> type:
@@ -136,7 +136,7 @@ def named(name: str, base: type) -> type:
     key = f"{base.__name__}:{name}"
     c = _classes.get(key)
     if c is None:
-        c = _classes[key] = type(name, (base,), {})
+        c = _classes[key] = type(name, (base,), {"_display": f"torch::autograd::{name}"} if name in _IN_NAMESPACE else {})
     return c
 
 

@@ -26,6 +26,7 @@ from jax.experimental import serialize_executable
 from torchish.engine.devices import jax_device
 
 ENABLED = os.environ.get("TORCHISH_CACHE", "1") not in ("", "0")
+_DEFAULT_MB = 1024
 
 
 def directory() -> Path:
@@ -111,9 +112,6 @@ def _limit() -> int:
     if text and not text.isdecimal():
         _warn(f"TORCHISH_CACHE_MB={text} is no number of megabytes; {_DEFAULT_MB} are used")
     return (int(text) if text.isdecimal() else _DEFAULT_MB) << 20
-
-
-_DEFAULT_MB = 1024
 
 
 def store(text: str, compiled) -> None:

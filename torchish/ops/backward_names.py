@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-_DIV, _EXPAND, _MASK, _MUL, _NEG, _SCATTER, _SUM, _VIEW, _WHERE = (
-    f"{name}Backward0" for name in ("Div", "Expand", "MaskedFill", "Mul", "Neg", "Scatter", "Sum", "View", "Where")
+_DIV, _EXPAND, _MASK, _MUL, _NEG, _SCATTER, _VIEW, _WHERE = (
+    f"{name}Backward0" for name in ("Div", "Expand", "MaskedFill", "Mul", "Neg", "Scatter", "View", "Where")
 )
 _SUMMED = "SumBackward1"
 

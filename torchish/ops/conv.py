@@ -88,7 +88,7 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
         types = [c_type_name(x).replace("long long", "long int") for x in (input, bias)]
         raise RuntimeError(f"Input type ({types[0]}) and bias type ({types[1]}) should be the same")
     if is_complex(input):
-        _check_types("", input, weight, bias)
+        _check_types(input, weight, bias)
     if k == n + 2 and min((*(p for pair in pairs(padding) for p in pair), 0)) < 0:
         raise RuntimeError("negative padding is not supported")
     if min((*output_padding, 0)) < 0:
@@ -128,10 +128,10 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
     _check_kernel(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
 
 
-def _check_types(more, input, weight, bias):
+def _check_types(input, weight, bias, onednn=False):
     for name, x in (("weight", weight), ("bias", bias)):
         if x is not None and x.dtype != input.dtype:
-            told = more and f" or input should be a MKLDNN tensor and {name} is a dense tensor"
+            told = f" or input should be a MKLDNN tensor and {name} is a dense tensor" if onednn else ""
             raise RuntimeError(f"Input type ({type_text(input)}) and {name} type ({type_text(x)}) should be the same{told}")
 
 
@@ -147,7 +147,7 @@ def _check_kernel(input, weight, bias, stride, padding, dilation, transposed, ou
     """What the functions that compute a convolution of some elements refuse."""
     n = len(stride)
     if with_onednn(input, weight, groups):
-        _check_types("oneDNN", input, weight, bias)
+        _check_types(input, weight, bias, onednn=True)
         if 0 in dilation and not transposed:
             raise RuntimeError("non-positive dilation is not supported")
     if 0 in weight.shape[2:]:
