@@ -356,6 +356,16 @@ def test_numbers_beside_16_bit_floats_have_16_bits(dtype):
             assert off <= (1 if name == "first" else 0), (name, off)  # a power may differ in the last bit
 
 
+@pytest.mark.parametrize("f", [lambda x: x.diff(), lambda x: x.cov(), lambda x: x.corrcoef(), lambda x: x.diff(n=2)])
+def test_16_bits_are_rounded_before_they_are_widened(f):
+    """A result of 16 bits is one also where the next operation makes more of them, in one program."""
+    x = np.random.default_rng(0).standard_normal((5, 40)).astype(np.float32)
+    for dtype in ("bfloat16", "float16"):
+        (want, have) = (f(m.tensor(x).to(getattr(m, dtype))).float().numpy() for m in (torch, torchish))
+        np.testing.assert_array_equal(have, torch.tensor(have).to(getattr(torch, dtype)).float().numpy())
+        np.testing.assert_allclose(have, want, 1e-2, 1e-2)
+
+
 @pytest.mark.parametrize(
     "f",
     [

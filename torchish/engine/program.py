@@ -464,9 +464,9 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
     else:
         with jax.enable_x64(True):
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
-            arrays = [*structs, *[a for e in outputs for a in (e.aval.avals if type(e.aval) is AvalTuple else (e.aval,))]]
-            large = any(math.prod(a.shape) >= _LARGE for a in arrays)
-            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], large)
+            large = any(math.prod(a.shape) >= _LARGE for a in (*structs, *_avals(outputs)))
+            rounds = any(a.category == 2 and a.dtype.itemsize < 4 for a in _avals(nodes))
+            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], large, rounds)
         STATS.compiled += 1
         if stable is not None:
             disk_cache.store(stable, call)
@@ -477,35 +477,49 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
     return Program(call, key, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
 
 
+def _avals(nodes: list[Expr]) -> list[Aval]:
+    """Those of all results."""
+    return [a for e in nodes for a in (e.aval.avals if type(e.aval) is AvalTuple else (e.aval,))]
+
+
 def _arranged(call: Callable, arrange: Callable) -> Callable:
     return lambda *args: arrange(call(*args))
 
 
 # XLA's fusion emitters take 2.5 times as long to compile a LeNet step (2.1 s of processor time against 0.8 s) and 1.8
-# times for programs of one operation (0.12 s against 0.05 s), and most programs run no faster; adding, dividing, clamping and
-# pooling take up to 2 times as long. But without them a chain of 128 products whose values are all kept takes 2.2 s to compile
-# against 0.3 s, and some loops do not become vectors: GELU and its gradient take 3.9 ms on 300,000 numbers against 0.9, softplus 4.6
-# against 1.0, cross entropy 2.5 against 0.8, remainders 2.5 against 0.9, a step of the LSTM workload 54 against 49. jaxlib 0.12 no
-# longer has the choice.
+# times for programs of one operation (0.12 s against 0.05 s), and many programs run slower: adding, dividing, clamping and
+# pooling take up to 2 times as long, exp 2, stack 4, rsqrt 6. But without them a chain of 128 products whose values are all kept takes
+# 2.2 s to compile against 0.3 s, and some loops do not become vectors, or are one loop for all elements of a scatter: the gradients of
+# GELU, softplus and Mish take 3 to 5 times as long on 1e6 elements, `max` along a dimension, `scatter`, `index_add`, `take` and
+# `index_put` 1.7 to 2.4 times, a step of the LSTM workload 54 ms against 49. jaxlib 0.12 no longer has the choice.
 _CPU_OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
 _FEW_NODES = 16
 _LARGE = 1 << 14  # elements of an array, from which on time counts more than compiling
-_EMITTED = {"_rnn", "binary_cross_entropy_with_logits", "ctc_loss", "cumsum", "gelu", "log_softmax", "mish", "remainder", "softmax",
-            "softplus"}  # fmt: skip
-_EMITTED |= {f"{name}_backward" for name in _EMITTED}
+_EMITTED = {
+    "_attention", "_bincount", "_ctc_loss", "_euclidean_dist", "_frames", "_histc", "_index", "_index_add", "_index_copy", "_index_fill",
+    "_index_put", "_rnn", "_scatter", "_scatter_add", "_scatter_reduce", "_take", "argmax", "argmin", "gelu", "isin", "log_softmax", "max",
+    "max_unpool_nd", "min", "mish", "native_group_norm", "pixel_shuffle", "pixel_unshuffle", "remainder", "softmax", "softplus",
+}  # fmt: skip
+_EMITTED |= {f"{name}_backward" for name in (*_EMITTED, "adaptive_avg_pool_nd", "cosh", "grid_sampler", "sinh")}
 
 
-def compile_lowered(lowered, device: str, ops: list[str], large: bool):
-    """Compile for a device, with the options that suit a program of these operations, on large arrays or not, where XLA knows them."""
+# 16-bit floats are rounded by each operation, where XLA would leave out conversions to them that are followed by one back.
+_ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
+
+
+def compile_lowered(lowered, device: str, ops: list[str], large: bool, rounds: bool):
+    """Compile for a device a program of these operations, on large arrays or not, with 16-bit floats or not: with the options that suit it,
+    where XLA knows them."""
+    options = _ROUNDING if rounds else {}
     few = len(ops) <= _FEW_NODES and not (large and not _EMITTED.isdisjoint(ops))
     if device.startswith("cpu") and _CPU_OPTIONS and (few or "convolution" in ops):
         try:
-            return lowered.compile(compiler_options=_CPU_OPTIONS)
+            return lowered.compile(compiler_options={**options, **_CPU_OPTIONS})
         except jax.errors.JaxRuntimeError as e:
             if "No such compile option" not in str(e):
                 raise
             _CPU_OPTIONS.clear()
-    return lowered.compile()
+    return lowered.compile(compiler_options=options)
 
 
 def _stable_text(plan, out_positions, donate, structs, device, *counts) -> str | None:

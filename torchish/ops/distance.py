@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.dims import wrap_dim
+from torchish.ops.extremes import greatest
 from torchish.ops.linalg_common import mm, mT
 from torchish.ops.precision import type_name
 
@@ -43,7 +44,7 @@ def _distance(difference, p: float):
     if p == 2:
         return jnp.sqrt(jnp.sum(size * size, -1))
     if p == float("inf"):
-        return jnp.max(size, -1) if size.shape[-1] else jnp.zeros(size.shape[:-1], size.dtype)
+        return greatest(size, -1) if size.shape[-1] else jnp.zeros(size.shape[:-1], size.dtype)
     return jnp.sum(size**p, -1) ** (1 / p)
 
 
@@ -70,7 +71,10 @@ def _distance_grad(grad, difference, distance, p: float):
 @op("_cdist(Tensor x1, Tensor x2, float p)", grad="CdistBackward0", method=False, function=False, out=False)
 def cdist(x1, x2, p):
     """All p-norm distances between the rows of two (batches of) matrices of the same batch."""
-    return _distance(x1[..., :, None, :] - x2[..., None, :, :], p)
+    difference = x1[..., :, None, :] - x2[..., None, :, :]
+    if p == float("inf"):  # for once a nan counts for nothing
+        difference = jnp.where(jnp.isnan(difference), 0, difference)
+    return _distance(difference, p)
 
 
 @cdist.backward

@@ -48,6 +48,9 @@ _LOG_ERFC = (-1.28717512e-1, -6.34846687e-1, -1.06777877e-1, 2.42546219e-2, -3.8
 # (exp(r) - 1 - r) / r^2 in powers of r, and log(2) in two parts (Cephes)
 _EXPM1 = (0.5, 1.6666665459e-1, 4.1665795894e-2, 8.3334519073e-3, 1.3981999507e-3, 1.9875691500e-4)
 _LOG_2 = (0.693359375, -2.12194440e-4)
+# lgamma(z) - ((z - 1/2) log(z) - z + log(2 pi) / 2) times z, in powers of 1 / z^2; and sin(pi f) / f in powers of f^2
+_STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156)
+_SIN_PI = tuple((-1) ** k * math.pi ** (2 * k + 1) / math.factorial(2 * k + 1) for k in range(11))
 _MANY = 4096
 _MANY_TURNS = 1e6  # arguments up to here are reduced exactly enough
 
@@ -167,6 +170,25 @@ def _erf_inv(x: Any) -> Any:
     return lax.erf_inv(_wide(x)).astype(np.float32)
 
 
+def _lgamma(x: Any) -> Any:
+    """Stirling's series from 8 on; below, that of z + 8 over z (z + 1) ... (z + 7); left of 1/2, the reflected value."""
+    w = _wide(x)
+    left = w < 0.5
+    z = jnp.where(left, 1 - w, w)
+    small = z < 8
+    product = jnp.where(small, z, 1)
+    for k in range(1, 8):
+        product = product * jnp.where(small, z + k, 1)
+    z = jnp.where(small, z + 8, z)
+    inverse = 1 / z
+    series = (z - 0.5) * jnp.log(z) - z + (math.log(2 * math.pi) / 2 + inverse * _polynomial(_STIRLING, inverse * inverse))
+    f = w - jnp.round(w)
+    sine = jnp.abs(f * _polynomial(_SIN_PI, f * f))
+    got = jnp.log(jnp.where(left, math.pi * product / sine, 1 / product)) + jnp.where(left, -series, series)
+    got = jnp.where(((w <= 0) & (f == 0)) | jnp.isinf(w), np.inf, jnp.where((w == 1) | (w == 2), 0, got))
+    return got.astype(np.float32)
+
+
 def _half_exp(a: Any) -> Any:
     """e^a / 2 for a >= 1, finite as far as sinh is; the difference is exact, where XLA's own sinh adds log(1 / 2) and rounds."""
     return jnp.exp(a - 1) * np.float32(math.e / 2)
@@ -249,6 +271,7 @@ expm1: Callable = _declared(jnp.expm1, _expm1, lambda x, result: result + 1, lea
 erf_inv: Callable = _declared(lax.erf_inv, _erf_inv, least=0)  # without its derivative, which the operation states
 sinh: Callable = _declared(jnp.sinh, _sinh, lambda x, result: cosh(x), least=0)
 cosh: Callable = _declared(jnp.cosh, _cosh, lambda x, result: sinh(x), least=0)
+lgamma: Callable = _declared(lambda x: lax.lgamma(_wide(x)).astype(x.dtype), _lgamma, least=0)  # the operation states its derivative
 log1p: Callable = _declared(jnp.log1p, _log1p, lambda x, result: 1 / (1 + x), least=0)
 fmod: Callable = _declared(
     jnp.fmod, _guarded(_fmod, lax.rem, _short_quotient), lambda x, y, result: jnp.ones_like(x), lambda x, y, result: -jnp.trunc(x / y)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchish.ops.extremes import greatest
 from torchish.ops.linalg_common import mm
 
 # Up to which 1-norm the polynomials of degree 1, 2, 4, 8 and 12 are exact to rounding; beyond the last, that of degree 18 of the
@@ -107,7 +108,7 @@ def _one(a):
 
 
 def _exponential(a):
-    norm = lax.stop_gradient(jnp.max(jnp.sum(jnp.abs(a), 0)))
+    norm = lax.stop_gradient(greatest(jnp.sum(jnp.abs(a), 0)))
     bounds = _NORMS[norm.dtype.itemsize]
     branch = jnp.sum(norm > np.asarray(bounds[:-1], norm.dtype), dtype=np.int32)
     branch = jnp.where(jnp.isnan(norm), len(bounds) - 1, branch)

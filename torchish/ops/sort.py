@@ -10,7 +10,7 @@ from torchish.ops import introsort
 from torchish.ops.declare import op
 from torchish.ops.dims import wrap_dim
 from torchish.ops.order import argsort as sorted_positions
-from torchish.ops.order import first_where, kth_position, positions, smallest, sort_key
+from torchish.ops.order import first_where, kth_position, positions, smallest
 from torchish.ops.precision import type_name
 from torchish.ops.reduce import (
     attained,
@@ -199,10 +199,9 @@ def mode(input, dim, keepdim):
 
     def find(x):
         at = _order(x, d, rare=False)
-        key = jnp.take_along_axis(sort_key(x), at, d)
-        where = positions(key.shape, d)
-        before = jnp.roll(key, 1, d)
-        start = lax.cummax(jnp.where((key != before) | (where == 0), where, 0), d)
+        values = jnp.take_along_axis(x, at, d)  # each nan is another one
+        where = positions(values.shape, d)
+        start = lax.cummax(jnp.where((values != jnp.roll(values, 1, d)) | (where == 0), where, 0), d)
         last = jnp.argmax(where - start, d, keepdims=True)
         return jnp.take_along_axis(at, last, d)
 

@@ -191,9 +191,7 @@ def _precisely(f, x):
     return f(x.astype(jnp.float64)).astype(x.dtype)
 
 
-@partials(lambda x, result: digamma_value(x))
-def _lgamma(x):
-    return _precisely(lax.lgamma, x)
+_lgamma = partials(lambda x, result: digamma_value(x))(elementary.lgamma)
 
 
 @op(

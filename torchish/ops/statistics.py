@@ -12,6 +12,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
+from torchish.ops.extremes import greatest, least
 from torchish.ops.precision import type_name
 from torchish.ops.reduce import is_complex, restored, widened
 
@@ -135,9 +136,9 @@ def _norm_value(x, p: float, axes: tuple[int, ...], keepdim: bool):
     if p == 0:
         return jnp.sum(x != 0, axes, keepdims=keepdim).astype(size.dtype)
     if p == math.inf:
-        return jnp.max(size, axes, keepdims=keepdim)
+        return greatest(size, axes, keepdim)
     if p == -math.inf:
-        return jnp.min(size, axes, keepdims=keepdim)
+        return least(size, axes, keepdim)
     if p == 1:
         return jnp.sum(size, axes, keepdims=keepdim)
     if p == 2:
