@@ -356,6 +356,15 @@ def test_numbers_beside_16_bit_floats_have_16_bits(dtype):
             assert off <= (1 if name == "first" else 0), (name, off)  # a power may differ in the last bit
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_products_of_16_bits_are_rounded_at_each_step(dtype):
+    """Running ones keep the range of 32 bits."""
+    x = [[1e-4] * 3 + [6e4] * 3, [1e-20] * 6, [1.7] * 6]
+    for f in (lambda t: t.prod(1), lambda t: t[0].prod(), lambda t: t.prod(1, keepdim=True), lambda t: t.cumprod(1)[:, -1]):
+        want, have = (f(m.tensor(x, dtype=getattr(m, dtype))).float().numpy() for m in (torch, torchish))
+        np.testing.assert_array_equal(have, want)
+
+
 @pytest.mark.parametrize("f", [lambda x: x.diff(), lambda x: x.cov(), lambda x: x.corrcoef(), lambda x: x.diff(n=2)])
 def test_16_bits_are_rounded_before_they_are_widened(f):
     """A result of 16 bits is one also where the next operation makes more of them, in one program."""
@@ -378,6 +387,8 @@ def test_16_bits_are_rounded_before_they_are_widened(f):
         lambda t, x, y: t.kron(x, y[:2]),
         lambda t, x, y: x / y[:1],
         lambda t, x, y: t.linalg.vector_norm(x, dim=1),
+        lambda t, x, y: x.std(1),
+        lambda t, x, y: x.var(0),
     ],
 )
 def test_gradients_of_16_bits_are_rounded_at_each_step(f):

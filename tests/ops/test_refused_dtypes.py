@@ -1,4 +1,4 @@
-"""Convolutions, pools and their like take the dtypes that PyTorch's functions were compiled for, and refuse others in its words."""
+"""Convolutions, pools, searches and others take the dtypes that PyTorch compiled them for, and refuse the rest in its words."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ _POOLS = {
     "adaptive_avg_pool to one": (1,),
     "fractional_max_pool": (2, 3),
 }
+
+
+def first(result):
+    return result[0] if isinstance(result, tuple) else result
 
 
 def _calls():
@@ -39,6 +43,10 @@ def _calls():
         yield mode, lambda t, d, batch, mode=mode: t.nn.functional.pad(t.ones(batch, 2, 4).to(d), (1, 1), mode=mode)
     yield "unfold", lambda t, d, batch: t.nn.functional.unfold(t.ones(batch, 2, 4, 4).to(d), 2)
     yield "fold", lambda t, d, batch: t.nn.functional.fold(t.ones(batch, 4, 4).to(d), (3, 3), 2)
+    for name in ("unique", "unique_consecutive", "kthvalue", "nanmean"):
+        arguments = (1,) if name == "kthvalue" else ()
+        yield name, lambda t, d, batch, name=name, arguments=arguments: first(getattr(t, name)(t.ones(batch, 2).to(d), *arguments))
+    yield "unique rows", lambda t, d, batch: t.unique(t.ones(batch, 2).to(d), dim=0)
     yield "conv_tbc", lambda t, d, batch: t.conv_tbc(*(t.ones(s).to(d) for s in ((4, batch, 3), (2, 3, 5), (5,))))
 
 

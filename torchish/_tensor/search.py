@@ -18,6 +18,7 @@ from torchish.engine.expr import Expr
 from torchish.ops import search as s
 from torchish.ops import sort as sorting
 from torchish.ops.dims import wrap_dim
+from torchish.ops.precision import BOOL, INTEGERS, REAL, require_kernel
 
 
 def _indices(array: np.ndarray, like: Tensor) -> Tensor:
@@ -93,8 +94,13 @@ def argwhere(input):
 # --- unique ------------------------------------------------------------------------------------------------
 
 
-def _comparable(array: np.ndarray) -> np.ndarray:
-    """The values in a dtype that NumPy sorts and compares."""
+_ORDERED = REAL | INTEGERS | BOOL | {"uint16", "uint32", "uint64"}
+
+
+def _comparable(input: Tensor, name: str) -> np.ndarray:
+    """The values in a dtype that NumPy sorts and compares; complex ones are refused by the kernel of this name."""
+    require_kernel(name, input._aval, _ORDERED)
+    array = input._host()
     return (
         array.astype(np.float32)
         if array.dtype.kind == "V" or array.dtype.name.startswith(("bfloat", "float8"))
@@ -147,7 +153,7 @@ def unique(input, sorted, return_inverse, return_counts, dim):
     """The different elements, sorted (or slices along `dim`), with inverse positions and counts where asked for."""
     if type(input._storage.expr) is not Expr:
         refuse_dynamic(input, "_unique2" if dim is None else "unique_dim")
-    array = _comparable(input._host())
+    array = _comparable(input, "unique" if dim is None else "unique_dim")
     if dim is None:
         _, first, inverse, counts = np.unique(
             array.reshape(-1), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
@@ -176,7 +182,7 @@ def _unique_rows(rows: np.ndarray):
 @composite("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None)")
 def unique_consecutive(input, return_inverse, return_counts, dim):
     """The first of each run of equal elements (or slices along `dim`), with inverse positions and counts."""
-    array = _comparable(input._host())
+    array = _comparable(input, "unique")
     if dim is None:
         rows, shape = array.reshape(-1, 1), array.shape
     else:

@@ -104,6 +104,8 @@ def nanmean(input, dim, keepdim, dtype):
         raise RuntimeError(
             f"nanmean(): expected input to have floating point or complex dtype but got {type_name(input)}"
         )
+    if is_complex(input):
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     axes = wrap_dims(dim, input.ndim)
     nan = jnp.isnan(input)
     x = to_dtype(input, input.dtype if dtype is None else dtype.np)
@@ -137,8 +139,12 @@ def _prod(input, axes, keepdim, dtype):
     x = _accumulated(input, dtype)
     if x.dtype == np.bool_:
         return jnp.all(x, axes, keepdims=keepdim)
-    wide, axes = _side_by_side(widened(x), axes)
-    return jnp.prod(wide, axes, keepdims=keepdim, dtype=wide.dtype).astype(x.dtype)
+    if x.dtype in _SMALL_FLOATS:  # each product is rounded, as in PyTorch
+        axes = tuple(range(x.ndim)) if axes is None else axes
+        got = lax.reduce_prod(x, axes)
+        return jnp.expand_dims(got, axes) if keepdim else got
+    x, axes = _side_by_side(x, axes)
+    return jnp.prod(x, axes, keepdims=keepdim, dtype=x.dtype)
 
 
 def _number(statics: tuple, avals: tuple) -> tuple[str, ...]:

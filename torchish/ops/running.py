@@ -47,11 +47,11 @@ _FEW = 4096  # elements: below, lax's function takes no longer
 _BLOCK = 8
 
 
-def running(kind: str, x: Any, d: int) -> Any:
-    """The running sum (or product, ...) of `x` along an axis, in the dtype of `x`."""
+def running(kind: str, x: Any, d: int, own: Any = None) -> Any:
+    """The running sum (or product, ...) of `x` along an axis, in the dtype of `x`; `own`: the dtype that `x` was widened from."""
     scan = _SCANS[kind]
     on_cpu = jax.default_backend() == "cpu"
-    wide = _WIDE.get(x.dtype, x.dtype) if scan.wide and on_cpu else x.dtype
+    wide = _WIDE.get(x.dtype, x.dtype) if scan.wide and on_cpu and own in (None, x.dtype) else x.dtype
     if x.size < _FEW or not on_cpu:
         return scan.whole(x.astype(wide), d).astype(x.dtype)
 

@@ -24,7 +24,7 @@ def _accumulate(kind, input, dim, dtype):
         x = input if jnp.issubdtype(input.dtype, jnp.inexact) else input.astype(np.int64)
     if not input.ndim or not input.size:
         return x
-    return running(kind, widened(x), d).astype(x.dtype)
+    return running(kind, widened(x), d, x.dtype).astype(x.dtype)
 
 
 @op("cumsum(Tensor input, int dim, *, dtype? dtype=None)", saves=(), inplace=True)
@@ -34,7 +34,7 @@ def cumsum(input, dim, dtype):
 
 def _from_the_end(x, d: int):
     """The running sum that begins at the end of an axis."""
-    return jnp.flip(running("sum", jnp.flip(widened(x), d), d), d).astype(x.dtype)
+    return jnp.flip(running("sum", jnp.flip(widened(x), d), d, x.dtype), d).astype(x.dtype)
 
 
 @cumsum.backward
@@ -63,7 +63,7 @@ def _(grad, result, input, dim, dtype):
         return _from_the_end(grad * jnp.conj(result), d) / jnp.conj(x)
 
     def multiplied():  # where a zero is among the factors
-        _, pull = jax.vjp(lambda x: running("prod", widened(x), d).astype(x.dtype), x)
+        _, pull = jax.vjp(lambda x: running("prod", widened(x), d, x.dtype).astype(x.dtype), x)
         return jnp.conj(pull(jnp.conj(grad))[0])
 
     return lax.cond(jnp.any(x == 0), multiplied, divided)

@@ -134,6 +134,8 @@ def kthvalue(input, k, dim, keepdim):
     if not 1 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
     _check_selectable(input, dim, "kthvalue")
+    if input.dtype == np.bool_:
+        raise NotImplementedError("\"kthvalue_cpu\" not implemented for 'Bool'")
     exact = introsort.replayed(input, d, 2) if input.ndim else False
     find = introsort.kth_position if exact else kth_position
     return selected(input, lambda x: find(x, k - 1, d), d, keepdim)

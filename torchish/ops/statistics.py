@@ -13,7 +13,7 @@ from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.extremes import greatest, least
-from torchish.ops.precision import type_name
+from torchish.ops.precision import stepwise, type_name
 from torchish.ops.reduce import is_complex, restored, widened
 
 # --- variance ----------------------------------------------------------------------------------------------
@@ -52,22 +52,22 @@ def _(primals, tangents):
 
 
 def _var_gradient(grad, input, dim, correction, keepdim):
-    x = widened(input)
+    x, rounded = widened(input), stepwise(input.dtype)
     full = dim is None or input.ndim == 0
     axes = wrap_dims(dim, input.ndim)
     dof = math.prod(input.shape[a] for a in axes) - correction
-    center = jnp.mean(x, axes, keepdims=True)
+    center = rounded(jnp.mean(x, axes, keepdims=True))
     grad = restored(widened(grad), axes, keepdim, input.ndim)
     if full and dof <= 0:
         return grad * jnp.where(x == center, jnp.nan, jnp.inf)
-    return np.asarray(np.float64(2) / dof if dof else np.inf, grad.dtype) * grad * (x - center)
+    return rounded(np.asarray(np.float64(2) / dof if dof else np.inf, grad.dtype) * grad) * rounded(x - center)
 
 
 def _std_gradient(grad, result, input, dim, correction, keepdim):
-    r = widened(result)
+    r, rounded = widened(result), stepwise(input.dtype)
     zero = r == 0
     return _var_gradient(
-        jnp.where(zero, 0, widened(grad) / (2 * jnp.where(zero, 1, r))), input, dim, correction, keepdim
+        jnp.where(zero, 0, rounded(widened(grad) / rounded(2 * jnp.where(zero, 1, r)))), input, dim, correction, keepdim
     )
 
 
