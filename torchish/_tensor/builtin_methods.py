@@ -2,21 +2,39 @@
 
 A Python function bound to a tensor prints the tensor instead. Binding through the descriptor here costs about half a
 microsecond a call (0.6 against 0.1 µs for `numel()`), so only methods are listed that people print and that no inner loop
-calls.
+calls. They refuse arguments in PyTorch's words, too.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
+from types import FunctionType
 
+from torchish._tensor.dispatch import PLAIN, NoMatch, Overload, bind, call_composite
+from torchish._tensor.errors import invalid_arguments
 from torchish._tensor.tensor import Tensor
+from torchish.ops.schema import parse
 
 NAMES = (
     "argmax argmin bool cpu cuda data_ptr detach_ dim double element_size float half int is_complex is_conj is_contiguous "
-    "is_floating_point is_signed item long max mean min ndimension nelement numel numpy requires_grad_ resize_ retain_grad "
-    "set_ size std storage_offset stride tolist type var"
+    "get_device is_floating_point is_inference is_neg is_pinned is_signed item long max mean min ndimension "
+    "nelement numel numpy pin_memory requires_grad_ resize_ retain_grad set_ size std storage_offset stride tolist type "
+    "untyped_storage var"
 ).split()
+# What those take that are Python functions here; a function of the tensor alone takes nothing.
+_TAKES = {
+    "cpu": "*, format? memory_format=None",
+    "is_contiguous": "*, format? memory_format=None",
+    "is_pinned": "device? device=None",
+    "numpy": "*, bool force=False",
+    "pin_memory": "device? device=None",
+    "requires_grad_": "bool requires_grad=True",
+    "size": "int? dim=None",
+    "stride": "int? dim=None",
+    "type": "any? dtype=None, bool non_blocking=False",
+}
 
 
 class BoundMethod(functools.partial):
@@ -30,8 +48,7 @@ class BoundMethod(functools.partial):
 
     @property
     def __name__(self) -> str:
-        name = self.func.__name__
-        return "type" if name == "type_" else name
+        return self.func.__name__
 
     def __repr__(self) -> str:
         t = self.args[0]
@@ -50,8 +67,47 @@ class BuiltInMethod:
         return self.function if tensor is None else BoundMethod(self.function, tensor)
 
 
+def _taking(name: str, takes: str, method: Callable) -> Callable:
+    """`method`, which refuses what is not in the signature."""
+    schema = parse(f"{name}(Tensor input, {takes})")
+    overload = Overload(schema, None, None, False)
+
+    @functools.wraps(method)
+    def call(tensor, *args, **kwargs):
+        if not args and not kwargs:
+            return method(tensor)
+        try:
+            values = bind(schema, (tensor, *args), kwargs, overload.converters)
+        except NoMatch:
+            raise invalid_arguments(name, [overload], (tensor, *args), kwargs, True) from None
+        return call_composite(schema, method, values)
+
+    return call
+
+
+def _taking_nothing(name: str, method: Callable) -> Callable:
+    @functools.wraps(method)
+    def call(tensor, *args, **kwargs):
+        if args or kwargs:
+            what = "keyword arguments" if kwargs else f"arguments ({len(args)} given)"
+            raise TypeError(f"TensorBase.{name}() takes no {what}")
+        return method(tensor)
+
+    return call
+
+
 def install() -> None:
-    """Make the listed methods of `Tensor` print as built-in ones."""
+    """Make the listed methods of `Tensor` print as built-in ones, and all others name the class in Python's errors."""
+    for name, method in list(vars(Tensor).items()):
+        if not isinstance(method, FunctionType) or hasattr(method, "_overloads"):
+            continue
+        if method not in PLAIN.values() and (name[0] != "_" or name.endswith("_")):
+            method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+        if name in _TAKES:
+            method = _taking(name, _TAKES[name], method)
+        elif name in NAMES and len(inspect.signature(method).parameters) == 1:
+            method = _taking_nothing(name, method)
+        setattr(Tensor, name, method)
     for name in NAMES:
         method = Tensor.__dict__.get(name)
         if callable(method):

@@ -167,11 +167,19 @@ def _generator(x):
     raise NoMatch
 
 
+def _format(x):
+    from torchish._tensor.methods import memory_format
+
+    if isinstance(x, memory_format):
+        return x
+    raise NoMatch
+
+
 CONVERT: dict[str, Callable] = {
     "Tensor": _tensor, "Tensor[]": _tensors, "Tensor?[]": _tensors_with_holes, "Number": _number_or_scalar_tensor,
     "Tensor|Number": _tensor_or_number, "Index": integer, "int": integer, "int[]": _ints, "int[]*": _ints, "int[!]": _sizes,
     "bool": _bool, "float": _real, "float[]": _floats, "str": _str, "dtype": _dtype, "device": _device, "any": _any,
-    "generator": _generator, "real": _real, "scalar": _real,
+    "generator": _generator, "format": _format, "real": _real, "scalar": _real,
 }  # fmt: skip
 
 

@@ -239,7 +239,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
     twice = [k for k in kwargs if any(p.name == k for o in overloads for p in o.schema.params[first:][: len(args)])]
     if twice and plausible:
         return TypeError(f"{name}() got multiple values for argument '{twice[0]}'")
-    return _invalid_combination(name, shown, args, kwargs)
+    return invalid_combination(name, shown, args, kwargs)
 
 
 def _in_order(overloads: list) -> list:
@@ -265,12 +265,13 @@ def invalid_out(name: str, overloads: list, args: tuple, kwargs: dict, out: Any,
     if len(shown) == 1:
         return None
     if len(fitting) != 1:
-        return _invalid_combination(name, shown, args, kwargs)
+        return invalid_combination(name, shown, args, kwargs)
     kind = "tuple of Tensors" if "tuple of Tensors out" in fitting[0] else "Tensor"
     return TypeError(f"{name}(): argument 'out' must be {kind}, not {plain_type_name(out)}")
 
 
-def _invalid_combination(name: str, shown: list[str], args: tuple, kwargs: dict) -> TypeError:
+def invalid_combination(name: str, shown: list[str], args: tuple, kwargs: dict) -> TypeError:
+    """The error for arguments that fit none of the signatures, all of which it lists."""
     # PyTorch puts keywords into a hash table, which lists (when there are few) the last first
     named = [f"{k}={plain_type_name(v)}" for k, v in reversed(kwargs.items())]
     given = ", ".join([*(plain_type_name(a) for a in args), *named])

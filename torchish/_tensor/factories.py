@@ -77,7 +77,7 @@ def _with_format(size: tuple[int, ...], memory_format: Any):
 
 def _filled_forms(name: str, value: float) -> None:
     formats = name == "empty"
-    extra = ", any memory_format=None" if formats else ""
+    extra = ", format? memory_format=None" if formats else ""
 
     def new(
         size,
@@ -114,7 +114,7 @@ def _filled_forms(name: str, value: float) -> None:
     like.__doc__ = f"A tensor of {what} with the shape, dtype, device and memory order of `input`."
     new_like.__doc__ = f"A tensor of {what} with this tensor's dtype and device."
     composite(f"{name}(int[]* size, *, Tensor? out=None, {OPTIONS}{extra})", method=False)(new)
-    composite(f"{name}_like(Tensor input, *, {OPTIONS}, any memory_format=None)", method=False)(like)
+    composite(f"{name}_like(Tensor input, *, {OPTIONS}, format? memory_format=None)", method=False)(like)
     composite(f"new_{name}(Tensor input, int[]* size, *, {OPTIONS})", function=False)(new_like)
 
 
@@ -131,7 +131,7 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, pi
     return into(out, filled(check_size(size), value, d, resolve(device), bool(requires_grad)))
 
 
-@composite(f"full_like(Tensor input, Number fill_value, *, {OPTIONS}, any memory_format=None)", method=False)
+@composite(f"full_like(Tensor input, Number fill_value, *, {OPTIONS}, format? memory_format=None)", method=False)
 def full_like(
     input,
     fill_value,

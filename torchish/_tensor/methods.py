@@ -13,7 +13,7 @@ from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.data import warn_of_real_part, warn_once
 from torchish._tensor.dispatch import composite, plain, takes
-from torchish._tensor.errors import plain_type_name
+from torchish._tensor.errors import invalid_combination, plain_type_name
 from torchish._tensor.layout import is_channels_last, permuted_strides
 from torchish._tensor.out import resize
 from torchish._tensor.refusals import check_inplace, check_overlap
@@ -85,7 +85,7 @@ def format_strides(t: Tensor, fmt) -> tuple[int, ...] | None:
     return None
 
 
-@composite("clone(Tensor input, *, any memory_format=None)")
+@composite("clone(Tensor input, *, format? memory_format=None)")
 def clone(input: Tensor, *, memory_format=None) -> Tensor:
     """A copy with memory of its own; gradients flow back to the original."""
     strides = format_strides(input, memory_format or "preserve_format")
@@ -119,7 +119,7 @@ def is_contiguous(self: Tensor, memory_format=None) -> bool:
 Tensor.is_contiguous = is_contiguous  # type: ignore[attr-defined]
 
 
-@composite("contiguous(Tensor input, *, any memory_format=None)", function=False)
+@composite("contiguous(Tensor input, *, format? memory_format=None)", function=False)
 def contiguous(input: Tensor, *, memory_format=None) -> Tensor:
     """The tensor itself when its memory is in order, else a copy that is."""
     if is_contiguous(input, memory_format):
@@ -190,6 +190,14 @@ def _moved(t: Tensor, where: str) -> Tensor:
     return made
 
 
+_TO = [
+    "(torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
+    "torch.memory_format memory_format = None)",
+    "(torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)",
+    "(Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)",
+]
+
+
 def to(self: Tensor, *args, **kwargs) -> Tensor:
     """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`; keywords non_blocking, copy, memory_format."""
     d, where, copy_, fmt = _parse_to(args, kwargs)
@@ -198,9 +206,10 @@ def to(self: Tensor, *args, **kwargs) -> Tensor:
 
 def _parse_to(args: tuple, kwargs: dict):
     d = where = None
-    copy_ = bool(kwargs.pop("copy", False))
-    kwargs.pop("non_blocking", None)
-    fmt = kwargs.pop("memory_format", None)
+    given = {k: kwargs.pop(k) for k in ("copy", "non_blocking", "memory_format") if k in kwargs}
+    copy_, fmt = bool(given.get("copy", False)), given.get("memory_format")
+    if kwargs and not kwargs.keys() <= {"dtype", "device", "tensor", "other"}:
+        raise invalid_combination("to", _TO, args, {**kwargs, **given})
     rest = []
     for a in args:
         if isinstance(a, dt.dtype):
@@ -214,22 +223,14 @@ def _parse_to(args: tuple, kwargs: dict):
         elif isinstance(a, bool):
             rest.append(a)
         else:
-            from torchish._tensor.errors import type_name
-
-            raise TypeError(
-                f"to() received an invalid combination of arguments - got ({', '.join(type_name(x) for x in args)}), but expected one of:\n"
-                " * (torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
-                "torch.memory_format memory_format = None)\n"
-                " * (torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
-                " * (Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)\n"
-            )
+            raise invalid_combination("to", _TO, args, {**kwargs, **given})
     if len(rest) > 1:
         copy_ = rest[1]
     if kwargs.get("dtype") is not None:
         d = kwargs["dtype"]
     if kwargs.get("device") is not None:
         where = resolve(kwargs["device"])
-    other = kwargs.get("other")
+    other = kwargs.get("tensor", kwargs.get("other"))
     if other is not None:
         d, where = other._aval.torch_dtype, other._aval.device
     return d, where, copy_, fmt
@@ -387,7 +388,7 @@ def set_(self: Tensor, source=None, storage_offset=0, size=None, stride=None) ->
     return self
 
 
-@takes("resize_(Tensor input, int[]* size, *, any memory_format=None)")
+@takes("resize_(Tensor input, int[]* size, *, format? memory_format=None)")
 def resize_(self: Tensor, shape: tuple[int, ...], memory_format=None) -> Tensor:
     """Change the shape in place; new elements are undefined (here zero)."""
     if self._needs() and not STATE.inference:
@@ -609,9 +610,10 @@ def data_ptr(self: Tensor) -> int:
 Tensor.untyped_storage, Tensor.storage, Tensor._typed_storage, Tensor.data_ptr = untyped_storage, storage, storage, data_ptr  # type: ignore[attr-defined]
 
 
-def is_set_to(self: Tensor, other: Tensor) -> bool:
-    same = self._storage is other._storage and self._offset == other._offset
-    return same and self.shape == other.shape and self.stride() == other.stride()
+@takes("is_set_to(Tensor input, Tensor tensor)")
+def is_set_to(self: Tensor, tensor: Tensor) -> bool:
+    same = self._storage is tensor._storage and self._offset == tensor._offset
+    return same and self.shape == tensor.shape and self.stride() == tensor.stride()
 
 
 Tensor.is_set_to = is_set_to  # type: ignore[attr-defined]
@@ -619,7 +621,6 @@ Tensor.is_shared = lambda self: self._storage.buffer is not None  # type: ignore
 Tensor.share_memory_ = lambda self: self  # type: ignore[attr-defined]
 Tensor.is_pinned = lambda self, device=None: False  # type: ignore[attr-defined]
 Tensor.pin_memory = lambda self, device=None: self  # type: ignore[attr-defined]
-Tensor.has_names = lambda self: False  # type: ignore[attr-defined]
 Tensor.layout = property(lambda self: STRIDED)  # type: ignore[attr-defined, has-type]
 
 

@@ -40,7 +40,7 @@ _KW = (
 )
 _LIKE = (
     "dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, bool? pin_memory=False, "
-    "any memory_format=None, generator? generator=None"
+    "format? memory_format=None, generator? generator=None"
 )
 
 
