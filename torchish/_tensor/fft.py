@@ -14,6 +14,7 @@ from torchish._tensor.data import triggered
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.layout import transformed_strides
 from torchish._tensor.manipulate import pad
+from torchish._tensor.nn_functional._call import require
 from torchish._tensor.products import renamed
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
@@ -330,10 +331,16 @@ def _describe(shown: str, n_fft: int, hop: int, win: int, window: Tensor | None,
     return f"({shown}, n_fft={n_fft}, hop_length={hop}, win_length={win}, window={w}, {rest})"
 
 
+_NATIVE_STFT = (
+    "stft(Tensor input, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool normalized=False, "
+    "bool? onesided=None, bool? return_complex=None, bool? align_to_window=None)"
+)
+
+
 @composite(
-    "stft(Tensor input, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool center=True, "
-    "str pad_mode='reflect', bool normalized=False, bool? onesided=None, bool? return_complex=None, "
-    "bool? align_to_window=None)",
+    "stft(any input, any n_fft, any? hop_length=None, any? win_length=None, any? window=None, any? center=True, "
+    "any? pad_mode='reflect', any? normalized=False, any? onesided=None, any? return_complex=None, "
+    "any? align_to_window=None)",
     aliases=("functional.stft",),
 )
 def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=True, pad_mode="reflect", normalized=False,
@@ -342,6 +349,15 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
 
     RuntimeError with PyTorch's text when sizes do not fit.
     """
+    if center and align_to_window is not None:
+        raise RuntimeError("stft align_to_window should only be set when center = false")
+    ndim = input.dim() if center else 0
+    padding = int(n_fft // 2) if center else 0
+    if center:
+        require("pad(Tensor input, int[!] pad, str mode='constant', float? value=None)", input, (padding, padding), pad_mode)
+    if center and (ndim not in (1, 2) or input._aval.shape[-1] <= padding or input._aval.category == 0):
+        pad(input.reshape((1,) * (3 - ndim) + input._aval.shape), (padding, padding), pad_mode)  # mostly refused
+    require(_NATIVE_STFT, input, n_fft, hop_length, win_length, window, normalized, onesided, return_complex, align_to_window)
     if window is None:
         _warn_once(
             "A window was not provided. A rectangular window will be applied,which is known to cause spectral leakage. "
@@ -353,10 +369,7 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
         )
     hop = n_fft // 4 if hop_length is None else hop_length
     win = n_fft if win_length is None else win_length
-    padding = n_fft // 2 if center else 0
     ndim = input._aval.ndim
-    if center and (ndim not in (1, 2) or input._aval.shape[-1] <= padding or input._aval.category == 0):
-        pad(input.reshape((1,) * (3 - ndim) + input._aval.shape), (padding, padding), pad_mode)  # mostly refused
     complex_input = input._aval.category == 3 or (window is not None and window._aval.category == 3)
     if return_complex is None and not complex_input:
         raise RuntimeError(
@@ -397,6 +410,8 @@ def stft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tru
             f"{list(window._aval.shape)}"
         )
     w = _centered(window, win, n_fft, x)
+    if align_to_window:  # frames of the window's length, each with zeros around it up to n_fft points
+        x = pad(x, ((n_fft - win) // 2, n_fft - win - (n_fft - win) // 2))
     if padding and pad_mode != "constant":
         x, padding = pad(x, (padding, padding), pad_mode), 0
     x = call(f.frames, x, n_fft, hop, padding)

@@ -14,7 +14,9 @@ _FACTORY = (
     "bool requires_grad = False"
 )
 _CTC = "int blank = 0, int reduction = at::Reduction::Mean, bool zero_infinity = False"
+_STFT = "bool normalized = False, bool onesided = None, bool return_complex = None, bool align_to_window = None"
 _SHORT = {
+    "<stft>": f'str pad_mode = "reflect", {_STFT}', "<short stft>": _STFT,
     "<ctc>": _CTC, "<out>": "Tensor out = None", "<factory>": _FACTORY, "<out factory>": f"Tensor out = None, {_FACTORY}", "<none>": "",
 }  # fmt: skip
 _TEXT = """
@@ -277,6 +279,9 @@ std_mean var_mean
     Tensor input, tuple of ints dim, bool unbiased = True, bool keepdim = False
     Tensor input, tuple of ints dim = None, *, Number correction = None, bool keepdim = False
     Tensor input, bool unbiased = True
+stft
+    Tensor input, int n_fft, int hop_length = None, int win_length = None, Tensor window = None, bool center = True, <stft>
+    Tensor input, int n_fft, int hop_length = None, int win_length = None, Tensor window = None, <short stft>
 subtract
     Tensor input, Tensor other, *, Number alpha = 1, <out>
     Tensor input, Number other, Number alpha = 1
@@ -326,6 +331,7 @@ cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary")
 unravel_index(indices, shape)
 .split(self, split_size, dim=0)
 .unflatten(self, dim, sizes)
+.stft(self,n_fft,hop_length=_,win_length=_,window=_,center=_,pad_mode=_,normalized=_,onesided=_,return_complex=_,align_to_window=_)
 """
 
 
