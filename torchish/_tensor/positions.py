@@ -9,6 +9,7 @@ nothing is checked: positions are clamped there (PyTorch stops the device).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,8 @@ def known_range(e: Expr, depth: int = 16) -> Range | None:
         )
     if is_projection(spec) and name == "projection1":
         e = e.inputs[0]
+        if e.spec is not None and e.spec.name == "max_pool_nd_with_indices":
+            return 0, max(math.prod(e.inputs[0].aval.shape[-len(e.spec.statics[0]) :]) - 1, 0)
         if e.spec is None or e.spec.name not in _POSITIONS:
             return None
         return _along(e)
@@ -84,8 +87,8 @@ def _along(e: Expr) -> Range | None:
     return (0, max(n - 1, 0))
 
 
-def check_positions(index: Tensor, n: int, error: Callable[[int], Exception], *, negative: bool = False) -> None:
-    """Raise `error(position)` for the first element of `index` outside [0, n) (or [-n, n) when `negative`)."""
+def check_positions(index: Tensor, n: int, error: Callable[[int], Exception], *, negative: bool = False, last: bool = False) -> None:
+    """Raise `error(position)` for the first (or `last`) element of `index` outside [0, n) (or [-n, n) when `negative`)."""
     a = index._aval
     if not a.size or a.device != CPU:
         return
@@ -97,9 +100,9 @@ def check_positions(index: Tensor, n: int, error: Callable[[int], Exception], *,
 
     def check(value: Any) -> None:
         values = np.asarray(value).reshape(-1)
-        bad = (values < low) | (values >= n)
-        if bad.any():
-            raise error(int(values[int(bad.argmax())]))
+        bad = values[(values < low) | (values >= n)]
+        if bad.size:
+            raise error(int(bad[-1 if last else 0]))
 
     if LOCAL.capture is not None:
         LOCAL.capture.check(e, check)

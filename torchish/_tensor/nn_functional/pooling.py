@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from operator import index
+import functools
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
 
 import torchish as torch
 from torchish._tensor.dispatch import composite
 from torchish._tensor.nn_functional._call import ap, require, require_float, tensor_arg
+from torchish._tensor.positions import check_positions
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import squeeze_dim, unsqueeze
 from torchish.ops import pool
@@ -17,7 +22,7 @@ _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 
 def _ints(name: str, what: str, values, n: int, default: tuple | None = None) -> tuple[int, ...]:
     if hasattr(values, "__index__"):
-        return (index(values),) * n
+        return (operator.index(values),) * n
     if values is None and default is None or isinstance(values, str):
         raise TypeError(f"{name}(): argument '{what}' (position 2) must be tuple of ints, not {type(values).__name__}")
     values = tuple(int(v) for v in values) if values is not None else ()
@@ -299,13 +304,25 @@ def adaptive_max_pool3d(input: Tensor, output_size, return_indices: bool = False
 # --- power average -----------------------------------------------------------------------------------------
 
 
+def _several(n: int, values: Any) -> tuple:
+    return tuple(values) if isinstance(values, Iterable) else (values,) * n
+
+
 def _lp_pool(n: int, input: Tensor, norm_type, kernel_size, stride, ceil_mode: bool) -> Tensor:
-    k = _ints(f"lp_pool{n}d", "kernel_size", kernel_size, n)
-    volume = 1
-    for i in k:
-        volume *= i
-    out = _average(f"avg_pool{n}d", n, torch.pow(input, norm_type), k, stride, 0, bool(ceil_mode), True)
-    return torch.pow(torch.mul(torch.mul(torch.sign(out), torch.relu(torch.abs(out))), volume), 1.0 / norm_type)
+    sides = (kernel_size,)
+    if n == 2:
+        _, _ = sides = _several(2, kernel_size)
+    elif n == 3:
+        _, _, _ = sides = _several(3, kernel_size)
+    if isinstance(norm_type, (int, float)) and math.isinf(norm_type):
+        largest = getattr(torch.nn.functional, f"max_pool{n}d")
+        if norm_type > 0:
+            return largest(input.abs(), kernel_size, stride, 0, 1, ceil_mode)
+        return -largest(-input.abs(), kernel_size, stride, 0, 1, ceil_mode)
+    more = () if stride is None else (stride,)
+    out = getattr(torch.nn.functional, f"avg_pool{n}d")(input.pow(norm_type), kernel_size, *more, padding=0, ceil_mode=ceil_mode)
+    volume = functools.reduce(operator.mul, sides)
+    return (torch.sign(out) * torch.relu(torch.abs(out))).mul(volume).pow(1.0 / norm_type)
 
 
 def lp_pool1d(input: Tensor, norm_type: int | float, kernel_size, stride=None, ceil_mode: bool = False) -> Tensor:
@@ -346,7 +363,7 @@ def _fractional(n, input, kernel_size, output_size, output_ratio, random_samples
 
 def _fractional_ints(name: str, what: str, values, n: int) -> tuple[int, ...]:
     if hasattr(values, "__index__"):
-        return (index(values),) * n
+        return (operator.index(values),) * n
     if len(values) != n:
         raise RuntimeError(f"{name}: {what} must either be a single Int or tuple of {'three Ints' if n == 3 else 'Ints'}")
     return tuple(map(int, values))
@@ -401,35 +418,50 @@ def _unpool_size(input, kernel_size, stride, padding, output_size):
         low, high = default[d] - stride[d], default[d] + stride[d]
         if not low < output_size[d] < high:
             raise ValueError(f'invalid output_size "{output_size}" (dim {d} must be between {low} and {high})')
-    return tuple(int(s) for s in output_size)
+    return tuple(output_size)
 
 
 def _unpool(n, input, indices, kernel_size, stride, padding, output_size):
-    name = f"max_unpool{n}d"
-    k = _ints(name, "kernel_size", kernel_size, n)
-    s = k if stride is None else _ints(name, "stride", stride, n)
-    p = _ints(name, "padding", padding, n)
+    k = _several(n, kernel_size)
+    s = k if stride is None else _several(n, stride)
+    p = _several(n, padding)
     size = _unpool_size(input, k, s, p, output_size)
-    require(f"max_unpool{n}d(Tensor input, Tensor indices, int[] output_size)", input, indices, size)
+    over = max(n, 2)  # the one-dimensional form goes through two dimensions
+    more = (1,) if n == 1 else ()
+    if n == 3:
+        require("max_unpool3d(Tensor input, Tensor indices, int[] output_size, int[] stride, int[] padding)", input, indices, size, s, p)
+    else:
+        require("max_unpool2d(Tensor input, Tensor indices, int[] output_size)", input, indices, (*size, *more))
     if indices.dtype is not torch.int64:
         raise RuntimeError("elements in indices should be type int64" + (f" but got: {_short(indices)}" if n < 3 else ""))
-    over = max(n, 2)  # the one-dimensional form goes through two dimensions
+    if n > 1 and len(size) != n:
+        names = {2: "two elements (height, width)", 3: "three elements (depth, height, width)"}
+        raise RuntimeError(f"There should be exactly {names[n]} in output_size, but got {len(size)} elements.")
     if input._aval.ndim not in (n + 1, n + 2):
         dims = input._aval.ndim + (n == 1)
         raise RuntimeError(
             f"Input to max_unpooling{over}d should be a {over + 1}d or {over + 2}d Tensor, but got a tensor with {dims} dimensions."
         )
+    if n == 3 and min(s) <= 0:
+        raise RuntimeError(f"strides should be greater than zero, but got stride: {list(s)}")
     if input._aval.shape != indices._aval.shape:
-        more = [1] if n == 1 else []  # the one-dimensional form goes through two dimensions
         raise RuntimeError(
             f"Expected shape of indices to be same as that of the input tensor ({[*input.shape, *more]}) but got indices tensor "
             f"with shape: {[*indices.shape, *more]}"
         )
+    if 0 in input._aval.shape[1:]:
+        raise RuntimeError(
+            f"max_unpooling{over}d_forward_out_cpu(): Expected input to have non-zero size for non-batch dimensions, but got "
+            f"{[*input.shape, *more]} with dimension {input._aval.shape.index(0, 1)} being empty."
+        )
     if input._aval.size:
         require_float(input, f"max_unpool{over}d")
+    if places := math.prod(size):
+        shown = "x".join(map(str, (*size, *more)))
+        text = "Found an invalid max index: {} (output volumes are of size {})"
+        check_positions(indices, places, lambda i: RuntimeError(text.format(i, shown)), last=True)
     if n > 1:
         return ap(pool.max_unpool, (size,), input, indices)
-    # PyTorch's one-dimensional form goes through two dimensions
     return squeeze_dim(ap(pool.max_unpool, ((*size, 1),), unsqueeze(input, -1), unsqueeze(indices, -1)), -1)
 
 
