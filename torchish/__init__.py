@@ -24,7 +24,8 @@ from torchish._runner import install, load_ipython_extension, missing_attribute,
 from torchish._tensor import methods, namespace, operators, subclasses
 from torchish._tensor.creation import as_tensor, asarray, from_jax, from_numpy, frombuffer, tensor
 from torchish._tensor.generator import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from torchish._tensor.methods import TypedStorage, UntypedStorage, layout, memory_format
+from torchish._tensor.layout import MEMORY_FORMATS, memory_format
+from torchish._tensor.methods import TypedStorage, UntypedStorage, layout
 from torchish._tensor.printing import set_printoptions
 from torchish._tensor.size import Size, device
 from torchish._tensor.tensor import Tensor
@@ -47,7 +48,7 @@ _functions = namespace.functions()
 globals().update(_dtypes.BY_NAME, **_dtypes.ALIASES)
 globals().update(_functions)
 globals().update(methods.LEGACY)
-globals().update(methods.MEMORY_FORMATS)
+globals().update(MEMORY_FORMATS)
 namespace.install_methods()
 operators.install(_functions)
 

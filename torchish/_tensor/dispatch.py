@@ -168,7 +168,7 @@ def _generator(x):
 
 
 def _format(x):
-    from torchish._tensor.methods import memory_format
+    from torchish._tensor.layout import memory_format
 
     if isinstance(x, memory_format):
         return x

@@ -143,7 +143,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
             owner = f"type object '{x.__name__}'" if isinstance(x, type) else f"'{type(x).__name__}' object"
             return AttributeError(f"{owner} has no attribute '{asked}'")
     if name == "split" and 1 < len(args) < 4 and kwargs.keys() <= {"dim"} and not isinstance(args[1], int):  # Python in PyTorch
-        taken = [o for o in overloads if o.schema.params[1].type == "int[]"]
+        taken = [o for o in overloads if o.schema.params[1].type == "int[!]"]
         renamed = tuple([dataclasses.replace(p, name="split_sizes") if i == 1 else p for i, p in enumerate(taken[0].schema.params)])
         taken[0] = Overload(dataclasses.replace(taken[0].schema, params=renamed), taken[0].call, None, False)
         return invalid_arguments("split_with_sizes", taken, args, kwargs, method)

@@ -12,6 +12,7 @@ from torchish._tensor.creation import from_host
 from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.errors import not_a_tensor, plain_type_name
+from torchish._tensor.layout import CONTIGUOUS
 from torchish._tensor.size import Size
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import expand, flatten, reshape, unsqueeze, view
@@ -145,7 +146,7 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None, *, ou
     if not shape:
         input, shape = view(input, (1,)), (1,)
     wide = expand(unsqueeze(input, dim + 1), (*shape[: dim + 1], repeats, *shape[dim + 1 :]))
-    copied = wide.clone(memory_format="contiguous")
+    copied = wide.clone(memory_format=CONTIGUOUS)
     return view(copied, (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
 
 

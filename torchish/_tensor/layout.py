@@ -9,6 +9,29 @@ from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import Spec
 
 
+class memory_format:
+    """How dimensions are ordered in memory: ``contiguous_format``, ``channels_last``…"""
+
+    __module__ = "torch"
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return _format_by_name, (self.name,)
+
+
+def _format_by_name(name):
+    return MEMORY_FORMATS[name]
+
+
+MEMORY_FORMATS = {n: memory_format(n) for n in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")}
+MEMORY_FORMATS["legacy_contiguous_format"] = CONTIGUOUS = MEMORY_FORMATS["contiguous_format"]
+
+
 def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
     """The memory order of a result, by its operation's layout; None when it is contiguous."""
     if spec.op.layout == "pointwise":

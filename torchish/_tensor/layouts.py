@@ -10,7 +10,7 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._tensor.dispatch import plain
-from torchish._tensor.methods import memory_format
+from torchish._tensor.layout import memory_format
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import alias
 from torchish.autograd.graph import ANOMALY

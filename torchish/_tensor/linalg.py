@@ -20,7 +20,7 @@ from torchish._tensor.dispatch import call, composite
 from torchish._tensor.levels import without_derivative
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import TRACED
+from torchish.engine.expr import TRACED, Aval
 from torchish.engine.program import force
 from torchish.ops import linalg_decompositions as d
 from torchish.ops import linalg_solve as s
@@ -237,6 +237,8 @@ def tensorinv(input: Tensor, ind: int = 2) -> Tensor:
     shape = input._aval.shape
     if ind <= 0:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
+    if ind > len(shape):
+        raise RuntimeError(f"ArrayRef: invalid slice, N = {ind}; size = {len(shape)}")
     rows, columns = _product(shape[:ind]), _product(shape[ind:])
     if rows != columns:
         raise RuntimeError(
@@ -255,7 +257,7 @@ def _product(shape) -> int:
     return n
 
 
-@composite("linalg.tensorsolve(Tensor input, Tensor other, int[]? dims=None)", out=True)
+@composite("linalg.tensorsolve(Tensor input, Tensor other, int[!]? dims=None)", out=True)
 def tensorsolve(A: Tensor, B: Tensor, dims=None) -> Tensor:
     """The solution X of tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first."""
     n = A._aval.ndim
@@ -263,7 +265,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims=None) -> Tensor:
         A = views.movedim(A, tuple(dims), tuple(range(n - len(dims), n)))
     shape = A._aval.shape
     out = shape[B._aval.ndim :]
-    rows, columns = _product(shape[: B._aval.ndim]), _product(out)
+    rows, columns = B._aval.size, _product(out)
     if rows != columns:
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
@@ -306,10 +308,10 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     driver = "gelsy" if driver is None else driver
     if driver not in _DRIVERS:
         raise RuntimeError(f"{name}: parameter `driver` should be one of (gels, gelsy, gelsd, gelss)")
-    check_kernel(a, "linalg_lstsq_cpu")
     m, n = a.shape[-2:]
     if rcond is None:
-        rcond = float(np.finfo(a.dtype).eps) * max(m, n)
+        rcond = _epsilon(a) * max(m, n)
+    check_kernel(a, "linalg_lstsq_cpu")
     full = m > n and driver != "gelsy"
     got = call(s.lstsq, A, B, rcond, driver, full)
     solution, residuals, rank, singular = got
@@ -397,10 +399,7 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False):
         "BatchLinearAlgebra.cpp:2073",
     )
     packed, pivots, info = _lu_factor(A, pivot)
-    if get_infos:
-        return make("_lu_with_info", ("LU", "pivots", "info"))((packed, pivots, info))
-    check_info(info, "torch.lu")
-    return packed, pivots
+    return make("_lu_with_info", ("LU", "pivots", "info"))((packed, pivots, info)) if get_infos else (packed, pivots)
 
 
 # --- QR ----------------------------------------------------------------------------------------------------
@@ -530,9 +529,9 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     return call(d.eigh, A, _check_uplo(UPLO), False)[0]
 
 
-def _check_eig(A: Tensor) -> None:
+def _check_eig(A: Tensor, name: str) -> None:
     a = A._aval
-    check_square(a, "linalg.eig")
+    check_square(a, name)
     if a.category < 2:
         raise RuntimeError(f"Unknown Complex ScalarType for {dt.SCALAR_TYPE_NAMES[a.torch_dtype]}")
 
@@ -540,7 +539,7 @@ def _check_eig(A: Tensor) -> None:
 @composite("linalg.eig(Tensor input)", out=True)
 def eig(A: Tensor):
     """Eigenvalues and eigenvectors of square matrices, both complex."""
-    _check_eig(A)
+    _check_eig(A, "linalg.eig")
     given = value(A)
     if given is not None and not np.isfinite(given).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
@@ -551,11 +550,18 @@ def eig(A: Tensor):
 @composite("linalg.eigvals(Tensor input)", out=True)
 def eigvals(A: Tensor) -> Tensor:
     """Eigenvalues of square matrices, complex."""
-    _check_eig(A)
+    _check_eig(A, "linalg.eigvals")
     return call(d.eig, A)[0] if _recorded(A) else call(d.eigvals, A)
 
 
 # --- made of these -----------------------------------------------------------------------------------------
+
+
+def _epsilon(a: Aval) -> float:
+    """The distance between 1 and the next number of a dtype, which sets default tolerances."""
+    if a.torch_dtype.to_real() not in (dt.float32, dt.float64):
+        raise RuntimeError("This function doesn't handle types other than float and double")
+    return float(np.finfo(a.torch_dtype.to_real().np).eps)
 
 
 def _tolerances(A: Tensor, atol, rtol) -> tuple[Tensor | float, Tensor | float]:
@@ -563,7 +569,7 @@ def _tolerances(A: Tensor, atol, rtol) -> tuple[Tensor | float, Tensor | float]:
     a = A._aval
     real = a.torch_dtype.to_real()
     if rtol is None:
-        default = float(np.finfo(real.np).eps) * max(a.shape[-2:])
+        default = _epsilon(a) * max(a.shape[-2:])
         if isinstance(atol, Tensor):
             import torchish as torch
 
@@ -616,14 +622,14 @@ def pinverse(input, rcond=1e-15):
 
 def _rank(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
     a = A._aval
-    check_matrix(a, "linalg.matrix_rank")
+    check_matrix(a, "torch.linalg.matrix_rank", "input")
     _check_tolerance(atol, "atol", "torch.linalg.matrix_rank")
     _check_tolerance(rtol, "rtol", "torch.linalg.matrix_rank")
+    atol, rtol = _tolerances(A, atol, rtol)
     plain = A.detach()
     if not a.size:
         return from_host(np.zeros(a.shape[:-2], np.int64))
     if hermitian:
-        check_square(a, "linalg.matrix_rank")
         values = eigvalsh(plain).abs()
         top = values.amax(-1)
     else:
@@ -631,7 +637,6 @@ def _rank(A: Tensor, atol, rtol, hermitian: bool) -> Tensor:
         top = views.select(values, -1, 0)
     import torchish as torch
 
-    atol, rtol = _tolerances(A, atol, rtol)
     bound = top * rtol
     bound = torch.maximum(atol, bound) if isinstance(atol, Tensor) else bound.clamp(min=atol)
     return (values > views.unsqueeze(bound, -1)).sum(-1)

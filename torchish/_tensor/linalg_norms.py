@@ -366,7 +366,8 @@ def _ldl(A: Tensor, hermitian: bool):
     a = A._aval
     name = "torch.linalg.ldl_factor_ex"
     check_square(a, name)
-    check_float(a, name)
+    check_float(a, name, low_precision=True)
+    check_kernel(a, "ldl_factor_kernel_cpu")
     _no_derivative("linalg.ldl_factor", A)
     values = la.value(A)
     flat = values.reshape(math.prod(a.shape[:-2]), *a.shape[-2:])
@@ -407,7 +408,7 @@ def ldl_solve(LD, pivots, B, *, hermitian=False):
     a, p, b = LD._aval, pivots._aval, B._aval
     name = "torch.linalg.ldl_solve"
     check_square(a, name)
-    check_kernel(a, "ldl_solve_cpu")
+    check_float(a, name, low_precision=True)
     if b.ndim < 2:
         raise RuntimeError(f"{name}: Expected B to have at least 2 dimensions, but it has {b.ndim} dimensions instead")
     if p.shape != a.shape[:-1]:
@@ -422,6 +423,7 @@ def ldl_solve(LD, pivots, B, *, hermitian=False):
             f"ldl_solve: Expected LD and B to have the same dtype, but found LD of type "
             f"{dt.SCALAR_TYPE_NAMES[a.torch_dtype]} and B of type {dt.SCALAR_TYPE_NAMES[b.torch_dtype]} instead"
         )
+    check_kernel(a, "ldl_solve_kernel_cpu")
     _no_derivative("linalg.ldl_solve", LD, pivots, B)
     batch = broadcast_shapes([a.shape[:-2], b.shape[:-2]])
     count = math.prod(batch)

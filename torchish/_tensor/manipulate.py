@@ -15,6 +15,7 @@ from torchish._tensor.apply import apply, scatter_spec
 from torchish._tensor.creation import from_host, like_strides
 from torchish._tensor.dispatch import call, composite, takes
 from torchish._tensor.indexing import fitting
+from torchish._tensor.layout import CONTIGUOUS
 from torchish._tensor.size import resolve
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
@@ -71,7 +72,7 @@ def copied(input: Tensor, look: Callable[[Tensor], Tensor], name: str | None = N
     """What a view shows, as a tensor of its own whose gradient function is the view's, named as a copy."""
     seen = look(input._alias())
     if len(seen._chain) == len(input._chain) and seen._aval.shape == input._aval.shape:
-        return input.clone(memory_format="contiguous")
+        return input.clone(memory_format=CONTIGUOUS)
     step = seen._chain[-1]
     made = apply(step.spec, (input, *step.dynamic))
     if made._grad_fn is not None:
@@ -334,11 +335,10 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     sizes = (int(shape),) if not isinstance(shape, Sequence) else tuple(int(s) for s in shape)
     if any(s < 0 for s in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
-    from torchish.ops.index import unravel
-
-    return tuple(
-        apply(unravel.spec(("T",), (n, k)), (indices.to(dt.int64),)) for n, k in zip(sizes, contiguous_strides(sizes), strict=True)
-    )
+    steps = contiguous_strides(sizes) if sizes else (1,)
+    device = indices._aval.device
+    every = v.unsqueeze(indices, -1).floor_divide(from_host(np.asarray(steps, np.int64), device))
+    return split.unbind(every.remainder(from_host(np.asarray(sizes, np.int64), device)), -1)
 
 
 # --- element by element in Python ------------------------------------------------------------------------------

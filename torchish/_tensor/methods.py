@@ -14,7 +14,7 @@ from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_
 from torchish._tensor.data import warn_of_real_part, warn_once
 from torchish._tensor.dispatch import composite, plain, takes
 from torchish._tensor.errors import invalid_combination, plain_type_name
-from torchish._tensor.layout import is_channels_last, permuted_strides
+from torchish._tensor.layout import is_channels_last, memory_format, permuted_strides
 from torchish._tensor.out import resize
 from torchish._tensor.refusals import check_inplace, check_overlap
 from torchish._tensor.size import device, resolve
@@ -40,29 +40,6 @@ def copy_op(input, src):
     from torchish.ops.declare import to_dtype
 
     return jnp.broadcast_to(to_dtype(src, input.dtype), input.shape)
-
-
-class memory_format:
-    """How dimensions are ordered in memory: ``contiguous_format``, ``channels_last``…"""
-
-    __module__ = "torch"
-
-    def __init__(self, name: str):
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"torch.{self.name}"
-
-    def __reduce__(self):
-        return _format_by_name, (self.name,)
-
-
-def _format_by_name(name):
-    return MEMORY_FORMATS[name]
-
-
-MEMORY_FORMATS = {n: memory_format(n) for n in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")}
-MEMORY_FORMATS["legacy_contiguous_format"] = MEMORY_FORMATS["contiguous_format"]
 
 
 def format_strides(t: Tensor, fmt) -> tuple[int, ...] | None:

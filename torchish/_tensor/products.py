@@ -17,6 +17,7 @@ from torchish._tensor import views
 from torchish._tensor.apply import apply
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.errors import not_a_tensor, plain_type_name
+from torchish._tensor.nn_functional._call import require
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import GradFn, named
@@ -228,13 +229,16 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return _tensordot(input, other, (-1,), (-1,))
 
 
-@composite("tensordot(Tensor a, Tensor b, any dims=2)", method=False, out=True)
+@composite("tensordot(Tensor a, Tensor b, any? dims=2)", method=False, out=True)
 def tensordot(a: Tensor, b: Tensor, dims=2) -> Tensor:
     """Sums of products over the last `dims` dimensions of a and the first of b, or over two lists of dimensions."""
     if isinstance(dims, Tensor):
+        if dims._aval.size > 1 and dims.shape[0] != 2:
+            raise AssertionError(f"dims tensor must have size 2 in first dimension, got {dims.shape[0]}")
         dims = dims.tolist() if dims._aval.size > 1 else int(dims.item())
     if isinstance(dims, (tuple, list)):
-        d1, d2 = (tuple(d) if isinstance(d, (tuple, list)) else (int(d),) for d in dims)
+        d1, d2 = dims
+        require("tensordot(Tensor input, Tensor other, int[!] dims_self, int[!] dims_other)", a, b, d1, d2)
         return _tensordot(a, b, d1, d2)
     if not isinstance(dims, int):
         raise RuntimeError(

@@ -71,7 +71,7 @@ def _columns(rows: np.ndarray, like: Tensor) -> Tensor:
     """Coordinates as a tensor that lies in memory column by column, as PyTorch's does."""
     t = _indices(rows, like)
     n, ndim = rows.shape
-    return Tensor._wrap(t._read(), (1, n)) if n > 1 and ndim > 1 else t
+    return Tensor._wrap(t._read(), (1, n)) if (n > 1 and ndim > 1) or not n else t
 
 
 @composite("nonzero(Tensor input, *, bool as_tuple=False)", out=True)

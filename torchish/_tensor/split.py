@@ -8,6 +8,7 @@ from torchish import _dtypes as dt
 from torchish._tensor.apply import apply, make_view
 from torchish._tensor.dispatch import composite
 from torchish._tensor.geometry import Shape, without
+from torchish._tensor.nn_functional._call import require
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import slice_bounds, slice_dim
 from torchish.autograd.grad_mode import STATE
@@ -76,7 +77,7 @@ def split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
     return _split(input, split_size, dim)
 
 
-@composite("split(Tensor input, int[] split_size_or_sections, int dim=0)", method=False)
+@composite("split(Tensor input, int[!] split_size_or_sections, int dim=0)", method=False)
 def split_sections(input: Tensor, split_sizes_: Shape, dim: int = 0) -> tuple[Tensor, ...]:
     """Consecutive chunks of the given sizes, as views."""
     a = input._aval
@@ -96,9 +97,18 @@ def split_sections(input: Tensor, split_sizes_: Shape, dim: int = 0) -> tuple[Te
     return split_sizes(input, split_sizes_, dim, "SplitWithSizesBackward0")
 
 
+def split_number(input: Tensor, split_size: Tensor | bool, dim: int = 0) -> tuple[Tensor, ...]:
+    """Consecutive chunks of the size that is the only element of a tensor, or of a bool's."""
+    if isinstance(split_size, Tensor) and split_size._aval.size != 1:
+        require("split_with_sizes(Tensor input, int[!] split_sizes, int dim=0)", input, split_size, dim)
+    return _split(input, int(split_size), dim)
+
+
 composite("split(Tensor input, int split_size, int dim=0)", function=False)(split)
-composite("split(Tensor input, int[] split_size, int dim=0)", function=False)(split_sections)
-composite("split_with_sizes(Tensor input, int[] split_sizes, int dim=0)")(split_sections)
+composite("split(Tensor input, int[!] split_size, int dim=0)", function=False)(split_sections)
+for _kind in ("Tensor", "bool"):
+    composite(f"split(Tensor input, {_kind} split_size, int dim=0)")(split_number)
+composite("split_with_sizes(Tensor input, int[!] split_sizes, int dim=0)")(split_sections)
 
 
 def _split(input: Tensor, split_size: int, dim: int, name: str = "SplitBackward0") -> tuple[Tensor, ...]:
@@ -177,6 +187,11 @@ def tensor_split_tensor(input, tensor_indices_or_sections, dim=0):
         raise RuntimeError(f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {kind}")
     if x._aval.ndim == 0:
         return tensor_split(input, int(x.item()), dim)
+    if x._aval.ndim > 1:
+        raise RuntimeError(
+            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a tensor with "
+            f"{x._aval.ndim} dims"
+        )
     return tensor_split_indices(input, tuple(x.tolist()), dim)
 
 

@@ -8,6 +8,7 @@ from torchish import _dtypes as dt
 from torchish._tensor.apply import make_strided_view, make_view
 from torchish._tensor.dispatch import composite
 from torchish._tensor.geometry import Shape, conjugations, infer_size, root_steps, strided_steps, view_strides, without
+from torchish._tensor.layout import CONTIGUOUS
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import no_grad
@@ -104,7 +105,7 @@ def reshape(input: Tensor, shape: Shape) -> Tensor:
         if made._grad_fn is not None and not input.is_contiguous():
             made._grad_fn.__class__ = named("ReshapeAliasBackward0", GradFn)
         return made
-    made = view(input.clone(memory_format="contiguous"), shape)
+    made = view(input.clone(memory_format=CONTIGUOUS), shape)
     if made._grad_fn is not None:
         made._grad_fn.__class__ = named("UnsafeViewBackward0", GradFn)
     made._base, made._steps = None, ()

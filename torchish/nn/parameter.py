@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from torchish._tensor.layout import MEMORY_FORMATS
 from torchish._tensor.printing import format_parameter
 from torchish._tensor.size import Size
 from torchish._tensor.subclasses import disabled_torch_function, listen
@@ -51,7 +52,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     def __deepcopy__(self, memo: dict):
         if id(self) in memo:
             return memo[id(self)]
-        result = type(self)(self.data.clone(memory_format="preserve_format"), self.requires_grad)
+        result = type(self)(self.data.clone(memory_format=MEMORY_FORMATS["preserve_format"]), self.requires_grad)
         memo[id(self)] = result
         return result
 

@@ -249,11 +249,6 @@ def grid(index, dim: int) -> tuple:
     return tuple(index if i == dim else jnp.asarray(a) for i, a in enumerate(axes))
 
 
-@op("_unravel(Tensor input, int size, int stride)", out=False, method=False, function=False, differentiable=False)
-def unravel(input, size, stride):
-    return (input // stride) % size
-
-
 @op(
     "_masked_select(Tensor input, Tensor index)",
     out=False,

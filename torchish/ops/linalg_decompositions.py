@@ -87,7 +87,8 @@ def _(upper, primals, tangents):
 def cholesky_ex(A, upper):
     """The Cholesky factor, and info: the order of the first minor that is not positive-definite, or 0."""
     check_square(A, "linalg.cholesky")
-    check_float(A, "linalg.cholesky")
+    check_float(A, "linalg.cholesky", low_precision=True)
+    check_kernel(A, "cholesky_cpu")
     return _with_info(A, upper)
 
 
@@ -146,7 +147,8 @@ def qr_old(input, some):
 
 def _qr(a, mode: str):
     check_matrix(a, "linalg.qr")
-    check_float(a, "linalg.qr")
+    check_float(a, "linalg.qr", low_precision=True)
+    check_kernel(a, "geqrf_cpu")
     m, n = a.shape[-2:]
     k = m if mode == "complete" else min(m, n)
     if a.size == 0:
@@ -273,12 +275,33 @@ def ormqr(input, tau, other, left, transpose):
             raise RuntimeError(f"torch.ormqr: {name} must have at least 2 dimensions.")
     size = other.shape[-2 if left else -1]
     side = -2 if left else -1
-    if tau.shape[-1] > size:
-        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     if input.shape[-2] != size:
         raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
+    if not tau.ndim:
+        raise IndexError("Dimension specified as -1 but tensor has no dimensions")
     if tau.shape[-1] != min(size, input.shape[-1]):
         raise RuntimeError(f"torch.ormqr: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
+    if tau.ndim != input.ndim - 1:
+        raise RuntimeError(
+            f"torch.ormqr: Expected tau to have one dimension less than input, but got tau.ndim equal to {tau.ndim} and input.ndim is "
+            f"equal to {input.ndim}"
+        )
+    if other.ndim != input.ndim:
+        raise RuntimeError(
+            f"torch.ormqr: Expected other to have the same number of dimensions as input, but got other.ndim equal to {other.ndim} and "
+            f"input.ndim is equal to {input.ndim}"
+        )
+    for name, batch in (("tau", tau.shape[:-1]), ("other", other.shape[:-2])):
+        if batch != input.shape[:-2]:
+            raise RuntimeError(
+                f"torch.ormqr: Expected batch dimensions of {name} to be equal to input.shape[:-2], but got {list(batch)}"
+            )
+    for x, name in ((tau, "tau"), (other, "other")):
+        if x.dtype != input.dtype:
+            raise RuntimeError(
+                f"torch.ormqr: Expected input and {name} to have the same dtype, but input has dtype{type_name(input)} and {name} has "
+                f"dtype {type_name(x)}"
+            )
     check_kernel(input, "ormqr_cpu")
     if left:
         return _apply_reflectors(input, tau, other, adjoint=transpose)
@@ -291,9 +314,9 @@ _NO_PIVOT = "linalg.lu_factor: LU without pivoting is not implemented on the CPU
 
 
 def _lu(a, name: str):
-    check_matrix(a, name)
-    if not jnp.issubdtype(a.dtype, jnp.inexact) or a.dtype.itemsize < 4:
-        raise NotImplementedError(f"\"lu_factor_cpu\" not implemented for '{type_name(a)}'")
+    if a.ndim < 2:
+        raise RuntimeError(f"{name}: Expected tensor with 2 or more dimensions. Got size: {list(a.shape)} instead")
+    check_kernel(a, "lu_cpu")
     if a.size == 0:
         k = min(a.shape[-2:])
         rows = jnp.broadcast_to(jnp.arange(a.shape[-2], dtype=jnp.int32), a.shape[:-1])
@@ -306,7 +329,7 @@ def lu_factor_ex(A, pivot):
     """LU in one matrix, LAPACK's 1-based pivots (int32), and info."""
     if not pivot:
         raise RuntimeError(_NO_PIVOT)
-    lu, pivots, _ = _lu(A, "torch.linalg.lu_factor")
+    lu, pivots, _ = _lu(A, "torch.lu_factor")
     return lu, pivots + 1, lu_info(lu)
 
 
@@ -495,10 +518,16 @@ def _(grad, result, given):
     return (_eig_backward(*grad, *result, *given, hermitian=True),)
 
 
+def _check_half(a) -> None:
+    if jnp.issubdtype(a.dtype, jnp.inexact):
+        check_kernel(a, "linalg_eig_out_cpu")
+
+
 @op("_linalg_eig(Tensor A)", grad="LinalgEigBackward0", **_hidden)
 def eig(A):
     """Eigenvalues and eigenvectors (unit norm) of square matrices; both complex."""
     check_square(A, "linalg.eig")
+    _check_half(A)
     kind = jnp.complex128 if A.dtype in (jnp.float64, jnp.complex128) else jnp.complex64
     if not A.size:
         return jnp.zeros(A.shape[:-1], kind), A.astype(kind)
@@ -534,7 +563,8 @@ def _(grad, result, given):
 @op("_linalg_eigvals(Tensor A)", grad="LinalgEigBackward0", **_hidden)
 def eigvals(A):
     """Eigenvalues of square matrices, complex."""
-    check_square(A, "linalg.eig")
+    check_square(A, "linalg.eigvals")
+    _check_half(A)
     kind = jnp.complex128 if A.dtype in (jnp.float64, jnp.complex128) else jnp.complex64
     if not A.size:
         return jnp.zeros(A.shape[:-1], kind)

@@ -197,7 +197,7 @@ def is_vector(a_shape, b_shape) -> bool:
 @op("_linalg_solve_ex(Tensor A, Tensor B, bool left)", grad="LinalgSolveExBackward0", **_hidden)
 def solve_ex(A, B, left):
     """The solution X of A X = B (X A = B), and info."""
-    check_float(A, "linalg.solve")
+    check_float(A, "linalg.solve", low_precision=True)
     check_same_dtype(A, B, "linalg.solve")
     vector = is_vector(A.shape, B.shape)
     b = B[..., None] if vector else B
@@ -207,6 +207,7 @@ def solve_ex(A, B, left):
             "linalg.solve: Vector broadcasting of the left hand side is not supported for left=False. In this case "
             "linalg.solve is equivalent to B / A.squeeze(-1)"
         )
+    check_kernel(A, "lu_cpu")
     a, b = broadcast_batch(A, b)
     return _solve(a, b, left, vector)
 
@@ -318,6 +319,7 @@ def check_solve_sizes(b, a, name: str) -> None:
 )  # fmt: skip
 def lu_solve(LU, pivots, B, left, adjoint):
     """The solution X of A X = B (X A = B; with A^H when `adjoint`) from `linalg.lu_factor(A)`."""
+    check_float(LU, "torch.linalg.lu_solve", low_precision=True)
     if LU.dtype != B.dtype:
         raise RuntimeError(
             f"linalg.lu_solve: Expected LU and B to have the same dtype, but found LU of type {type_name(LU)} and B of "
@@ -333,6 +335,7 @@ def lu_solve(LU, pivots, B, left, adjoint):
             f"linalg.lu_solve: Expected LU.shape[:-1] and pivots.shape to be the same, but got pivots with shape "
             f"{list(pivots.shape)} instead"
         )
+    check_kernel(LU, "linalg.lu_solve_cpu")
     lu, b = broadcast_batch(LU, B)
     n = LU.shape[-1]
     perm = lax.linalg.lu_pivots_to_permutation(pivots - 1, n)

@@ -6,7 +6,8 @@
 Types: Tensor, Tensor?, Tensor[], Number, Tensor|Number (dynamic: program inputs), Index (a dynamic integer), real (a dynamic
 number that PyTorch's messages call a float), scalar (a static float that they call a Number), int,
 int[], int[]* (may be given as separate positional integers), int[!] (never a single integer), bool, float, str, dtype,
-device, generator, format (of memory), any, each with an optional `?`. Everything that is not dynamic is static: it becomes part of the operation's identity.
+device, generator, format (of memory), any, each with an optional `?`. Everything that is not dynamic is static: it becomes part of
+the operation's identity.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _DISPLAY = {
     "Tensor": "Tensor", "Tensor?": "Tensor", "Tensor[]": "tuple of Tensors", "Tensor?[]": "tuple of Tensors",
     "Number": "Number", "Number?": "Number", "scalar": "Number", "scalar?": "Number", "real": "float", "real?": "float",
     "Tensor|Number": "Tensor", "Tensor|Number?": "Tensor", "Index": "int", "int": "int", "int?": "int",
-    "int[!]": "tuple of ints",
+    "int[!]": "tuple of ints", "int[!]?": "tuple of ints",
     "int[]": "tuple of ints", "int[]?": "tuple of ints", "int[]*": "tuple of ints", "bool": "bool", "bool?": "bool",
     "float": "float", "float?": "float", "float[]?": "tuple of floats", "str": "str", "str?": "str",
     "dtype": "torch.dtype", "dtype?": "torch.dtype", "device?": "torch.device", "generator?": "torch.Generator",

@@ -144,28 +144,47 @@ def load(data: bytes, restore: Callable, is_meta: bool, unpickler: Callable | No
     `unpickler(stream, **options)` reads its pickle, None: the restricted one.
     """
     storages = _Storages(data, restore, is_meta)
-    heads = _restricted.Unpickler(data, storages.find, encoding=options.get("encoding", "utf-8"))
-    if heads.load() != MAGIC:
+    pickles = _Pickles(data, storages.find, unpickler, options)
+    if pickles.next() != MAGIC:
         raise RuntimeError("Invalid magic number; corrupt file?")
-    if (version := heads.load()) != VERSION:
+    if (version := pickles.next()) != VERSION:
         raise RuntimeError(f"Invalid protocol version: {version!r:.40}")
-    system = heads.load()
-    start = heads.position
-    if unpickler is None:
-        heads.load()
-    else:
-        stream = io.BytesIO(data)
-        stream.seek(start)
-        scanner = _Scanner(stream, **options)
-        scanner.persistent_load = storages.find  # type: ignore[method-assign]
-        scanner.load()
-        heads.position = stream.tell()
-    keys = heads.load()
-    end = storages.read(heads.position, keys, not isinstance(system, dict) or bool(system.get("little_endian", True)))
-    if unpickler is None:
-        heads.position = start
-        return heads.load(), end
-    stream.seek(start)
-    reader = unpickler(stream, **options)
-    reader.persistent_load = storages.find
-    return reader.load(), end
+    system = pickles.next()
+    start = pickles.position
+    pickles.look_through()
+    keys = pickles.next()
+    end = storages.read(pickles.position, keys, not isinstance(system, dict) or bool(system.get("little_endian", True)))
+    pickles.position = start
+    return pickles.next(), end
+
+
+class _Pickles:
+    """The pickles of a file, one after another, read by `unpickler(stream, **options)`; None: the restricted one."""
+
+    def __init__(self, data: bytes, find: Callable, unpickler: Callable | None, options: dict):
+        self._data, self._find, self._unpickler, self._options = data, find, unpickler, options
+        self.position = 0
+
+    def next(self) -> Any:
+        if self._unpickler is not None:
+            return self._load(self._unpickler)
+        reader = _restricted.Unpickler(self._data, self._find, self.position, self._options.get("encoding", "utf-8"))
+        loaded = reader.load()
+        self.position = reader.position
+        return loaded
+
+    def look_through(self) -> None:
+        """Pass one that refers to storages, noting them."""
+        if self._unpickler is not None:
+            self._load(_Scanner)
+        else:
+            self.next()
+
+    def _load(self, unpickler: Callable) -> Any:
+        stream = io.BytesIO(self._data)
+        stream.seek(self.position)
+        reader = unpickler(stream, **self._options)
+        reader.persistent_load = self._find
+        loaded = reader.load()
+        self.position = stream.tell()
+        return loaded

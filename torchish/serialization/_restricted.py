@@ -232,29 +232,33 @@ class Unpickler:
         self._user = allowed_by_user()
 
     def load(self) -> Any:
-        """The next object. Raises UnpicklingError for what is not allowed or not a pickle, EOFError at the end of the data."""
+        """The next object. Raises UnpicklingError for what is not allowed.
+
+        What is not a pickle, or a part of one, ends as in PyTorch: EOFError at the end of the data; IndexError, struct.error or
+        UnicodeError in the middle of an instruction.
+        """
         try:
             return self._run()
         except _Passing as e:
             raise e.error from None
         except KeyError as e:
             raise UnpicklingError(f"Memo value not found at index {e}") from None
-        except (IndexError, struct.error, UnicodeError) as e:
-            raise UnpicklingError(f"pickle data was corrupted ({e})") from None
+        except UnicodeError:
+            raise
         except (TypeError, ValueError, AttributeError, RecursionError, OverflowError) as e:
             raise UnpicklingError(f"pickle data was corrupted ({type(e).__name__}: {e})") from None
 
     def _take(self, n: int) -> bytes:
-        start = self.position
-        if n > len(self._data) - start:
-            raise UnpicklingError("pickle data was truncated")
-        self.position = start + n
-        return self._data[start : start + n]
+        taken = self._data[self.position : self.position + n]
+        self.position += len(taken)
+        return taken
 
     def _line(self) -> str:
         end = self._data.find(b"\n", self.position, self.position + 1000)
-        if end < 0:
+        if end < 0 and len(self._data) - self.position > 1000:
             raise UnpicklingError("pickle data was truncated")
+        if end < 0:
+            end = len(self._data) - 1
         line = self._data[self.position : end].decode("utf-8")
         self.position = end + 1
         return line
@@ -335,7 +339,7 @@ class Unpickler:
             raise _Passing(e) from None  # an error of `map_location`, not of the file
 
     def _run(self) -> Any:
-        data, unpack = self._data, struct.unpack_from
+        data, unpack = self._data, struct.unpack
         memo: dict[int, Any] = {}
         stack: list[Any] = []
         below: list[list] = []
@@ -349,7 +353,7 @@ class Unpickler:
 
         while True:
             if self.position >= len(data):
-                raise EOFError("Ran out of input")
+                raise EOFError
             code = data[self.position : self.position + 1]
             self.position += 1
             # in the order of how often state dictionaries have them

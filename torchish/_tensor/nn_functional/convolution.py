@@ -6,6 +6,7 @@ from typing import Any
 
 from torchish._tensor.apply import apply
 from torchish._tensor.dispatch import composite
+from torchish._tensor.layout import CONTIGUOUS
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import permute, squeeze_dim, unsqueeze
 from torchish.ops.conv import convolution
@@ -137,4 +138,4 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
     if input._aval.size:
         require_kernel("addmm_impl_cpu_", input._aval, REAL | COMPLEX | INTEGERS)
     x, w = permute(input, (1, 2, 0)), permute(weight, (2, 1, 0))
-    return permute(_convolve("conv_tbc", 1, x, w, bias, (1,), (pad,), (1,), 1), (2, 0, 1)).clone(memory_format="contiguous")
+    return permute(_convolve("conv_tbc", 1, x, w, bias, (1,), (pad,), (1,), 1), (2, 0, 1)).clone(memory_format=CONTIGUOUS)

@@ -18,6 +18,7 @@ from torchish.autograd.graph import GradFn, named
 from torchish.engine.expr import CPU, LOCAL
 from torchish.engine.program import force
 from torchish.ops import loss as L
+from torchish.ops.precision import HALF, REAL, require_kernel
 from torchish.ops.softmax import log_softmax
 
 
@@ -539,7 +540,9 @@ def multi_margin_loss(
         )
     if weight is not None and weight._aval.size != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
-    require_float(input, "multi_margin_loss")
+    require_kernel("multi_margin_loss_cpu_kernel", a, REAL - HALF)
+    if weight is not None and weight.dtype is not input.dtype:
+        raise RuntimeError(f"expected scalar type {scalar_type(input)} but found {scalar_type(weight)}")
     if target.dtype is not torch.int64:
         raise RuntimeError(f"expected scalar type Long but found {scalar_type(target)}")
     values = _host_values(target)
@@ -559,7 +562,7 @@ def multilabel_margin_loss(
         raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}")
     if (a.ndim == 2 and a.shape != b.shape) or (a.ndim < 2 and (b.ndim > 1 or b.size != a.size)):
         raise RuntimeError(f"inconsistent target size: {list(b.shape)} for input of size: {list(a.shape)}")
-    require_float(input, "multilabel_margin_loss_forward_out_frame")
+    require_kernel("multilabel_margin_loss_forward_out_frame", a, REAL - HALF)
     values = _host_values(target)
     if values is not None and values.size:
         if values.min() < -1:

@@ -6,9 +6,11 @@ import warnings
 
 import numpy as np
 
+from torchish._tensor.errors import invalid_combination, plain_type_name
 from torchish._tensor.nn_functional._call import ap, require, scalar_type, tensor_arg
 from torchish._tensor.nn_functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from torchish._tensor.tensor import Tensor
+from torchish.engine.expr import aval
 from torchish.ops import vision as V
 
 _NEEDS = {"linear": 3, "bilinear": 4, "trilinear": 5, "bicubic": 4, "lanczos": 4}
@@ -104,13 +106,30 @@ def _unsupported(ndim: int, mode: str) -> NotImplementedError:
     )
 
 
+def _check_upsample(kernel: str, input: Tensor, output, aligned: tuple, scales) -> None:
+    """PyTorch's refusal of sizes that are no integers and of factors that are no numbers."""
+    sides = [f"float scales{s} = None" for s in {3: ("",), 4: ("_h", "_w"), 5: ("_d", "_h", "_w")}[input.dim()]]
+    start = ", ".join(["Tensor input", "tuple of ints output_size", *(["bool align_corners"] if aligned else [])])
+    shown = [f"({start}, tuple of floats scale_factors)", f"({start}, {', '.join(sides)}, *, Tensor out = None)"]
+    sized = output is None or all(isinstance(o, (int, np.integer)) or hasattr(o, "__index__") and not isinstance(o, Tensor) for o in output)
+    if not sized or (scales is not None and not isinstance(scales[0], (int, float, complex, np.number))):
+        raise invalid_combination(kernel, shown, (input, output, *aligned, scales), {})
+    for i, s in enumerate(scales or ()):
+        if not isinstance(s, (int, float, np.integer, np.floating)):
+            found = f"found element of type {plain_type_name(s)} at pos {i + 1}"
+            raise TypeError(f"{kernel}(): argument 'scale_factors' must be tuple of floats, but {found}")
+
+
 def _upsample(input: Tensor, output, scales, mode: str, align_corners: bool, antialias: bool) -> Tensor:
     kernel = f"{'_' if '-' in mode or antialias else ''}upsample_{mode.replace('-', '_')}{input.dim() - 2}d{'_aa' if antialias else ''}"
     tensor_arg(kernel, "input", 1, input)
+    _check_upsample(kernel, input, output, () if "nearest" in mode else (align_corners,), scales)
     shape = input._aval.shape
     if scales is not None:
         scales = tuple(float(s) for s in scales)
-        output = [int(n * s) for n, s in zip(shape[2:], scales, strict=True)]
+        output = [n * s for n, s in zip(shape[2:], scales, strict=True)]
+        if not all(abs(o) < 2**63 for o in output):
+            raise RuntimeError("value cannot be converted to type int64_t without overflow")
     output = tuple(int(o) for o in output)
     if min(shape[2:]) <= 0 or min(output) <= 0:
         names = {1: ("W",), 2: ("H", "W"), 3: ("D", "H", "W")}[len(output)]
@@ -130,6 +149,7 @@ def _upsample(input: Tensor, output, scales, mode: str, align_corners: bool, ant
         elif kind != "bilinear" and not (kind == "nearest" and len(output) < 3):
             kernel = f"compute_indices_weights_{kind.removeprefix('bi').removeprefix('tri')}"
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(input)}'")
+    aval((*shape[:2], *output), a.dtype, a.device)  # refuses what is too large
     return ap(V.upsample, (output, mode, align_corners, scales, antialias), input)
 
 
