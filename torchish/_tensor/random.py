@@ -13,7 +13,7 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish import _random as streams
-from torchish._tensor.apply import make_grad_fn
+from torchish._tensor.apply import apply, make_grad_fn
 from torchish._tensor.creation import check_size, from_host, like_strides
 from torchish._tensor.dispatch import composite
 from torchish._tensor.drawing import KEYS, as_examples, draw_numbers, drawn, for_batches, in_memory_order, jax_uniform, keyed, open_batches
@@ -21,7 +21,7 @@ from torchish._tensor.generator import Generator, generator_for
 from torchish._tensor.size import resolve
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import CPU, LOCAL, leaf
+from torchish.engine.expr import CPU, LOCAL, Expr, leaf
 from torchish.engine.levels import ACTIVE, Dual, Wrapped, levels_of, physical
 from torchish.engine.program import force, to_device
 from torchish.ops.declare import op
@@ -227,8 +227,10 @@ def _from_examples(t: Tensor, batches: list, g: Generator, host: Callable) -> Te
 
 
 def _zero_gradient(out: Tensor, of: Tensor | tuple[Tensor, ...], name: str) -> Tensor:
-    """Random results are recorded with a gradient of zero, as PyTorch does."""
+    """Random results are recorded with a gradient of zero, and have a tangent of zero, as PyTorch does."""
     given = of if isinstance(of, tuple) else (of,)
+    if any(type(t._storage.expr) is not Expr for t in given):
+        out = apply(beside.spec(("T", len(given)), ()), (out, *given))
     if STATE.enabled and any(t._needs() for t in given) and out._aval.category >= 2:
         spec = no_gradient.spec((len(given),), ())
         fn = make_grad_fn(spec, given, tuple(t._read() for t in given), (out._read(),))
@@ -238,6 +240,11 @@ def _zero_gradient(out: Tensor, of: Tensor | tuple[Tensor, ...], name: str) -> T
             fn.__class__ = named(name, GradFn)
             out._grad_fn = fn
     return out
+
+
+@op("_beside(Tensor drawn, Tensor[] inputs)", method=False, function=False, out=False, saves=(), flat=("inputs",))
+def beside(drawn, inputs):
+    return drawn
 
 
 @op("_no_gradient(Tensor[] inputs)", method=False, function=False, out=False, saves=(), flat=("inputs",))

@@ -16,10 +16,11 @@ from torchish._tensor.creation import check_size, like_strides
 from torchish._tensor.dispatch import FILLS, takes
 from torchish._tensor.drawing import draw_numbers, in_memory_order, jax_uniform
 from torchish._tensor.generator import Generator
-from torchish._tensor.random import bernoulli, no_gradient, normal, normal_size, normal_std, rand, randint, randint_low, randn
+from torchish._tensor.random import bernoulli, beside, no_gradient, normal, normal_size, normal_std, rand, randint, randint_low, randn
 from torchish._tensor.refusals import check_inplace
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
+from torchish.engine.expr import Expr, emit
 
 
 def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable, variant: int = 0) -> Tensor:
@@ -31,6 +32,8 @@ def _fill(t: Tensor, name: str, generator, host: Callable, accelerator: Callable
         e = in_memory_order(a.shape, strides, a.torch_dtype, a.device, generator, host, accelerator)
     else:
         e = draw_numbers(a.shape, a.torch_dtype, a.device, generator, host, accelerator)
+    if type(t._storage.expr) is not Expr:
+        e = emit(beside.spec(("T", 1), ()), (e, t._read()))
     fn = None
     if STATE.enabled and t._needs() and a.category >= 2:
         spec = no_gradient.spec(("T",), ())

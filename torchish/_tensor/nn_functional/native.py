@@ -7,6 +7,7 @@ import numpy as np
 import torchish as torch
 from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import composite
+from torchish._tensor.levels import without_derivative
 from torchish._tensor.nn_functional import normalization as N
 from torchish._tensor.nn_functional import sparse
 from torchish._tensor.tensor import Tensor
@@ -19,11 +20,16 @@ def _named(t: Tensor, name: str) -> Tensor:
     return t
 
 
-def _moments(x: Tensor, dims: list[int], eps: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The mean and the inverse of the standard deviation over `dims`, without history."""
+def _moments(x: Tensor, dims: list[int], eps: float, dtype: torch.dtype, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """The mean and the inverse of the standard deviation over `dims`."""
+    wide = x.float() if x.dtype.itemsize < 4 else x
+    return wide.mean(dims, keepdim=keepdim).to(dtype), (wide.var(dims, correction=0, keepdim=keepdim) + eps).rsqrt().to(dtype)
+
+
+def _constant_moments(*args) -> tuple[Tensor, ...]:
+    """The same, as what no derivative reaches."""
     with torch.no_grad():
-        wide = x.float() if x.dtype.itemsize < 4 else x
-        return wide.mean(dims, keepdim=True).to(dtype), (wide.var(dims, correction=0, keepdim=True) + eps).rsqrt().to(dtype)
+        return tuple([without_derivative(m) for m in _moments(*args)])
 
 
 @composite("native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps)", method=False)
@@ -32,7 +38,7 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
     out = N.layer_norm(input, normalized_shape, weight, bias, eps)
     dtype = next((p.dtype for p in (weight, bias) if p is not None), input.dtype)
     n = len(normalized_shape)
-    return out, *_moments(input, list(range(input.dim() - n, input.dim())), eps, dtype)
+    return out, *_constant_moments(input, list(range(input.dim() - n, input.dim())), eps, dtype, True)
 
 
 @composite("native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps)", method=False)
@@ -40,8 +46,8 @@ def native_group_norm(input, weight, bias, batch, channels, pixels, group, eps):
     """group_norm of (N, C, *); the means and inverse standard deviations (N, group)."""
     out = N._group_norm(input, group, weight, bias, eps)
     dtype = next((p.dtype for p in (weight, bias) if p is not None), input.dtype)
-    mean, rstd = _moments(input.reshape(batch, group, -1), [2], eps, dtype)
-    return out, mean.squeeze(2), rstd.squeeze(2)
+    mean, rstd = _moments(input.reshape(batch, group, channels // group * pixels), [2], eps, dtype)
+    return out, _named(mean, "NativeGroupNormBackward0"), _named(rstd, "NativeGroupNormBackward0")
 
 
 @composite(
@@ -55,8 +61,7 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
     dtype = next((p.dtype for p in (weight, bias, running_mean) if p is not None), input.dtype)
     if not training:
         return out, torch.empty(0, dtype=dtype), torch.empty(0, dtype=dtype)
-    mean, invstd = _moments(input.transpose(0, 1).flatten(1), [1], eps, dtype)
-    return out, mean.squeeze(1), invstd.squeeze(1)
+    return out, *_constant_moments(input.transpose(0, 1).flatten(1), [1], eps, dtype)
 
 
 @composite("native_dropout(Tensor input, float p, bool? train)", method=False)
