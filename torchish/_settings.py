@@ -38,12 +38,11 @@ def get_default_device() -> _size.device:
 
 def set_default_tensor_type(t: Any) -> None:
     """Make a legacy tensor type (a class or its name) the default."""
-    from torchish._tensor.data import triggered
+    from torchish._tensor.data import triggered, warn_once
 
-    warnings.warn(
+    warn_once(
         "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use torch.set_default_dtype() and "
-        "torch.set_default_device() as alternatives." + triggered("torch/csrc/tensor/python_tensor.cpp:434"),
-        stacklevel=2,
+        "torch.set_default_device() as alternatives." + triggered("torch/csrc/tensor/python_tensor.cpp:434")
     )
     if isinstance(t, str):
         name = t.rpartition(".")[2]
@@ -110,11 +109,19 @@ def get_deterministic_debug_mode() -> int:
 
 
 def is_warn_always_enabled() -> bool:
-    return False
+    """Whether warnings that are given once in a process are given each time."""
+    from torchish._tensor.data import WARN_ALWAYS
+
+    return WARN_ALWAYS[0]
 
 
 def set_warn_always(b: bool) -> None:
-    """Accepted."""
+    """Whether to give each time what is warned of once in a process otherwise."""
+    from torchish._tensor.data import WARN_ALWAYS
+
+    if not isinstance(b, bool):
+        raise RuntimeError(f"setWarnOnlyOnce expects a bool, but got {type(b).__name__}")
+    WARN_ALWAYS[0] = b
 
 
 def set_flush_denormal(mode: bool) -> bool:

@@ -155,7 +155,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     checked_ndarray(array)
     d = dt.from_np(array.dtype)
     if not array.flags.writeable:
-        warnings.warn(
+        warn_once(
             "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means "
             "writing "
             "to this tensor will result in undefined behavior. You may want to copy the array to protect its data or "
@@ -163,7 +163,6 @@ def from_numpy(array: np.ndarray) -> Tensor:
             "it writable before converting it to a tensor. This type of warning will be suppressed for the rest of "
             "this "
             "program." + triggered("torch/csrc/utils/tensor_numpy.cpp:213"),
-            stacklevel=2,
         )
         array = array.copy()
     item = array.dtype.itemsize

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._tensor.tensor import Tensor
+from torchish._tensor.warn import warn_user
 
 _MAX_DIMS = 128
 _NUMBERS = frozenset({bool, int, float, complex})
 
 
 _warned: set[str] = set()
+WARN_ALWAYS = [False]
 
 
 def triggered(where: str) -> str:
@@ -23,17 +24,17 @@ def triggered(where: str) -> str:
     return f" (Triggered internally at /__w/pytorch/pytorch/{where}.)"
 
 
-def warn_once(text: str, stacklevel: int = 3) -> None:
-    """A warning that PyTorch gives once in a process."""
-    if text not in _warned:
+def warn_once(text: str, *, ever: bool = False) -> None:
+    """A warning that PyTorch gives once in a process, or with `set_warn_always(True)` each time (but once if that is `ever`)."""
+    if text not in _warned or (WARN_ALWAYS[0] and not ever):
         _warned.add(text)
-        warnings.warn(text, stacklevel=stacklevel)
+        warn_user(text)
 
 
 def warn_of_real_part(a: Any, d: dt.dtype) -> None:
     """Warn when values of aval `a` lose their imaginary parts in dtype `d`."""
     if a.category == 3 and d.category in (1, 2):
-        warn_once("Casting complex values to real discards the imaginary part" + triggered("aten/src/ATen/native/Copy.cpp:307"), 5)
+        warn_once("Casting complex values to real discards the imaginary part" + triggered("aten/src/ATen/native/Copy.cpp:307"))
 
 
 def to_array(data: Any, dtype: dt.dtype | None) -> np.ndarray:
@@ -67,8 +68,7 @@ def to_array(data: Any, dtype: dt.dtype | None) -> np.ndarray:
         warn_once(
             "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list "
             "to a single "
-            "numpy.ndarray with numpy.array() before converting to a tensor.",
-            stacklevel=4,
+            "numpy.ndarray with numpy.array() before converting to a tensor." + triggered("torch/csrc/utils/tensor_new.cpp:252")
         )
         if d.np == data[0].dtype and all(isinstance(x, np.ndarray) and x.shape == data[0].shape for x in data):
             return np.stack(data).astype(d.np)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.creation import from_host
-from torchish._tensor.data import triggered
+from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.layout import transformed_strides
 from torchish._tensor.manipulate import pad
@@ -315,13 +314,9 @@ def _shifted(x: Tensor, dim, amount) -> Tensor:
 
 # --- short-time transforms ---------------------------------------------------------------------------------
 
-_warned: set[str] = set()
-
 
 def _warn_once(text: str, line: int) -> None:
-    if text not in _warned:
-        _warned.add(text)
-        warnings.warn(text + triggered(f"aten/src/ATen/native/SpectralOps.cpp:{line}"), stacklevel=5)
+    warn_once(text + triggered(f"aten/src/ATen/native/SpectralOps.cpp:{line}"))
 
 
 def _describe(shown: str, n_fft: int, hop: int, win: int, window: Tensor | None, **more) -> str:

@@ -6,7 +6,6 @@ values live inside a jax transform). Matrices come out of LAPACK column by colum
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
-from torchish._tensor.data import triggered
+from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.levels import without_derivative
 from torchish._tensor.tensor import Tensor
@@ -93,15 +92,9 @@ def _recorded(*tensors: Tensor) -> bool:
     return STATE.enabled and any(t._needs() for t in tensors)
 
 
-def deprecated(text: str, file: str, stacklevel: int = 4) -> None:
+def deprecated(text: str, file: str) -> None:
     """PyTorch's once-per-process deprecation warning."""
-    if text in _warned:
-        return
-    _warned.add(text)
-    warnings.warn(text + triggered(f"aten/src/ATen/native/{file}"), stacklevel=stacklevel)
-
-
-_warned: set[str] = set()
+    warn_once(text + triggered(f"aten/src/ATen/native/{file}"))
 
 
 def _public(signature: str, o, fields: str = "", plain: str = "") -> None:

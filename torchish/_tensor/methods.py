@@ -572,7 +572,8 @@ def storage(self: Tensor) -> TypedStorage:
     warn_once(
         "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. This should "
         "only matter to you if you are using storages directly.  To access UntypedStorage directly, use tensor.untyped_storage() "
-        "instead of tensor.storage()"
+        "instead of tensor.storage()",
+        ever=True,
     )
     return TypedStorage(self._storage, self.detach())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from torchish._tensor.refusals import INFERENCE_INPLACE, check_overlap, refuse_r
 from torchish._tensor.size import device_of
 from torchish._tensor.storage import contiguous_strides, empty_like_aval
 from torchish._tensor.tensor import Tensor
+from torchish._tensor.warn import warn_user
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import aval, leaf
 
@@ -58,13 +58,12 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
             raise RuntimeError(INFERENCE_INPLACE)
         if o._aval.shape != r._aval.shape:
             if o._aval.size:
-                warnings.warn(
+                warn_user(
                     f"An output with one or more elements was resized since it had shape {list(o.shape)}, which does not "
                     f"match the required output shape {list(r.shape)}. This behavior is deprecated, and in a future "
                     "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly "
                     "reuse an out tensor t by resizing it, inplace, to zero elements with t.resize_(0)."
-                    + triggered("aten/src/ATen/native/Resize.cpp:30"),
-                    stacklevel=3,
+                    + triggered("aten/src/ATen/native/Resize.cpp:30")
                 )
             follow = r._strides is not None and name not in out_rules.COPIED and is_dense(r)
             resize(o, r._aval.shape, r._strides if follow else None)

@@ -8,13 +8,13 @@ the whole.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from torchish import _dtypes as dt
 from torchish._tensor import views
 from torchish._tensor.apply import apply
+from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.errors import not_a_tensor, plain_type_name
 from torchish._tensor.nn_functional._call import require
@@ -377,12 +377,10 @@ def linalg_multi_dot(tensors):
 @plain("chain_matmul", "functional.chain_matmul")
 def chain_matmul(*matrices, out=None):
     """The product of several matrices (deprecated: `torch.linalg.multi_dot`)."""
-    warnings.warn(
+    warn_once(
         "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot "
-        "instead, which accepts a list of two or more tensors rather than multiple parameters. (Triggered "
-        "internally at "
-        "/__w/pytorch/pytorch/aten/src/ATen/native/LinearAlgebra.cpp:1102.)",
-        stacklevel=2,
+        "instead, which accepts a list of two or more tensors rather than multiple parameters."
+        + triggered("aten/src/ATen/native/LinearAlgebra.cpp:1102")
     )
     if len(matrices) == 1 and isinstance(matrices[0], (list, tuple)):
         matrices = tuple(matrices[0])

@@ -221,8 +221,7 @@ def _scatter_src(input: Tensor, dim: int, index: Tensor, src: Tensor, *, reduce:
         warn_once(
             "The reduce argument of torch.scatter with Tensor src is deprecated and will be removed in a future "
             "PyTorch "
-            "release. Use torch.scatter_reduce instead for more reduction options.",
-            stacklevel=6,
+            "release. Use torch.scatter_reduce instead for more reduction options."
         )
     dim = _check_scatter(input, dim, index, src)
     return sc.scatter.spec(("T", "T", "T"), (dim, reduce)), (input, index, src)
@@ -311,7 +310,7 @@ def _index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     dim = wrap_dim(dim, input._aval.ndim)
-    warn_once(_REDUCE_BETA, stacklevel=6)
+    warn_once(_REDUCE_BETA)
     dim = _check_rows(input, dim, index, source, "index_reduce_")
     return sc.index_reduce.spec(("T", "T", "T"), (dim, reduce, include_self)), (input, index, source)
 

@@ -16,6 +16,7 @@ from torchish._tensor.factories import OPTIONS, factory_dtype, into
 from torchish._tensor.indexing import fitting
 from torchish._tensor.size import resolve
 from torchish._tensor.tensor import Tensor
+from torchish._tensor.warn import warn_user
 from torchish.ops.spacing import evenly
 from torchish.ops.spacing import fma as _fma
 
@@ -108,11 +109,10 @@ def range_(
     start, end, step=1, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
 ):
     """start, start + step, … up to and with `end` (deprecated by PyTorch)."""
-    warnings.warn(
+    warn_user(
         "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
         "Python's "
-        "range builtin. Instead, use torch.arange, which produces values in [start, end).",
-        stacklevel=4,
+        "range builtin. Instead, use torch.arange, which produces values in [start, end)."
     )
     if step == 0:
         raise RuntimeError("step must be nonzero")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import warnings
-
 from torchish._tensor.apply import set_history
-from torchish._tensor.data import triggered
+from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import takes
 from torchish._tensor.refusals import check_inplace
 from torchish._tensor.tensor import Tensor, readonly
@@ -55,16 +52,14 @@ def _transposed_property(name: str):
     return readonly(get)
 
 
-@functools.cache  # once in a process
 def _warn_of_reversal(dimensions: bool) -> None:
-    warnings.warn(
+    warn_once(
         "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an error in a future "
         "release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the "
         "dimensions of a tensor." + triggered("aten/src/ATen/native/TensorShape.cpp:4314")
         if dimensions
         else "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases."
-        + triggered("aten/src/ATen/native/TensorShape.cpp:4321"),
-        stacklevel=3,
+        + triggered("aten/src/ATen/native/TensorShape.cpp:4321")
     )
 
 

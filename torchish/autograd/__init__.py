@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from typing import Any
 
 from torchish.autograd import anomaly_mode, function, functional, grad_mode, graph, profiler
@@ -108,6 +107,7 @@ def backward(
     grad_variables: Any = None, inputs: Any = None,
 ) -> None:  # fmt: skip
     """Accumulate into the leaves the gradients of the sum of `tensors`, weighted by `grad_tensors`."""
+    from torchish._tensor.data import triggered, warn_once
     from torchish._tensor.tensor import Tensor
     from torchish.engine import policy
 
@@ -120,12 +120,11 @@ def backward(
     roots = _roots(tensors)
     grads = _grad_outputs(tensors, given)
     if create_graph and not any(isinstance(g, Tensor) and g._needs() for g in grads):
-        warnings.warn(
+        warn_once(
             "Using backward() with create_graph=True will create a reference cycle between the parameter and its gradient "
             "which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid this. If you "
             "have to use this function, make sure to reset the .grad fields of your parameters to None after use to break "
-            "the cycle and avoid the leak.",
-            stacklevel=3,
+            "the cycle and avoid the leak." + triggered("torch/csrc/autograd/engine.cpp:1307")
         )
     only = None
     targets: list = []

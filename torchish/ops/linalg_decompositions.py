@@ -400,13 +400,51 @@ def svd(A, full_matrices, compute_uv):
             _real_zeros(A, (*A.shape[:-2], k)),
             jnp.broadcast_to(jnp.eye(v, n, dtype=A.dtype), (*A.shape[:-2], v, n)),
         )
-    u, s, vh = lax.linalg.svd(A, full_matrices=full_matrices)
+    u, s, vh = _svd(A, full_matrices)
     if not _is_complex(A) and wide_is_direct(m, n):
         signs = singular_signs(A, u)
         u = u * signs[..., None, :]
         rest = null_rows(A, vh[..., m:, :]) if full_matrices else vh[..., m:, :]
         vh = jnp.concatenate([vh[..., :m, :] * signs[..., :, None], rest], -2)
     return u, s, vh
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _svd(a, full: bool):
+    return lax.linalg.svd(a, full_matrices=full)
+
+
+@_svd.defjvp
+def _(full, primals, tangents):
+    # What is free is chosen as PyTorch does: U and V share the phases of complex vectors evenly, and the vectors that complete a
+    # full basis have tangents of zero
+    (a,), (da,) = primals, tangents
+    all_u, s, all_vh = _svd(a, full)
+    k = s.shape[-1]
+    u, vh = all_u[..., :k], all_vh[..., :k, :]
+    dp = mm(mH(u), mm(da, mH(vh)))
+    along = diag(dp)
+    ds = along.real if _is_complex(a) else along
+    wide = s.astype(a.dtype)
+    dp = with_diag(dp, along - ds)
+    squares = wide * wide
+    e = with_diag(squares[..., None, :] - squares[..., :, None], 1)
+    du, dvh = dp * wide[..., None, :], wide[..., :, None] * dp
+    du, dvh = (du + mH(du)) / e, -(dvh + mH(dvh)) / e
+    if _is_complex(a):
+        phase = diag(dp) / (2 * wide)
+        du, dvh = with_diag(du, diag(du) + phase), with_diag(dvh, diag(dvh) + phase)
+    du, dvh = mm(u, du), mm(dvh, vh)
+    m, n = a.shape[-2:]
+    if m > n:
+        rest = mm(da, mH(vh)) / wide[..., None, :]
+        du = du + rest - mm(u, mm(mH(u), rest))
+    if m < n:
+        rest = mm(mH(u), da) / wide[..., :, None]
+        dvh = dvh + rest - mm(mm(rest, mH(vh)), vh)
+    du = jnp.concatenate([du, jnp.zeros_like(all_u[..., k:])], -1)
+    dvh = jnp.concatenate([dvh, jnp.zeros_like(all_vh[..., k:, :])], -2)
+    return (all_u, s, all_vh), (du, ds, dvh)
 
 
 def _real_zeros(a, shape):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from torchish._tensor.apply import apply
+from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import composite
 from torchish._tensor.layout import CONTIGUOUS
 from torchish._tensor.tensor import Tensor
@@ -54,6 +55,10 @@ def _string_padding(padding: str, stride: tuple, dilation: tuple, kernel: tuple)
     totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     if all(t % 2 == 0 for t in totals):
         return tuple(t // 2 for t in totals)
+    warn_once(
+        "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of the input be created"
+        + triggered("aten/src/ATen/native/Convolution.cpp:1101")
+    )
     return tuple((t // 2, t - t // 2) for t in totals)
 
 
