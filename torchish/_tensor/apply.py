@@ -24,6 +24,7 @@ from torchish.autograd.graph import (
     GradFnPattern,
     Node,
     input_avals,
+    named,
     recipe,
 )
 from torchish.engine.expr import (
@@ -407,10 +408,12 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
         e = emit(spec, inputs)
     if type(e.aval) is AvalTuple:
         e = emit_multi(spec, inputs)[0]
-    e_out = checked_result(e, t)
+    e_out = checked_result(e, t, spec.name)
     fn = None
     if recording and t._aval.category >= 2:
         fn = make_grad_fn(spec, flat, inputs, (e,), inplace=True)
+        if fn is not None and spec.op.inplace_grad is not None:
+            fn.__class__ = named(spec.op.inplace_grad, GradFn)
     write_inplace(t, e_out, fn, recording)
     if fn is not None and spec.op.saves_result:
         fn.watch_result(t, 0, t._alias())
@@ -437,18 +440,32 @@ def _blank(spec: Spec, t: Tensor, flat: tuple) -> Expr | None:
     return repeated(value, a)
 
 
-def checked_result(e: Expr, t: Tensor) -> Expr:
+# What in-place operations say in words of their own about sizes and dtypes that do not fit.
+_SIZES = {
+    **dict.fromkeys(("addmm", "addmv", "baddbmm"), "Bad in-place call: input tensor size {} and output tensor size {} should match"),
+    "addr": "2D tensor expected, got {2}D tensor for input",
+}
+_CASTS = {
+    "ldexp": "ldexp can't be cast to the desired output type {1}",
+    "mvlgamma": "mvlgamma: result type {1} can't be cast to the desired output type {0}",
+}
+
+
+def checked_result(e: Expr, t: Tensor, name: str = "") -> Expr:
     """The result of an in-place operation, in the dtype of its target; RuntimeError when it does not fit there."""
     a, target = e.aval, t._aval
     if a.shape != target.shape:
         raise RuntimeError(
-            f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(a.shape)}"
+            _SIZES.get(name, "output with shape {0} doesn't match the broadcast shape {1}").format(
+                list(target.shape), list(a.shape), target.ndim
+            )
         )
     if a.dtype != target.dtype:
         if not dt.can_cast(a.torch_dtype, target.torch_dtype):
             raise RuntimeError(
-                f"result type {dt.SCALAR_TYPE_NAMES[a.torch_dtype]} can't be cast to the desired output type "
-                f"{dt.SCALAR_TYPE_NAMES[target.torch_dtype]}"
+                _CASTS.get(name, "result type {} can't be cast to the desired output type {}").format(
+                    dt.SCALAR_TYPE_NAMES[a.torch_dtype], dt.SCALAR_TYPE_NAMES[target.torch_dtype]
+                )
             )
         e = cast_expr(e, target.dtype)
     return e

@@ -79,11 +79,11 @@ def by_columns(t: Tensor) -> Tensor:
     """A fresh result with its matrices in column-major memory."""
     shape = t._aval.shape
     n = len(shape)
-    if n >= 2 and t._aval.size:
+    if n >= 2:
         strides, k = [0] * n, 1
         for i in (n - 2, n - 1, *range(n - 3, -1, -1)):
             strides[i] = k
-            k *= shape[i]
+            k *= max(shape[i], 1)
         t._strides = t._storage.strides = tuple(strides)
     return t
 

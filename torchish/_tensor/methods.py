@@ -22,7 +22,7 @@ from torchish._tensor.storage import Storage, VersionCounter, as_strided, contig
 from torchish._tensor.tensor import Tensor, readonly
 from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
-from torchish.autograd.graph import GradFn, LeafHooks
+from torchish.autograd.graph import GradFn, LeafHooks, named
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
 from torchish.engine.program import force, to_device
 from torchish.ops.declare import broadcast_shapes, op
@@ -127,7 +127,10 @@ def convert(t: Tensor, d: dt.dtype | None = None, where: str | None = None, copy
             made._strides = made._storage.strides = format_strides(made, memory_format)
         return made
     if copy_ or getattr(memory_format, "name", "preserve_format") not in ("preserve_format", _suggested_format(t)):
-        return clone(t, memory_format=memory_format)
+        made = clone(t, memory_format=memory_format)
+        if made._grad_fn is not None:
+            made._grad_fn.__class__ = named("ToCopyBackward0", GradFn)
+        return made
     return t
 
 

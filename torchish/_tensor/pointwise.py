@@ -227,7 +227,7 @@ def conj_physical(input: Tensor) -> Tensor:
 @composite("conj_physical_(Tensor input)")
 def conj_physical_(input: Tensor) -> Tensor:
     """The complex conjugate, in place."""
-    return apply_inplace(trig.conj_physical.spec(("T",), ()), (input,)) if input._aval.category == 3 else input
+    return apply_inplace(trig.conj_physical.spec(("T",), ()), (input,))
 
 
 @composite("resolve_neg(Tensor input)")

@@ -50,7 +50,11 @@ def _declare_quantile(name: str) -> None:
         moving = isinstance(q, Tensor) and q._needs() and interpolation == "linear"  # a gradient goes to the probability
         if isinstance(q, Tensor) and not moving:
             q = q.detach()
-        return call(sorting.QUANTILES[name, moving], input, q, dim, keepdim, interpolation=interpolation)
+        made = call(sorting.QUANTILES[name, moving], input, q, dim, keepdim, interpolation=interpolation)
+        if isinstance(q, Tensor) and q._aval.ndim:  # the probabilities are last in memory
+            *strides, last = contiguous_strides((*made._aval.shape[1:], made._aval.shape[0]))
+            made._strides = made._storage.strides = (last, *strides)
+        return made
 
     quantile.__doc__ = f"The {name} of all elements or along a dimension at probabilities q in [0, 1]."
 
@@ -70,8 +74,8 @@ def _coordinates(input: Tensor) -> np.ndarray:
 def _columns(rows: np.ndarray, like: Tensor) -> Tensor:
     """Coordinates as a tensor that lies in memory column by column, as PyTorch's does."""
     t = _indices(rows, like)
-    n, ndim = rows.shape
-    return Tensor._wrap(t._read(), (1, n)) if (n > 1 and ndim > 1) or not n else t
+    n = len(rows)
+    return Tensor._wrap(t._read(), (1, n)) if n != 1 else t
 
 
 @composite("nonzero(Tensor input, *, bool as_tuple=False)", out=True)

@@ -257,7 +257,7 @@ def expand(input: Tensor, size: Shape) -> Tensor:
                     f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
                 )
             shape.append(n)
-            strides.append(0 if n != 1 else (s[0] * a.shape[0] if a.ndim else 1))
+            strides.append(shape[-2] * strides[-1] if n == 1 and a.ndim else 0)
             continue
         old = a.shape[i - pad]
         if n == -1:

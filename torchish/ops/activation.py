@@ -20,12 +20,12 @@ def _hidden(signature, **traits):
     return _activation(signature, function=False, **traits)
 
 
-@_hidden("leaky_relu(Tensor input, float negative_slope)")
+@_hidden("leaky_relu(Tensor input, float negative_slope)", inplace_grad="LeakyReluBackward1")
 def leaky_relu(input, negative_slope):
     return jnp.where(input > 0, input, input * negative_slope)
 
 
-@_hidden("elu(Tensor input, float alpha, float scale, float input_scale)")
+@_hidden("elu(Tensor input, float alpha, float scale, float input_scale)", inplace_grad="EluBackward1")
 def elu(input, alpha, scale, input_scale):
     low = jnp.where(input > 0, 0, input)
     return jnp.where(input > 0, input * scale, expm1(low * input_scale) * (alpha * scale))
@@ -42,7 +42,7 @@ def _(grad, input, alpha, scale, input_scale):
     return _elu_gradient(grad, input, alpha, scale, input_scale)
 
 
-@_hidden("celu(Tensor input, float alpha)")
+@_hidden("celu(Tensor input, float alpha)", inplace_grad="CeluBackward1")
 def celu(input, alpha):
     low = jnp.where(input > 0, 0, input)
     return jnp.where(input > 0, input, expm1(low / alpha) * alpha)
@@ -122,7 +122,7 @@ def hardswish(input):
     return jnp.where(input <= -3, input * 0, jnp.where(input < 3, input * (input + 3) / 6, input))
 
 
-@_hidden("threshold(Tensor input, float threshold, float value)")
+@_hidden("threshold(Tensor input, float threshold, float value)", inplace_grad="ThresholdBackward1")
 def threshold(input, threshold, value):
     return jnp.where(input <= threshold, jnp.asarray(value, input.dtype), input)
 
@@ -142,12 +142,12 @@ def prelu(input, weight):
     return jnp.where(input > 0, input, weight * input)
 
 
-@_hidden("rrelu(Tensor input, Tensor noise)", grad="RreluWithNoiseBackward0")
+@_hidden("rrelu(Tensor input, Tensor noise)", grad="RreluWithNoiseBackward0", inplace_grad="RreluWithNoiseBackward1")
 def rrelu_with_noise(input, noise):
     return jnp.where(input > 0, input, input * noise)
 
 
-@_hidden("rrelu_eval(Tensor input, float slope)", grad="RreluWithNoiseBackward0")
+@_hidden("rrelu_eval(Tensor input, float slope)", grad="RreluWithNoiseBackward0", inplace_grad="RreluWithNoiseBackward1")
 def rrelu_eval(input, slope):
     return jnp.where(input > 0, input, input * slope)
 

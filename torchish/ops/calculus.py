@@ -26,8 +26,8 @@ def _joined(*arrays):
     return [a.astype(common) for a in arrays]
 
 
-@op("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)", saves=(), grad="SubBackward0",
-    layout="one")  # fmt: skip
+@op("diff(Tensor input, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)", saves=(), layout="one",
+    grad=lambda spec, flat: "SubBackward0" if spec.statics[0] else "CopyBackwards")  # fmt: skip
 def diff(input, prepend, append, n, dim):
     """The n-th differences of neighbours along a dimension (of truth values: where they change)."""
     if input.ndim == 0:
@@ -271,7 +271,12 @@ def cov(input, fweights, aweights, correction):
     return _covariance(input, fweights, aweights, correction)
 
 
-@op("corrcoef(Tensor input)", out=False, grad="ClampBackward1")
+def _last_of_corrcoef(spec, flat) -> str:
+    a = flat[0]._aval
+    return "DivBackward0" if a.ndim < 2 or a.shape[0] == 1 else "ComplexBackward0" if a.category == 3 else "ClampBackward1"
+
+
+@op("corrcoef(Tensor input)", out=False, grad=_last_of_corrcoef)
 def corrcoef(input):
     """The correlation matrix of the rows, entries in [-1, 1]."""
     if input.ndim > 2:

@@ -55,6 +55,7 @@ class Op:
         self.aliases: tuple[str, ...] = tuple(traits["aliases"])
         self.differentiable: bool = traits["differentiable"]
         self.grad_name = traits["grad"] or _camel(native_name(schema.name)) + "Backward0"
+        self.inplace_grad: str | None = traits["inplace_grad"]  # where PyTorch has another derivative for the in-place form
         self.layout: str = traits["layout"]
         self.source: str = traits["source"]
         self.indices: frozenset[str] = frozenset(traits["indices"])
@@ -316,6 +317,7 @@ def op(
     aliases: Iterable[str] = (),
     differentiable: bool = True,
     grad: str | Callable[..., str] | None = None,
+    inplace_grad: str | None = None,
     saves: Iterable[str] | dict[str, tuple[str, ...]] | None = None,
     layout: str | None = None,
     indices: Iterable[str] = (),
@@ -335,6 +337,7 @@ def op(
     a step to 16 bits, where PyTorch's own function is made of several that are rounded one by one. `result`: "same", "real" (complex gives
     real) or "body" (the function's own dtype and shape stand). `inplace`: derive `name_`. `out`: accept `out=`. `returns`: field
     names of the named tuple returned. `aliases`: further public names ("linalg.det", "Tensor.foo").
+    `grad`: the name of its gradient function, `inplace_grad` that of its in-place form, where PyTorch has another formula for it.
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
     memory order (default for promoting operations), "one" that of its only operand, "cat" and "stack" keep channels last,
@@ -352,7 +355,7 @@ def op(
         schema = parse(signature)
         o = Op(
             schema, body, promote=promote, result=result, inplace=inplace, out=out, method=method, function=function,
-            returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, saves=saves,
+            returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, inplace_grad=inplace_grad, saves=saves,
             layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__, indices=indices,
             selects=selects, flat=flat, cuts=cuts, alone=alone, check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
         )  # fmt: skip

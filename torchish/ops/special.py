@@ -219,7 +219,7 @@ def digamma(input):
 
 
 @op("_polygamma(Tensor input, int n)", promote=FLOAT, method=False, function=False, grad="PolygammaBackward0",
-    check=_no_complex("polygamma"))  # fmt: skip
+    inplace_grad="PolygammaBackward1", check=_no_complex("polygamma"))  # fmt: skip
 def polygamma(input, n):
     """The n-th derivative of digamma."""
     return polygamma_value(n, input)

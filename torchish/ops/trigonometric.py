@@ -207,7 +207,7 @@ def polar(abs, angle):
 
 
 @op("_conj_physical(Tensor input)", layout="pointwise", inplace=True, saves=(), method=False, function=False,
-    grad="ConjPhysicalBackward0")  # fmt: skip
+    grad="ConjPhysicalBackward0", inplace_grad="ConjPhysicalBackward1")  # fmt: skip
 def conj_physical(input):
     """The complex conjugate, computed at once."""
     return jnp.conj(input)
