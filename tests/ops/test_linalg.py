@@ -277,6 +277,15 @@ def test_exponentials_of_all_sizes(kind, scale):
     assert np.abs(want - got).max() <= 100 * np.finfo(kind).eps * np.abs(want).max()
 
 
+@pytest.mark.parametrize("shape", [(2, 2), (1, 5, 5), (3, 5, 5), (2, 3, 7, 7)])
+@pytest.mark.parametrize("scale", [0.01, 0.3, 1, 5])
+def test_exponentials_of_small_matrices_have_the_same_bits(shape, scale):
+    """Several matrices take the highest degree whatever their norms; products are rounded before they are added."""
+    a = scale * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    want, got = (t.linalg.matrix_exp(t.tensor(a)).numpy() for t in LIBRARIES)
+    np.testing.assert_allclose(got, want, 0, np.spacing(np.abs(want).max()) / 1000)
+
+
 def test_keywords_of_factorizations():
     x = torchish.eye(2)
     assert torchish.linalg.eigh(input=x)[0].tolist() == torchish.linalg.matrix_exp(input=0 * x).diagonal().tolist()

@@ -388,3 +388,22 @@ def test_running_in_place_keeps_the_dtype(name, own, asked):
         except Exception as error:
             seen.append((type(error).__name__, str(error), x.tolist()))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("scale", [1, 10, 1000])
+def test_gradients_of_logcumsumexp_by_logarithms(dtype, scale):
+    """They lose what PyTorch's lose: all of it, for many values in 16 bits."""
+    rng = np.random.default_rng(0)
+    x, g = scale * rng.standard_normal((20, 7)), rng.standard_normal((20, 7))
+    x[3], g[5] = -INF, 0
+    seen = []
+    for t in (torch, torchish):
+        kind = getattr(t, dtype)
+        a = t.tensor(x).to(kind).requires_grad_()
+        y = a.logcumsumexp(0)
+        y.backward(t.tensor(g).to(kind))
+        seen += [y.detach().double().numpy(), a.grad.double().numpy()]
+    last = {"float64": 1e-12, "float32": 1e-5}.get(dtype, 0)
+    np.testing.assert_allclose(seen[2], seen[0], last)
+    np.testing.assert_allclose(seen[3], seen[1], last)

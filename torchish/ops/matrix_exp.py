@@ -1,7 +1,8 @@
 """The exponential of matrices as PyTorch computes it: Taylor polynomials of a degree that goes with the norm, then squaring.
 
 Bader, Blanes, Casas, "Computing the matrix exponential with an optimized Taylor polynomial approximation", 2019. The same degrees
-at the same norms give the same rounding errors, which grow with each squaring.
+at the same norms give the same rounding errors, which grow with each squaring: so do products and sums in PyTorch's order, and rounded
+where it rounds them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from jax import lax
 
 from torchish.ops.extremes import greatest
 from torchish.ops.linalg_common import mm
+from torchish.ops.precision import unfused
 
 # Up to which 1-norm the polynomials of degree 1, 2, 4, 8 and 12 are exact to rounding; beyond the last, that of degree 18 of the
 # matrix scaled down to it.
@@ -23,6 +25,7 @@ _NORMS = {
         1.090863719290036),
 }  # fmt: skip
 _SQUARINGS = 32  # at most: more would need a norm of 1e9
+_WRITTEN_OUT = 400  # multiplications: below, PyTorch's products of batches are loops, without fused multiply-adds
 
 # Each row combines the powers 1, A, A^2, A^3 (and A^6) into one factor of the polynomial.
 _DEGREE_12 = (
@@ -46,9 +49,17 @@ def _mixed(powers: list, factors: tuple):
     total = None
     for p, f in zip(powers, factors, strict=True):
         if f:
-            part = p * np.asarray(f, jnp.finfo(p.dtype).dtype)
+            part = unfused(p * np.asarray(f, jnp.finfo(p.dtype).dtype))
             total = part if total is None else total + part
     return total
+
+
+def _product(a, b):
+    n = a.shape[-1]
+    if n**3 >= _WRITTEN_OUT:
+        return mm(a, b)
+    terms = unfused(a[:, :, None] * b)
+    return sum((terms[:, k] for k in range(1, n)), terms[:, 0])
 
 
 def _degree_1(a):
@@ -56,41 +67,41 @@ def _degree_1(a):
 
 
 def _degree_2(a):
-    return _one(a) + a + mm(a, a) / 2
+    return _one(a) + a + _product(a, a) / 2
 
 
 def _degree_4(a):
-    square = mm(a, a)
-    return _one(a) + a + mm(square, _mixed([_one(a), a, square], (1 / 2, 1 / 6, 1 / 24)))
+    square = _product(a, a)
+    return _one(a) + a + _product(square, _mixed([_one(a), a, square], (1 / 2, 1 / 6, 1 / 24)))
 
 
 def _degree_8(a):
     root, x3 = math.sqrt(177), 2 / 3
-    square = mm(a, a)
-    fourth = mm(square, _mixed([a, square], (x3 * (1 + root) / 88, x3 * (1 + root) / 352)))
+    square = _product(a, a)
+    fourth = _product(square, _mixed([a, square], (x3 * (1 + root) / 88, x3 * (1 + root) / 352)))
     inner = _mixed(
         [_one(a), a, square, fourth],
         ((-271 + 29 * root) / (315 * x3), (-11 + 11 * root) / (1260 * x3), (-99 + 11 * root) / (5040 * x3), (89 - root) / (5040 * x3)),
     )
-    eighth = mm(_mixed([square, fourth], (x3, 1.0)), inner)
+    eighth = _product(_mixed([square, fourth], (x3, 1.0)), inner)
     return _mixed([_one(a), a, square, eighth], (1.0, 1.0, (857 - 58 * root) / 630, 1.0))
 
 
 def _degree_12(a):
-    square = mm(a, a)
-    powers = [_one(a), a, square, mm(square, a)]
+    square = _product(a, a)
+    powers = [_one(a), a, square, _product(a, square)]
     b = [_mixed(powers, row) for row in _DEGREE_12]
-    sixth = b[2] + mm(b[3], b[3])
-    return b[0] + mm(b[1] + sixth, sixth)
+    sixth = b[2] + _product(b[3], b[3])
+    return b[0] + _product(b[1] + sixth, sixth)
 
 
 def _degree_18(a):
-    square = mm(a, a)
-    cube = mm(square, a)
-    powers = [_one(a), a, square, cube, mm(cube, cube)]
+    square = _product(a, a)
+    cube = _product(a, square)
+    powers = [_one(a), a, square, cube, _product(cube, cube)]
     b = [_mixed(powers, row) for row in _DEGREE_18]
-    ninth = b[3] + mm(b[0], b[4])
-    return b[1] + mm(b[2] + ninth, ninth)
+    ninth = b[3] + _product(b[0], b[4])
+    return b[1] + _product(b[2] + ninth, ninth)
 
 
 def _scaled(a, norm, top: float):
@@ -98,7 +109,7 @@ def _scaled(a, norm, top: float):
     small = a * (2.0 ** -lax.stop_gradient(times)).astype(norm.dtype)
 
     def square(x, k):
-        return lax.cond(k < times, lambda x: mm(x, x), lambda x: x, x), None
+        return lax.cond(k < times, lambda x: _product(x, x), lambda x: x, x), None
 
     return lax.scan(square, _degree_18(small), jnp.arange(_SQUARINGS, dtype=norm.dtype))[0]
 
@@ -107,13 +118,22 @@ def _one(a):
     return jnp.eye(a.shape[-1], dtype=a.dtype)
 
 
-def _exponential(a):
-    norm = lax.stop_gradient(greatest(jnp.sum(jnp.abs(a), 0)))
+def _norm(a):
+    return lax.stop_gradient(greatest(jnp.sum(jnp.abs(a), 0)))
+
+
+def _alone(a):
+    norm = _norm(a)
     bounds = _NORMS[norm.dtype.itemsize]
     branch = jnp.sum(norm > np.asarray(bounds[:-1], norm.dtype), dtype=np.int32)
     branch = jnp.where(jnp.isnan(norm), len(bounds) - 1, branch)
     small = (_degree_1, _degree_2, _degree_4, _degree_8, _degree_12)
     return lax.switch(branch, [*small, lambda a: _scaled(a, norm, bounds[-1])], a)
+
+
+def _among_others(a):
+    norm = _norm(a)
+    return _scaled(a, norm, _NORMS[norm.dtype.itemsize][-1])
 
 
 def exponential(a):
@@ -122,6 +142,7 @@ def exponential(a):
         return a
     if a.shape[-1] == 1:
         return jnp.exp(a)
-    if a.ndim == 2:
-        return _exponential(a)
-    return lax.map(_exponential, a.reshape((-1, *a.shape[-2:]))).reshape(a.shape)
+    matrices = a.reshape((-1, *a.shape[-2:]))
+    if len(matrices) == 1:
+        return _alone(matrices[0]).reshape(a.shape)
+    return lax.map(_among_others, matrices).reshape(a.shape)  # PyTorch takes the highest degree for all of several matrices

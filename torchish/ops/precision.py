@@ -38,6 +38,15 @@ def stepwise(d):
     return rounded
 
 
+def unfused(product):
+    """A product of real numbers that is rounded before it is added to anything.
+
+    XLA's CPU compiler makes fused multiply-adds of products and sums, through barriers and `lax.reduce_precision` too; but not
+    through a choice that it cannot foresee.
+    """
+    return jnp.where(product != product, product.dtype.type(np.nan), product)
+
+
 def common(*xs) -> tuple[list, np.dtype]:
     """The arrays (None passes) in the dtype to compute in, and the dtype of the result, by PyTorch's promotion."""
     found = dt.result_type([(dt.FROM_NP[np.dtype(x.dtype)], 2 if x.ndim else 1) for x in xs if x is not None])

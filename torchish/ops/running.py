@@ -38,7 +38,7 @@ _SCANS = {
     "prod": _Scan(lax.cumprod, jnp.multiply, lambda d: 1, wide=True),
     "max": _Scan(lax.cummax, jnp.maximum, _lowest),
     "min": _Scan(lax.cummin, jnp.minimum, _highest),
-    "logsumexp": _Scan(lax.cumlogsumexp, jnp.logaddexp, _lowest),
+    "logsumexp": _Scan(lax.cumlogsumexp, jnp.logaddexp, _lowest, wide=True),
 }
 _WIDE = {np.dtype(np.float32): np.dtype(np.float64), np.dtype(np.complex64): np.dtype(np.complex128)}
 _FEW = 4096  # elements: below, lax's function takes no longer

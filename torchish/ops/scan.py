@@ -9,7 +9,7 @@ from jax import lax
 
 from torchish.ops.declare import op, to_dtype, whole
 from torchish.ops.dims import wrap_dim
-from torchish.ops.precision import type_name
+from torchish.ops.precision import stepwise, type_name
 from torchish.ops.reduce import is_complex, widened
 from torchish.ops.running import running, running_extreme
 
@@ -112,15 +112,52 @@ def _(grad, result, dim):
 @op("logcumsumexp(Tensor input, int dim)", selects=whole("input"))
 def logcumsumexp(input, dim):
     """log(cumsum(exp(x))) without overflow."""
-    d = wrap_dim(dim, input.ndim)
     if not jnp.issubdtype(input.dtype, jnp.inexact):
         raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{type_name(input)}'")
-    if not input.ndim or not input.size:
-        return input
-    x = widened(input)
-    if is_complex(x):
-        return _complex_logcumsumexp(x, d)
-    return running("logsumexp", x, d).astype(input.dtype)
+    return _logcumsumexp(input, dim)
+
+
+def _logcumsumexp(x, dim):
+    if not x.ndim or not x.size:
+        return x
+    d = wrap_dim(dim, x.ndim)
+    return _complex_logcumsumexp(x, d) if is_complex(x) else running("logsumexp", widened(x), d).astype(x.dtype)
+
+
+@logcumsumexp.backward
+def _(grad, result, input, dim):
+    if not grad.ndim or not grad.size:
+        return grad
+
+    def exact(grad, x):
+        _, pull = jax.vjp(lambda x: _logcumsumexp(x, dim), x)
+        return jnp.conj(pull(jnp.conj(grad))[0])
+
+    if is_complex(input):
+        return exact(grad, input)
+
+    # By logarithms, as PyTorch: what is lost in them is lost there too. Its derivatives would lose those at gradients of 0.
+    @jax.custom_jvp
+    def by_logarithms(grad, x, result):
+        return _by_logarithms(grad, result, x, wrap_dim(dim, grad.ndim))
+
+    by_logarithms.defjvp(lambda primals, tangents: (by_logarithms(*primals), jax.jvp(exact, primals[:2], tangents[:2])[1]))
+    return by_logarithms(grad, input, lax.stop_gradient(result))
+
+
+def _by_logarithms(grad, result, x, d: int):
+    """The gradient of `logcumsumexp`: the log-sums, from the end, of what is positive in `grad` less those of what is negative."""
+    dtype, half = x.dtype, stepwise(x.dtype)
+    grad, result, x = widened(grad), widened(result), widened(x)
+    nothing = np.asarray(jnp.finfo(dtype).min, x.dtype)
+
+    def passed(signed):
+        there = signed > 0
+        log = jnp.where(there, half(jnp.log(jnp.where(there, signed, 1))), nothing)
+        tail = jnp.flip(running("logsumexp", jnp.flip(half(log - result), d), d), d)
+        return half(jnp.exp(half(half(tail) + x)))
+
+    return (passed(grad) - passed(-grad)).astype(dtype)
 
 
 def _complex_logcumsumexp(x, d: int):
