@@ -407,3 +407,26 @@ def test_gradients_of_logcumsumexp_by_logarithms(dtype, scale):
     last, least = {"float64": (1e-9, 1e-300), "float32": (1e-5, 1e-37)}.get(dtype, (0, 0))
     np.testing.assert_allclose(seen[2], seen[0], last, least)
     np.testing.assert_allclose(seen[3], seen[1], last, least)
+
+
+@pytest.mark.parametrize("correction", [0, 1, 50])
+@pytest.mark.parametrize("fweights", [None, [2, 1, 3]])
+@pytest.mark.parametrize("aweights", [None, [0.3, 0.2, 0.9]])
+def test_covariances_with_weights(correction, fweights, aweights):
+    """Composed as in PyTorch: float32 weights of float64 data are summed in float32; too large a correction warns."""
+
+    def f(t, x):
+        a = aweights and t.tensor(aweights, dtype=t.float32, requires_grad=True)
+        c = t.cov(x, correction=correction, fweights=fweights and t.tensor(fweights), aweights=a)
+        div = c.grad_fn.next_functions[0][0]
+        assert [div.name(), div.next_functions[0][0].name()] == ["DivBackward0", "MmBackward0"]
+        grads = t.autograd.grad(c.cos().sum(), [x] if a is None else [x, a], create_graph=True)
+        return (c, *[g.detach() for g in grads])
+
+    agree(f, np.array([[1.0, 2, 4], [3, 1, 7]]), tol=1e-9 if aweights is None else 1e-5)
+
+
+def test_correlations_in_steps():
+    agree(lambda t, x: t.corrcoef(x), SMOOTH, tol=1e-12)
+    agree(lambda t, x: t.corrcoef(t.complex(x, x.flip(0))), SMOOTH, tol=1e-12)
+    agree(lambda t, x: t.corrcoef(x[0]), SMOOTH)

@@ -1,4 +1,4 @@
-"""`gradient` and `cov`: PyTorch's argument forms and checks, on the operations of `ops/calculus.py`."""
+"""`gradient` on the operations of `ops/calculus.py`; covariances, of the operations that PyTorch composes them of."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torchish._tensor.tensor import Tensor
 from torchish._tensor.warn import warn_user
 from torchish.ops import calculus as c
 from torchish.ops.dims import wrap_dims
+from torchish.ops.trigonometric import complex as complex_op
 
 _SPACING = "torch.gradient expected spacing to be unspecified, a scalar"
 
@@ -103,21 +104,41 @@ def cov(input, *, correction, fweights, aweights):
         )
     if input.dtype is dt.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
-    n = input._aval.shape[-1] if input.ndim else 1
+    x = input.view(1, -1) if input.ndim < 2 else input
+    n = x._aval.shape[1]
+    w = fweights
     if fweights is not None:
         _check_weights("fweights", "integral", fweights, n)
     if aweights is not None:
         _check_weights("aweights", "floating point", aweights, n)
-    given = [w for w in (fweights, aweights) if w is not None]
-    if given and not any(w._aval.device == "traced" for w in given):
-        total = given[0]._host().astype(float)
-        for w in given[1:]:
-            total = total * w._host()
-        if n and total.sum() == 0:
-            raise RuntimeError("cov(): weights sum to zero, can't be normalized")
-    elif not given and n - correction <= 0:
+        w = aweights if w is None else w * aweights
+    total = n if w is None else w.sum()
+    known = w is None or w._aval.device != "traced"
+    if w is not None and known and not total.item():
+        raise RuntimeError("cov(): weights sum to zero, can't be normalized")
+    x = x - ((x if w is None else x * w).sum(1) / total).unsqueeze(1)
+    norm = total - correction
+    if aweights is not None and correction:
+        norm = total - correction * (w * aweights).sum() / total
+    if known and (norm if w is None else norm.item()) <= 0:
         warn_user(
             "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations."
             + triggered("aten/src/ATen/native/Correlation.cpp:129"),
         )
-    return call(c.cov, input, fweights, aweights, correction)
+        norm = 0 if w is None else norm.zero_()
+    return (x.mm((x if w is None else x * w).t().conj()) / norm).squeeze()
+
+
+@composite("corrcoef(Tensor input)", out=False)
+def corrcoef(input):
+    """The correlation matrix of the rows, entries in [-1, 1]."""
+    if input.ndim > 2:
+        raise RuntimeError(
+            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
+        )
+    c = cov(input, correction=1, fweights=None, aweights=None)
+    if not c.ndim:
+        return c / c
+    deviation = (c.diag().real if c.is_complex() else c.diag()).sqrt()
+    c = c / deviation.view(-1, 1) / deviation.view(1, -1)
+    return call(complex_op, c.real.clip(-1, 1), c.imag.clip(-1, 1)) if c.is_complex() else c.clip(-1, 1)

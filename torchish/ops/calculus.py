@@ -9,7 +9,7 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops.declare import op
 from torchish.ops.dims import wrap_dim
-from torchish.ops.reduce import is_complex, widened
+from torchish.ops.reduce import widened
 
 
 def _slice(x, start, stop, d):
@@ -227,69 +227,3 @@ def gradient_at(input, points, dim, edge_order):
             + (2 * b + a) / (b * (a + b)) * part(n - 1, n)
         )  # fmt: skip
     return jnp.concatenate([first, inside, last], dim)
-
-
-# --- covariance --------------------------------------------------------------------------------------------
-
-
-def _covariance(input, fweights, aweights, correction):
-    x = input.reshape(1, -1) if input.ndim < 2 else input
-    n = x.shape[1]
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
-        x = x.astype(dt._default.np)
-    real = jnp.real(x).dtype
-    w = fweights
-    if aweights is not None:
-        w = aweights if w is None else w * aweights
-    if w is None:
-        total = None
-        norm = jnp.asarray(float(n - correction), real)
-        mean = jnp.mean(x, 1, keepdims=True)
-    else:
-        total = jnp.sum(w)
-        mean = jnp.sum(x * w, 1, keepdims=True) / total
-        if aweights is None:
-            norm = total - correction
-        elif correction == 0:
-            norm = total
-        else:
-            norm = total - correction * jnp.sum(w * aweights) / total
-    norm = jnp.maximum(norm.astype(real), 0)
-    off = x - mean
-    c = off @ jnp.conj((off if w is None else off * w).T) / norm
-    return jnp.squeeze(c) if c.shape == (1, 1) else c
-
-
-@op(
-    "_cov(Tensor input, Tensor? fweights, Tensor? aweights, int correction)",
-    method=False,
-    function=False,
-    grad="SqueezeBackward0",
-)
-def cov(input, fweights, aweights, correction):
-    """The covariance matrix of the rows."""
-    return _covariance(input, fweights, aweights, correction)
-
-
-def _last_of_corrcoef(spec, flat) -> str:
-    a = flat[0]._aval
-    return "DivBackward0" if a.ndim < 2 or a.shape[0] == 1 else "ComplexBackward0" if a.category == 3 else "ClampBackward1"
-
-
-@op("corrcoef(Tensor input)", out=False, grad=_last_of_corrcoef)
-def corrcoef(input):
-    """The correlation matrix of the rows, entries in [-1, 1]."""
-    if input.ndim > 2:
-        raise RuntimeError(
-            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {input.ndim} dimensions"
-        )
-    if input.dtype == np.bool_:
-        raise RuntimeError("cov(): bool dtype is not supported for input")
-    c = _covariance(input, None, None, 1)
-    if c.ndim == 0:
-        return c / c
-    deviation = jnp.sqrt(jnp.real(jnp.diagonal(c)))
-    c = c / deviation[:, None] / deviation[None, :]
-    if is_complex(c):
-        return lax.complex(jnp.clip(jnp.real(c), -1, 1), jnp.clip(jnp.imag(c), -1, 1))
-    return jnp.clip(c, -1, 1)

@@ -76,9 +76,10 @@ def _degree_4(a):
 
 
 def _degree_8(a):
-    root, x3 = math.sqrt(177), 2 / 3
+    real = jnp.finfo(a.dtype).dtype.type
+    root, x3 = float(real(math.sqrt(177))), float(real(2 / 3))  # in the matrix's precision, as in PyTorch
     square = _product(a, a)
-    fourth = _product(square, _mixed([a, square], (x3 * (1 + root) / 88, x3 * (1 + root) / 352)))
+    fourth = _product(square, _mixed([a, square], (x3 * ((1 + root) / 88), x3 * ((1 + root) / 352))))
     inner = _mixed(
         [_one(a), a, square, fourth],
         ((-271 + 29 * root) / (315 * x3), (-11 + 11 * root) / (1260 * x3), (-99 + 11 * root) / (5040 * x3), (89 - root) / (5040 * x3)),

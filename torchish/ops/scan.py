@@ -109,7 +109,11 @@ def _(grad, result, dim):
     return _scatter_back(grad, result, dim)
 
 
-@op("logcumsumexp(Tensor input, int dim)", selects=whole("input"))
+def _nothing_of_the_result(statics: tuple, avals: tuple) -> tuple[str, ...]:
+    return ("result", *whole("input")(statics, avals))
+
+
+@op("logcumsumexp(Tensor input, int dim)", selects=_nothing_of_the_result)
 def logcumsumexp(input, dim):
     """log(cumsum(exp(x))) without overflow."""
     if not jnp.issubdtype(input.dtype, jnp.inexact):
