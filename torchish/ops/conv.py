@@ -12,7 +12,21 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish.ops import lowering
 from torchish.ops.declare import op
-from torchish.ops.precision import COMPLEX, INTEGERS, LONG, REAL, c_type_name, is_complex, require_kernel, type_name, type_text, widen
+from torchish.ops.matmul import float32_precision
+from torchish.ops.precision import (
+    COMPLEX,
+    INTEGERS,
+    LONG,
+    REAL,
+    c_type_name,
+    is_complex,
+    is_half,
+    require_kernel,
+    stepwise,
+    type_name,
+    type_text,
+    widen,
+)
 
 
 @op(
@@ -33,13 +47,40 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
     if 0 in input.shape[:2]:
         return _nothing(input, weight, stride, padding, dilation, transposed, output_padding, groups)
     x, w = widen(input), widen(weight)
-    if transposed:
+    if transposed and is_half(input.dtype) and any(o >= s for o, s in zip(output_padding, stride, strict=True)):
+        y = _added_up(x, w, stride, pairs(padding), dilation, output_padding, groups, stepwise(input.dtype))
+    elif transposed:
         y = lowering.conv_transpose(x, w, stride, pairs(padding), dilation, output_padding, groups)
     else:
         y = lowering.conv(x, w, stride, pairs(padding), dilation, groups)
     if bias is not None:
         y = y + widen(bias).reshape((-1,) + (1,) * len(stride))
     return y.astype(input.dtype)
+
+
+def _added_up(x, w, stride, padding, dilation, output_padding, groups, half):
+    """A transposed convolution as PyTorch's own kernel makes it, which serves where oneDNN does not know the padding.
+
+    One place of the kernel after the other, its products with the whole input are added where they belong, and `half` rounds both
+    the products and the sums.
+    """
+    n, size, kernel = x.shape[0], x.shape[2:], w.shape[2:]
+    x = x.reshape(n, groups, -1, *size)
+    w = jnp.moveaxis(w.reshape(groups, x.shape[2], w.shape[1], -1), -1, 0)
+    full = transposed_size(size, kernel, stride, ((0, 0),) * len(size), dilation, output_padding)
+
+    def add(out, place):
+        at, weight = place
+        products = half(jnp.einsum("ngi...,gio->ngo...", x, weight, precision=float32_precision()))
+        spread = jax.lax.pad(products, np.zeros((), x.dtype), [(0, 0, 0)] * 3 + [(0, 0, s - 1) for s in stride])
+        start = (0, 0, 0, *at)
+        there = jax.lax.dynamic_slice(out, start, spread.shape)
+        return jax.lax.dynamic_update_slice(out, half(there + spread), start), None
+
+    places = np.indices(kernel).reshape(len(kernel), -1).T * np.asarray(dilation)
+    out, _ = jax.lax.scan(add, jnp.zeros((n, groups, w.shape[-1], *full), x.dtype), (places, w))
+    inner = [slice(low, k - high) for k, (low, high) in zip(full, padding, strict=True)]
+    return out.reshape(n, -1, *full)[(slice(None), slice(None), *inner)]
 
 
 @convolution.backward
