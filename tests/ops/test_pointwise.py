@@ -412,3 +412,12 @@ def test_infinite_parts_of_complex_numbers(name):
     want, got = (host(function(m, name)(m.tensor(z))) for m in (torch, torchish))
     for part in (np.real, np.imag):
         np.testing.assert_allclose(part(got), part(want), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["laguerre_polynomial_l", "legendre_polynomial_p", "hermite_polynomial_h", "hermite_polynomial_he"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_polynomials_to_the_last_bit(name, dtype):
+    rng = np.random.default_rng(0)
+    x, n = (rng.random(500) * 8 - 4).astype(dtype), rng.integers(0, 30, 500).astype(dtype)
+    want, got = (getattr(t.special, name)(t.tensor(x), t.tensor(n)).numpy() for t in (torch, torchish))
+    np.testing.assert_array_equal(got, want)
