@@ -421,3 +421,32 @@ def test_polynomials_to_the_last_bit(name, dtype):
     x, n = (rng.random(500) * 8 - 4).astype(dtype), rng.integers(0, 30, 500).astype(dtype)
     want, got = (getattr(t.special, name)(t.tensor(x), t.tensor(n)).numpy() for t in (torch, torchish))
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x: x / 41,
+        lambda t, x: x / x[:, :1],
+        lambda t, x: x / (x[:, :1] + 1).expand_as(x),
+        lambda t, x: t.div(x, 41, rounding_mode="trunc"),
+        lambda t, x: (x / 41).floor(),
+        lambda t, x: t.addcdiv(x, x, x[0]),
+        lambda t, x: x.mean(1),
+        lambda t, x: t.nn.functional.avg_pool1d(x, 3),
+        lambda t, x: t.nn.functional.adaptive_avg_pool1d(x, 2),
+        lambda t, x: t.nn.functional.normalize(x, p=1.0),
+    ],
+)
+def test_quotients_are_rounded_once(f, dtype):
+    """XLA would multiply by the inverse of one divisor for many numbers, and 41 * (1 / 41) is not 1."""
+    a = (41 * np.arange(1, 701, dtype=dtype)).reshape(100, 7)
+    seen = []
+    for t in (torch, torchish):
+        x = t.tensor(a, requires_grad=True)
+        y = f(t, x)
+        y.backward(t.tensor(np.arange(y.numel(), dtype=dtype).reshape(tuple(y.shape))))
+        seen.append((y.detach().numpy(), x.grad.numpy()))
+    np.testing.assert_array_equal(seen[1][0], seen[0][0])
+    np.testing.assert_allclose(seen[1][1], seen[0][1], 1e-5, 1e-8)

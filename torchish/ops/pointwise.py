@@ -10,6 +10,7 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops import elementary
 from torchish.ops.declare import ARITH, FLOAT, PREDICATE, flat_if_real, op
+from torchish.ops.precision import quotient
 from torchish.ops.rules import (
     BOOL,
     COMPLEX,
@@ -131,13 +132,13 @@ def _(grad, input, other):
 )  # fmt: skip
 def div(input, other):
     """`input / other`; integers give floats."""
-    return input / other
+    return quotient(input, other)
 
 
 @div.backward
 def _(grad, input, other, half):
     # JAX's rule squares the divisor, which overflows earlier
-    return grad / jnp.conj(other), -grad * jnp.conj(half(half(input / other) / other))
+    return quotient(grad, jnp.conj(other)), -grad * jnp.conj(half(quotient(half(quotient(input, other)), other)))
 
 
 @op(
@@ -146,14 +147,13 @@ def _(grad, input, other, half):
 )  # fmt: skip
 def div_rounded(input, other, rounding_mode, half):
     """The quotient rounded to -inf ("floor") or to zero ("trunc"); RuntimeError for integers divided by zero."""
-    quotient = _floor_quotient(input, other) if rounding_mode == "floor" else _trunc_quotient(input, other, half)
-    return lax.stop_gradient(quotient)
+    return lax.stop_gradient(_floor_quotient(input, other) if rounding_mode == "floor" else _trunc_quotient(input, other, half))
 
 
 def _trunc_quotient(x, y, half):
     if jnp.issubdtype(x.dtype, jnp.integer):
         return lax.div(*jnp.broadcast_arrays(x, y))
-    return jnp.trunc(half(x / y) if y.ndim else x / y)  # PyTorch divides 16-bit floats by one number in float32
+    return jnp.trunc(half(quotient(x, y)) if y.ndim else quotient(x, y))  # PyTorch divides 16-bit floats by one number in float32
 
 
 def _floor_quotient(x, y):
@@ -273,7 +273,7 @@ def _check_addcdiv(common: dt.dtype, given: Given) -> None:
 )  # fmt: skip
 def addcdiv(input, tensor1, tensor2, value):
     """`input + value * tensor1 / tensor2`; TypeError for integers."""
-    return input + times(value, tensor1) / tensor2
+    return input + quotient(times(value, tensor1), tensor2)
 
 
 def _lerp(input, end, weight):
@@ -360,7 +360,7 @@ def addcmul_deprecated(input, value, tensor1, tensor2):
 )  # fmt: skip
 def addcdiv_deprecated(input, value, tensor1, tensor2):
     """`input + value * tensor1 / tensor2`."""
-    return input + value * tensor1 / tensor2
+    return input + quotient(value * tensor1, tensor2)
 
 
 DEPRECATED = (add_deprecated, sub_deprecated, addcmul_deprecated, addcdiv_deprecated)

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from torchish.ops.declare import op
-from torchish.ops.precision import HALF, INTEGERS, LONG, REAL, is_half, require_kernel, widen
+from torchish.ops.precision import HALF, INTEGERS, LONG, REAL, is_half, quotient, require_kernel, widen
 
 _NAMES = {1: "T", 2: "HW", 3: "THW"}
 
@@ -383,7 +383,7 @@ def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, 
     if jnp.issubdtype(x.dtype, jnp.integer):
         total = lax.div(total, jnp.broadcast_to(jnp.asarray(count, x.dtype), total.shape))
     else:
-        total = total / jnp.asarray(count, x.real.dtype)
+        total = quotient(total, jnp.asarray(count, x.real.dtype))
     return total.astype(input.dtype)
 
 
@@ -454,11 +454,12 @@ def adaptive_avg_pool(input, output_size):
         if out == size:
             continue
         if out and size % out == 0:
-            x = x.reshape(x.shape[:axis] + (out, size // out) + x.shape[axis + 1 :]).mean(axis + 1)
+            x = x.reshape(x.shape[:axis] + (out, size // out) + x.shape[axis + 1 :]).sum(axis + 1)
+            x = quotient(x, np.asarray(size // out, x.dtype))
             continue
         start, end = _bins(size, out)
         parts = [
-            lax.slice_in_dim(x, int(s), int(e), 1, axis).mean(axis, keepdims=True)
+            quotient(lax.slice_in_dim(x, int(s), int(e), 1, axis).sum(axis, keepdims=True), np.asarray(e - s, x.dtype))
             for s, e in zip(start, end, strict=True)
         ]
         x = jnp.concatenate(parts, axis) if parts else jnp.zeros(x.shape[:axis] + (0,) + x.shape[axis + 1 :], x.dtype)

@@ -47,6 +47,16 @@ def unfused(product):
     return jnp.where(product != product, product.dtype.type(np.nan), product)
 
 
+def quotient(a, b):
+    """`a / b`, rounded once.
+
+    XLA multiplies by the inverse of a divisor that is constant or broadcast, and 41 * (1 / 41) need not be 1; but not by one that
+    is chosen place by place.
+    """
+    real = jnp.issubdtype(a.dtype, jnp.floating) and jnp.issubdtype(b.dtype, jnp.floating)
+    return a / jnp.where(a == a, b, a) if real else a / b
+
+
 def common(*xs) -> tuple[list, np.dtype]:
     """The arrays (None passes) in the dtype to compute in, and the dtype of the result, by PyTorch's promotion."""
     found = dt.result_type([(dt.FROM_NP[np.dtype(x.dtype)], 2 if x.ndim else 1) for x in xs if x is not None])

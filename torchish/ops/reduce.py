@@ -15,7 +15,7 @@ from torchish.ops.declare import REGISTRY, op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.extremes import greatest, least
 from torchish.ops.order import positions
-from torchish.ops.precision import type_name
+from torchish.ops.precision import quotient, type_name
 
 _SMALL_FLOATS = (np.dtype(np.float16), dt.bfloat16.np)
 
@@ -85,7 +85,7 @@ def _mean(input, axes, keepdim, dtype):
     wide = widened(x)
     total = jnp.sum(wide, axes, keepdims=keepdim)
     count = np.prod([x.shape[a] for a in (range(x.ndim) if axes is None else axes)], dtype=np.int64)
-    return (total / wide.dtype.type(count)).astype(x.dtype)
+    return quotient(total, wide.dtype.type(count)).astype(x.dtype)
 
 
 @op("mean(Tensor input, *, dtype? dtype=None)", saves=(), grad="MeanBackward0", out=False)
