@@ -437,6 +437,7 @@ def test_polynomials_to_the_last_bit(name, dtype):
         lambda t, x: t.nn.functional.avg_pool1d(x, 3),
         lambda t, x: t.nn.functional.adaptive_avg_pool1d(x, 2),
         lambda t, x: t.nn.functional.normalize(x, p=1.0),
+        lambda t, x: x.rsqrt(),
     ],
 )
 def test_quotients_are_rounded_once(f, dtype):

@@ -162,7 +162,9 @@ def _(grad, result):
 @op("rsqrt(Tensor input)", promote=FLOAT, inplace=True)
 def rsqrt(input):
     """`1 / sqrt(input)`."""
-    return 1 / jnp.sqrt(input) if _is_complex(input) else lax.rsqrt(input)
+    root = jnp.sqrt(input)
+    # Chosen place by place, since XLA would estimate the inverse of a root; PyTorch rounds the root and the quotient.
+    return 1 / (root if _is_complex(input) else jnp.where(input == input, root, input))
 
 
 @rsqrt.backward
