@@ -258,14 +258,15 @@ def test_strided_convolutions_with_few_outputs(image, kernel, padding, dilation)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("groups", [1, 2])
-def test_transposed_convolutions_of_16_bits_that_onednn_does_not_know(n, groups, dtype):
-    """With an output padding of the stride or more PyTorch's own kernel rounds each product and sum."""
+@pytest.mark.parametrize("stride", [2, 4])
+def test_transposed_convolutions_of_16_bits(n, groups, dtype, stride):
+    """In float16, and with an output padding of the stride or more, PyTorch's own kernel rounds each product and sum."""
     rng = np.random.default_rng(0)
     x, w, b = (rng.standard_normal(shape) for shape in ((2, 2, *(5, 6, 4)[:n]), (2, 2, *(3, 2, 4)[:n]), 2 * groups))
     want, got = (
         getattr(t.nn.functional, f"conv_transpose{n}d")(
             *(t.tensor(v).to(getattr(t, dtype)) for v in (x, w, b)),
-            stride=2, padding=1, output_padding=(1, 2, 3)[3 - n :], dilation=4, groups=groups,
+            stride=stride, padding=1, output_padding=(1, 2, 3)[3 - n :], dilation=4, groups=groups,
         ).float().numpy()
         for t in (real, torch)
     )  # fmt: skip

@@ -451,3 +451,27 @@ def test_quotients_are_rounded_once(f, dtype):
         seen.append((y.detach().numpy(), x.grad.numpy()))
     np.testing.assert_array_equal(seen[1][0], seen[0][0])
     np.testing.assert_allclose(seen[1][1], seen[0][1], 1e-5, 1e-8)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: x / y / y,
+        lambda x, y: x / 2e30 / 1e20,
+        lambda x, y: x / (y / x),
+        lambda x, y: (x / y) / (y / x),
+        lambda x, y: x.exp().log(),
+        lambda x, y: x.square().sqrt(),
+        lambda x, y: (x * x).sqrt(),
+        lambda x, y: (x.log() * 2).exp() * (-2 * y.log()).exp(),
+        lambda x, y: x.pow(1.5).pow(0.5),
+        lambda x, y: x.exp().pow(0.1),
+        lambda x, y: x / (y * y).sqrt(),
+        lambda x, y: (x * x).rsqrt(),
+    ],
+)
+def test_steps_overflow_on_their_own(f):
+    """What XLA would simplify across operations, so that nothing overflows, overflows as it does step by step."""
+    a, b = np.array([1e30, 3.0, 100.0, 1e-3], np.float32), np.array([1e30, 7.0, 1e5, 3.0], np.float32)
+    want, got = (f(t.tensor(a), t.tensor(b)).numpy() for t in (torch, torchish))
+    np.testing.assert_allclose(got, want, 1e-5)

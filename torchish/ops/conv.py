@@ -47,7 +47,8 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
     if 0 in input.shape[:2]:
         return _nothing(input, weight, stride, padding, dilation, transposed, output_padding, groups)
     x, w = widen(input), widen(weight)
-    if transposed and is_half(input.dtype) and any(o >= s for o, s in zip(output_padding, stride, strict=True)):
+    large = any(o >= s for o, s in zip(output_padding, stride, strict=True))
+    if transposed and is_half(input.dtype) and (large or not with_onednn(input, weight, groups)):
         y = _added_up(x, w, stride, pairs(padding), dilation, output_padding, groups, stepwise(input.dtype))
     elif transposed:
         y = lowering.conv_transpose(x, w, stride, pairs(padding), dilation, output_padding, groups)
@@ -59,7 +60,7 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
 
 
 def _added_up(x, w, stride, padding, dilation, output_padding, groups, half):
-    """A transposed convolution as PyTorch's own kernel makes it, which serves where oneDNN does not know the padding.
+    """A transposed convolution as PyTorch's own kernel makes it, which serves float16, and padding that oneDNN does not know.
 
     One place of the kernel after the other, its products with the whole input are added where they belong, and `half` rounds both
     the products and the sums.

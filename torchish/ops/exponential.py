@@ -10,6 +10,7 @@ from jax import lax
 
 from torchish.ops import elementary
 from torchish.ops.declare import ARITH, FLOAT, op
+from torchish.ops.precision import apart
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, partials, refuse
 
 
@@ -69,7 +70,7 @@ def _pow(input, exponent):
     """`input ** exponent`."""
     if not jnp.issubdtype(input.dtype, jnp.inexact):
         return integer_power(*jnp.broadcast_arrays(input, exponent))
-    return _float_power(input, exponent)
+    return apart(_float_power(input, exponent))
 
 
 _POW: dict[str, Any] = dict(promote=ARITH, check=refuse("pow", BOOL))
@@ -116,8 +117,8 @@ SPECIAL_EXPONENTS = {
     3.0: lambda x, half: half(x * x) * x,
     -1.0: lambda x, half: 1 / x,
     -2.0: lambda x, half: 1 / half(x * x),
-    0.5: lambda x, half: jnp.sqrt(x),
-    -0.5: lambda x, half: 1 / half(jnp.sqrt(x)),
+    0.5: lambda x, half: apart(jnp.sqrt(apart(x))),
+    -0.5: lambda x, half: 1 / half(apart(jnp.sqrt(apart(x)))),
 }
 
 
@@ -151,7 +152,7 @@ def square(input):
 @op("sqrt(Tensor input)", promote=FLOAT, inplace=True)
 def sqrt(input):
     """The square root; nan for negative numbers."""
-    return jnp.sqrt(input)
+    return apart(jnp.sqrt(apart(input)))
 
 
 @sqrt.backward
@@ -162,9 +163,7 @@ def _(grad, result):
 @op("rsqrt(Tensor input)", promote=FLOAT, inplace=True)
 def rsqrt(input):
     """`1 / sqrt(input)`."""
-    root = jnp.sqrt(input)
-    # Chosen place by place, since XLA would estimate the inverse of a root; PyTorch rounds the root and the quotient.
-    return 1 / (root if _is_complex(input) else jnp.where(input == input, root, input))
+    return 1 / apart(jnp.sqrt(apart(input)))  # XLA would estimate it; PyTorch rounds the root and the quotient
 
 
 @rsqrt.backward
@@ -178,7 +177,7 @@ def _(grad, result):
 @op("exp(Tensor input)", promote=FLOAT, inplace=True)
 def exp(input):
     """e to the power `input`."""
-    return jnp.exp(input)
+    return apart(jnp.exp(input))
 
 
 @exp.backward

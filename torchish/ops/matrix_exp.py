@@ -15,7 +15,7 @@ from jax import lax
 
 from torchish.ops.extremes import greatest
 from torchish.ops.linalg_common import mm
-from torchish.ops.precision import unfused
+from torchish.ops.precision import apart
 
 # Up to which 1-norm the polynomials of degree 1, 2, 4, 8 and 12 are exact to rounding; beyond the last, that of degree 18 of the
 # matrix scaled down to it.
@@ -49,7 +49,7 @@ def _mixed(powers: list, factors: tuple):
     total = None
     for p, f in zip(powers, factors, strict=True):
         if f:
-            part = unfused(p * np.asarray(f, jnp.finfo(p.dtype).dtype))
+            part = apart(p * np.asarray(f, jnp.finfo(p.dtype).dtype))
             total = part if total is None else total + part
     return total
 
@@ -58,7 +58,7 @@ def _product(a, b):
     n = a.shape[-1]
     if n**3 >= _WRITTEN_OUT:
         return mm(a, b)
-    terms = unfused(a[:, :, None] * b)
+    terms = apart(a[:, :, None] * b)
     return sum((terms[:, k] for k in range(1, n)), terms[:, 0])
 
 

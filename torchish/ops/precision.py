@@ -38,13 +38,29 @@ def stepwise(d):
     return rounded
 
 
-def unfused(product):
-    """A product of real numbers that is rounded before it is added to anything.
+@jax.custom_jvp
+def apart(v):
+    """Real numbers that are rounded, and overflow, before anything is made of them, as PyTorch's results are.
 
-    XLA's CPU compiler makes fused multiply-adds of products and sums, through barriers and `lax.reduce_precision` too; but not
-    through a choice that it cannot foresee.
+    XLA makes fused multiply-adds of products and sums, `a / (b * c)` of `a / b / c`, and `x` of `log(exp(x))`, through barriers and
+    `lax.reduce_precision` too; but not through a choice that it cannot foresee.
     """
-    return jnp.where(product != product, product.dtype.type(np.nan), product)
+    return jnp.where(v != v, np.asarray(np.nan, v.dtype), v) if jnp.issubdtype(v.dtype, jnp.floating) else v
+
+
+apart.defjvp(lambda primals, tangents: (apart(*primals), *tangents))
+
+
+@jax.custom_jvp
+def _beside(b, a):
+    """`b` in the shape that it has beside `a`."""
+    return jnp.where(a == a, b, a)
+
+
+@_beside.defjvp
+def _(primals, tangents):
+    beside = _beside(*primals)
+    return beside, jnp.broadcast_to(tangents[0], beside.shape)
 
 
 def quotient(a, b):
@@ -54,7 +70,7 @@ def quotient(a, b):
     is chosen place by place.
     """
     real = jnp.issubdtype(a.dtype, jnp.floating) and jnp.issubdtype(b.dtype, jnp.floating)
-    return a / jnp.where(a == a, b, a) if real else a / b
+    return apart(a) / _beside(b, a) if real else a / b
 
 
 def common(*xs) -> tuple[list, np.dtype]:
