@@ -500,7 +500,7 @@ _EMITTED = {
     "_index_put", "_rnn", "_scatter", "_scatter_add", "_scatter_reduce", "_take", "argmax", "argmin", "gelu", "isin", "log_softmax", "max",
     "max_unpool_nd", "min", "mish", "native_group_norm", "pixel_shuffle", "pixel_unshuffle", "remainder", "softmax", "softplus",
 }  # fmt: skip
-_EMITTED |= {f"{name}_backward" for name in (*_EMITTED, "adaptive_avg_pool_nd", "cosh", "grid_sampler", "sinh")}
+_EMITTED |= {f"{name}_backward" for name in (*_EMITTED, "_gather", "adaptive_avg_pool_nd", "cosh", "grid_sampler", "sinh")}
 
 
 # 16-bit floats are rounded by each operation, where XLA would leave out conversions to them that are followed by one back.

@@ -25,6 +25,7 @@ from torchish import _dtypes as dt
 from torchish.engine import expr
 from torchish.engine.expr import Aval, Spec
 from torchish.ops.backward_names import backward_name
+from torchish.ops.folds import total
 from torchish.ops.schema import Schema, parse
 
 # Promotion rules: how operands become one dtype before the function runs, and what dtype comes out.
@@ -585,10 +586,10 @@ def _fit(g, x):
             g = g.astype(x.dtype).astype(g.dtype)  # PyTorch sums what has been rounded
         lead = g.ndim - x.ndim
         if lead > 0:
-            g = g.sum(tuple(range(lead)))
+            g = total(g, tuple(range(lead)))
         axes = tuple(i for i, n in enumerate(x.shape) if n == 1 and g.shape[i] != 1)
         if axes:
-            g = g.sum(axes, keepdims=True)
+            g = total(g, axes, True)
         if g.shape != x.shape:
             g = jnp.broadcast_to(g, x.shape)
     if jnp.issubdtype(g.dtype, jnp.complexfloating) and not jnp.issubdtype(x.dtype, jnp.complexfloating):

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.dims import wrap_dim
-from torchish.ops.extremes import greatest
+from torchish.ops.folds import greatest
 from torchish.ops.linalg_common import mm, mT
 from torchish.ops.precision import type_name
 

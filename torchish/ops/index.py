@@ -233,6 +233,15 @@ def gather(input, index, dim):
     return gathered(input, index, dim)
 
 
+@gather.backward
+def _(grad, index, input_shape, dim):
+    # JAX's own takes each row's additions as a batch of their own: 1e6 elements take twice as long
+    g = at_least_1d(jnp.zeros(input_shape, grad.dtype))
+    if index.size:
+        g = g.at[grid(at_least_1d(index), dim)].add(at_least_1d(grad), mode=IN_BOUNDS)
+    return g.reshape(input_shape), None
+
+
 def gathered(input, index, dim):
     """The elements of `input` at `index` along `dim`; the other coordinates are the index's own."""
     if not index.size:

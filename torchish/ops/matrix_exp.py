@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from torchish.ops.extremes import greatest
+from torchish.ops.folds import greatest
 from torchish.ops.linalg_common import mm
 from torchish.ops.precision import apart
 

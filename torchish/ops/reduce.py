@@ -13,7 +13,7 @@ from torchish import _dtypes as dt
 from torchish.ops.compare import maximum, minimum
 from torchish.ops.declare import REGISTRY, op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
-from torchish.ops.extremes import greatest, least
+from torchish.ops.folds import greatest, least, total
 from torchish.ops.order import positions
 from torchish.ops.precision import quotient, type_name
 
@@ -52,7 +52,7 @@ def _sum(input, axes, keepdim, dtype):
     x = _accumulated(input, dtype)
     if x.dtype == np.bool_:
         return jnp.any(x, axes, keepdims=keepdim)
-    return jnp.sum(widened(x), axes, keepdims=keepdim, dtype=widened(x).dtype).astype(x.dtype)
+    return total(widened(x), axes, keepdim).astype(x.dtype)
 
 
 @op("sum(Tensor input, *, dtype? dtype=None)", saves=(), grad="SumBackward0", out=False)
@@ -83,9 +83,14 @@ def _mean(input, axes, keepdim, dtype):
         )
     x = to_dtype(input, kind.np)
     wide = widened(x)
-    total = jnp.sum(wide, axes, keepdims=keepdim)
     count = np.prod([x.shape[a] for a in (range(x.ndim) if axes is None else axes)], dtype=np.int64)
-    return quotient(total, wide.dtype.type(count)).astype(x.dtype)
+    return quotient(total(wide, axes, keepdim), wide.dtype.type(count)).astype(x.dtype)
+
+
+def mean_gradient(grad, shape, axes, keepdim):
+    count = np.prod([shape[a] for a in axes], dtype=np.int64)
+    g = widened(restored(grad, axes, keepdim, len(shape)))
+    return jnp.broadcast_to(quotient(g, g.dtype.type(count)), shape)
 
 
 @op("mean(Tensor input, *, dtype? dtype=None)", saves=(), grad="MeanBackward0", out=False)
@@ -93,9 +98,19 @@ def mean(input, dtype):
     return _mean(input, None, False, dtype)
 
 
+@mean.backward
+def _(grad, input_shape):
+    return mean_gradient(grad, input_shape, tuple(range(len(input_shape))), False)
+
+
 @op("mean(Tensor input, int[]? dim, bool keepdim=False, *, dtype? dtype=None)", saves=(), grad="MeanBackward1")
 def mean_dim(input, dim, keepdim, dtype):
     return _mean(input, wrap_dims(dim, input.ndim), keepdim, dtype)
+
+
+@mean_dim.backward
+def _(grad, input_shape, dim, keepdim):
+    return mean_gradient(grad, input_shape, wrap_dims(dim, len(input_shape)), keepdim)
 
 
 @op("nanmean(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", selects=("input",), grad="DivBackward0")
@@ -110,8 +125,8 @@ def nanmean(input, dim, keepdim, dtype):
     nan = jnp.isnan(input)
     x = to_dtype(input, input.dtype if dtype is None else dtype.np)
     wide = widened(x)
-    total = jnp.sum(jnp.where(nan, jnp.zeros_like(wide), wide), axes, keepdims=keepdim)
-    return (total / jnp.sum(~nan, axes, keepdims=keepdim).astype(wide.dtype)).astype(x.dtype)
+    count = jnp.sum(~nan, axes, keepdims=keepdim).astype(wide.dtype)
+    return (total(jnp.where(nan, jnp.zeros_like(wide), wide), axes, keepdim) / count).astype(x.dtype)
 
 
 # XLA multiplies a row one element after the other, but rows side by side: 1e6 float32 take 0.96 ms, in rows of 4000 0.11, (1000, 1000)

@@ -12,9 +12,9 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
-from torchish.ops.extremes import greatest, least
+from torchish.ops.folds import greatest, least
 from torchish.ops.precision import stepwise, type_name
-from torchish.ops.reduce import is_complex, restored, widened
+from torchish.ops.reduce import is_complex, mean_gradient, restored, widened
 
 # --- variance ----------------------------------------------------------------------------------------------
 
@@ -71,12 +71,6 @@ def _std_gradient(grad, result, input, dim, correction, keepdim):
     )
 
 
-def _mean_gradient(grad, input, dim, keepdim):
-    axes = wrap_dims(dim, input.ndim)
-    n = math.prod(input.shape[a] for a in axes)
-    return restored(widened(grad), axes, keepdim, input.ndim) / n
-
-
 _MOMENT = "(Tensor input, int[]? dim, float correction, bool keepdim)"
 
 
@@ -108,7 +102,7 @@ def var_mean(input, dim, correction, keepdim):
 
 @var_mean.backward
 def _(grad, input, dim, correction, keepdim):
-    return _var_gradient(grad[0], input, dim, correction, keepdim) + _mean_gradient(grad[1], input, dim, keepdim)
+    return _var_gradient(grad[0], input, dim, correction, keepdim) + mean_gradient(grad[1], input.shape, wrap_dims(dim, input.ndim), keepdim)
 
 
 @op(f"_std_mean{_MOMENT}", grad="StdMeanBackward0", method=False, function=False)
