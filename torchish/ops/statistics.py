@@ -12,7 +12,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
-from torchish.ops.folds import greatest, least
+from torchish.ops.folds import greatest, least, total
 from torchish.ops.precision import stepwise, type_name
 from torchish.ops.reduce import is_complex, mean_gradient, restored, widened
 
@@ -24,15 +24,15 @@ def _moments(input, axes, correction: float, keepdim: bool):
     x = widened(input)
     n = math.prod(input.shape[a] for a in axes)
     center = (
-        jnp.mean(x, axes, keepdims=True)
+        total(x, axes, True) / n
         if n
         else jnp.full([1 if i in axes else s for i, s in enumerate(x.shape)], jnp.nan, x.dtype)
     )
     off = x - center
     squares = jnp.real(off) ** 2 + jnp.imag(off) ** 2 if is_complex(off) else off * off
-    total = jnp.sum(squares, axes, keepdims=keepdim)
+    sums = total(squares, axes, keepdim)
     # a number of the array's dtype: division by zero gives inf or nan, as PyTorch's does
-    variance = total / np.asarray(max(0.0, n - correction), total.dtype)
+    variance = sums / np.asarray(max(0.0, n - correction), sums.dtype)
     if n == 0:
         variance = jnp.full(variance.shape, jnp.nan, variance.dtype)
     return variance, center if keepdim else jnp.squeeze(center, axes)
@@ -56,7 +56,7 @@ def _var_gradient(grad, input, dim, correction, keepdim):
     full = dim is None or input.ndim == 0
     axes = wrap_dims(dim, input.ndim)
     dof = math.prod(input.shape[a] for a in axes) - correction
-    center = rounded(jnp.mean(x, axes, keepdims=True))
+    center = rounded(total(x, axes, True) / x.dtype.type(math.prod(input.shape[a] for a in axes)))
     grad = restored(widened(grad), axes, keepdim, input.ndim)
     if full and dof <= 0:
         return grad * jnp.where(x == center, jnp.nan, jnp.inf)
@@ -113,9 +113,8 @@ def std_mean(input, dim, correction, keepdim):
 
 @std_mean.backward
 def _(grad, result, input, dim, correction, keepdim):
-    return _std_gradient(grad[0], result[0], input, dim, correction, keepdim) + _mean_gradient(
-        grad[1], input, dim, keepdim
-    )
+    axes = wrap_dims(dim, input.ndim)
+    return _std_gradient(grad[0], result[0], input, dim, correction, keepdim) + mean_gradient(grad[1], input.shape, axes, keepdim)
 
 
 def _real(x) -> np.dtype:
