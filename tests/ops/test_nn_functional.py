@@ -158,6 +158,20 @@ def test_loss_of_two_tensors(name, reduction):
     agree(lambda t, F, x, y: getattr(F, name)(x, y.detach(), reduction=reduction), X, Y)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_gradient_of_soft_margin_loss_overflows(dtype, reduction):
+    """Where the exponential is infinite, which takes 12 in float16, the gradient is nan."""
+    grads = []
+    for t in (real, torch):
+        kind = getattr(t, dtype)
+        x = t.tensor([1.0, -2, 8, -11.5, 5, -100, 12, -1000], dtype=kind, requires_grad=True)
+        y = t.tensor([0.5, -3, 2, 2, -1, 1, -1, 1], dtype=kind)
+        t.nn.functional.soft_margin_loss(x, y, reduction=reduction).backward()
+        grads.append(x.grad.double().numpy())
+    np.testing.assert_allclose(grads[1], grads[0], {"float64": 1e-12, "float32": 1e-6}.get(dtype, 1e-3), 1e-300)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("options", [{}, {"ignore_index": 1}, {"label_smoothing": 0.1}, {"label_smoothing": 0.1, "ignore_index": 2}])
 @pytest.mark.parametrize("weighted", [False, True])
