@@ -405,3 +405,18 @@ def test_margins_are_floats(margin):
         for t in (real, torch)
     )
     assert (str(want.dtype), want.tolist()) == (str(got.dtype), got.tolist())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("mode", ["zeros", "border", "reflection"])
+def test_gradients_of_bicubic_grids_have_the_same_bits(dtype, mode):
+    """PyTorch rounds each of 16 additions for each channel."""
+    rng = np.random.default_rng(0)
+    x, places, g = 3 * rng.standard_normal((2, 3, 5, 9)), rng.random((2, 6, 7, 2)) * 2.4 - 1.2, rng.standard_normal((2, 3, 6, 7))
+    grads = []
+    for t in (real, torch):
+        a, b, c = (t.tensor(v).to(getattr(t, dtype)) for v in (x, places, g))
+        b.requires_grad_()
+        t.nn.functional.grid_sample(a, b, mode="bicubic", padding_mode=mode, align_corners=mode == "border").backward(c)
+        grads.append(b.grad.float().numpy())
+    np.testing.assert_array_equal(*grads)
