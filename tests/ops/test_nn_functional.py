@@ -158,6 +158,20 @@ def test_loss_of_two_tensors(name, reduction):
     agree(lambda t, F, x, y: getattr(F, name)(x, y.detach(), reduction=reduction), X, Y)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+def test_gradient_of_soft_margin_loss_overflows(dtype, reduction):
+    """Where the exponential is infinite, which takes 12 in float16, the gradient is nan."""
+    grads = []
+    for t in (real, torch):
+        kind = getattr(t, dtype)
+        x = t.tensor([1.0, -2, 8, -11.5, 5, -100, 12, -1000], dtype=kind, requires_grad=True)
+        y = t.tensor([0.5, -3, 2, 2, -1, 1, -1, 1], dtype=kind)
+        t.nn.functional.soft_margin_loss(x, y, reduction=reduction).backward()
+        grads.append(x.grad.double().numpy())
+    np.testing.assert_allclose(grads[1], grads[0], {"float64": 1e-12, "float32": 1e-6}.get(dtype, 1e-3), 1e-300)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("options", [{}, {"ignore_index": 1}, {"label_smoothing": 0.1}, {"label_smoothing": 0.1, "ignore_index": 2}])
 @pytest.mark.parametrize("weighted", [False, True])
@@ -391,3 +405,18 @@ def test_margins_are_floats(margin):
         for t in (real, torch)
     )
     assert (str(want.dtype), want.tolist()) == (str(got.dtype), got.tolist())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("mode", ["zeros", "border", "reflection"])
+def test_gradients_of_bicubic_grids_have_the_same_bits(dtype, mode):
+    """PyTorch rounds each of 16 additions for each channel."""
+    rng = np.random.default_rng(0)
+    x, places, g = 3 * rng.standard_normal((2, 3, 5, 9)), rng.random((2, 6, 7, 2)) * 2.4 - 1.2, rng.standard_normal((2, 3, 6, 7))
+    grads = []
+    for t in (real, torch):
+        a, b, c = (t.tensor(v).to(getattr(t, dtype)) for v in (x, places, g))
+        b.requires_grad_()
+        t.nn.functional.grid_sample(a, b, mode="bicubic", padding_mode=mode, align_corners=mode == "border").backward(c)
+        grads.append(b.grad.float().numpy())
+    np.testing.assert_array_equal(*grads)

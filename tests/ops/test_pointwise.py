@@ -475,3 +475,27 @@ def test_steps_overflow_on_their_own(f):
     a, b = np.array([1e30, 3.0, 100.0, 1e-3], np.float32), np.array([1e30, 7.0, 1e5, 3.0], np.float32)
     want, got = (f(t.tensor(a), t.tensor(b)).numpy() for t in (torch, torchish))
     np.testing.assert_allclose(got, want, 1e-5)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x: x.tan(),
+        lambda t, x: t.polygamma(0, x),
+        lambda t, x: t.polygamma(1, x),
+        lambda t, x: t.digamma(x),
+        lambda t, x: t.linalg.vector_norm(x, -1),
+        lambda t, x: t.linalg.vector_norm(x, 0.5),
+        lambda t, x: t.linalg.vector_norm(x, 4),
+        lambda t, x: t.linalg.vector_norm(x, INF),
+    ],
+)
+def test_steps_of_float16_gradients(f):
+    """Each step of PyTorch's formulas is rounded, and may be infinite."""
+    seen = []
+    for t in (torch, torchish):
+        x = t.tensor([1.5703, 0.003, -0.004, 250.0, 0.5, -2.5], dtype=t.float16, requires_grad=True)
+        y = f(t, x)
+        y.backward(t.full_like(y, 0.1))
+        seen.append(x.grad.double().numpy())
+    np.testing.assert_allclose(seen[1], seen[0], 2e-3)

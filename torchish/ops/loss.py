@@ -57,6 +57,15 @@ def soft_margin_loss(input, target, reduction):
     return reduce(half(elementary.log1p(half(jnp.exp(half(-x * t))))), reduction).astype(out)
 
 
+@soft_margin_loss.backward
+def _(grad, input, target, reduction):
+    (g, x, t), out = common(grad, input, target)
+    half = stepwise(out)
+    z = half(jnp.exp(half(-x * t)))
+    norm = 1 / max(z.size, 1) if reduction == "mean" else 1.0
+    return half(half(half(t * z) * -norm) / half(z + 1)) * g, None
+
+
 # --- classification ----------------------------------------------------------------------------------------
 
 

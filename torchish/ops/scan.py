@@ -125,7 +125,7 @@ def _logcumsumexp(x, dim):
     if not x.ndim or not x.size:
         return x
     d = wrap_dim(dim, x.ndim)
-    return _complex_logcumsumexp(x, d) if is_complex(x) else running("logsumexp", widened(x), d).astype(x.dtype)
+    return _complex_logcumsumexp(x, d) if is_complex(x) else running("logsumexp", widened(x), d, x.dtype).astype(x.dtype)
 
 
 @logcumsumexp.backward
@@ -158,7 +158,7 @@ def _by_logarithms(grad, result, x, d: int):
     def passed(signed):
         there = signed > 0
         log = jnp.where(there, half(jnp.log(jnp.where(there, signed, 1))), nothing)
-        tail = jnp.flip(running("logsumexp", jnp.flip(half(log - result), d), d), d)
+        tail = jnp.flip(running("logsumexp", jnp.flip(half(log - result), d), d, dtype), d)
         return half(jnp.exp(half(half(tail) + x)))
 
     return (passed(grad) - passed(-grad)).astype(dtype)

@@ -218,11 +218,21 @@ def digamma(input):
     return digamma_value(input)
 
 
+@digamma.backward
+def _(grad, input, half):
+    return grad * half(polygamma_value(1, input))
+
+
 @op("_polygamma(Tensor input, int n)", promote=FLOAT, method=False, function=False, grad="PolygammaBackward0",
     inplace_grad="PolygammaBackward1", check=_no_complex("polygamma"))  # fmt: skip
 def polygamma(input, n):
     """The n-th derivative of digamma."""
     return polygamma_value(n, input)
+
+
+@polygamma.backward
+def _(grad, input, n, half):
+    return grad * half(polygamma_value(n + 1, input))
 
 
 @op("mvlgamma(Tensor input, int p)", promote=FLOAT, inplace=True, aliases=("special.multigammaln",), layout="contiguous",

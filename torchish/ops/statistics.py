@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -149,27 +150,29 @@ def _sign(x):
     return jnp.where(zero, 0, x / jnp.abs(jnp.where(zero, 1, x)))
 
 
-def _norm_direction(x, norm, p: float, axes: tuple[int, ...]):
-    """The derivative of a norm (its reduced axes kept) by `x`, in PyTorch's convention: 0 at 0, shared among maxima."""
+def _norm_gradient(g, x, norm, p: float, axes: tuple[int, ...], half: Callable):
+    """The gradient of a norm (its reduced axes kept) by `x`, in PyTorch's convention: 0 at 0, shared among maxima.
+
+    Its steps are PyTorch's, each of which `half` rounds: large and small powers leave the range of 16-bit floats.
+    """
     none = norm == 0
     safe = jnp.where(none, 1, norm)
     if p == 0:
         return jnp.zeros_like(x)
     if p == 1:
-        return _sign(x)
+        return half(_sign(x) * g)
     if p == 2:
-        return jnp.where(none, 0, x / norm)  # unguarded: PyTorch's second derivative at 0 is nan
+        return half(g * jnp.where(none, 0, half(x / norm)))  # unguarded: PyTorch's second derivative at 0 is nan
     size = jnp.where(x == 0, 1, jnp.abs(jnp.where(x == 0, 1, x)))
     if math.isinf(p):
         magnitude = jnp.abs(jax.lax.stop_gradient(x))
         at = (magnitude == norm) | jnp.isnan(magnitude)
-        return _sign(x) * at / jnp.sum(at, axes, keepdims=True).astype(norm.dtype)
+        return half(_sign(x) * (half(g / jnp.sum(at, axes, keepdims=True).astype(norm.dtype)) * at))
     q = np.asarray(p, norm.dtype)
     if p < 1:
-        return jnp.where(x == 0, 0, _sign(x) * size ** (q - 1)) * norm ** (1 - q)
-    if p < 2:
-        return jnp.where(none | (x == 0), 0, _sign(x) * size ** (q - 1) / safe ** (q - 1))
-    return jnp.where(none | (x == 0), 0, x * size ** (q - 2) / safe ** (q - 1))
+        return half(half(jnp.where(x == 0, 0, _sign(x) * half(size ** (q - 1))) * g) * half(norm ** (1 - q)))
+    scaled = _sign(x) * half(size ** (q - 1)) if p < 2 else half(x * half(size ** (q - 2)))
+    return half(jnp.where(x == 0, 0, scaled) * jnp.where(none, 0, half(g / half(safe ** (q - 1)))))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
@@ -182,7 +185,7 @@ def p_norm(x, p: float, axes: tuple[int, ...]):
 def _(p, axes, primals, tangents):
     (x,), (t,) = primals, tangents
     norm = p_norm(x, p, axes)
-    product = jnp.real(jnp.conj(_norm_direction(x, norm, p, axes)) * t)
+    product = jnp.real(jnp.conj(_norm_gradient(jnp.ones((), norm.dtype), x, norm, p, axes, lambda v: v)) * t)
     return norm, jnp.sum(product, axes, keepdims=True)
 
 
@@ -235,7 +238,7 @@ def vector_norm(input, ord, dim, keepdim, dtype):
 def _(grad, input, result, ord, dim, keepdim):
     axes = wrap_dims(dim, input.ndim)
     norm, g = (widened(restored(v, axes, keepdim, input.ndim)) for v in (result, grad))
-    return g * widened(_norm_direction(widened(input), norm, ord, axes).astype(input.dtype))
+    return _norm_gradient(g, widened(input), norm, ord, axes, stepwise(input.dtype))
 
 
 @op("dist(Tensor input, Tensor other, scalar p=2)", out=False)

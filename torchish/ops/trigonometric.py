@@ -31,8 +31,8 @@ def tan(input):
 
 
 @tan.backward
-def _(grad, result):
-    return grad * jnp.conj(1 + result * result)
+def _(grad, result, half):
+    return grad * jnp.conj(half(1 + half(result * result)))
 
 
 @op("asin(Tensor input)", promote=FLOAT, inplace=True, aliases=("arcsin",))

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from torchish.ops.declare import op
-from torchish.ops.precision import BOOL, COMPLEX, REAL, require_kernel, stepwise, widen
+from torchish.ops.precision import BOOL, COMPLEX, REAL, is_half, require_kernel, stepwise, widen
 from torchish.ops.spacing import centres
 
 
@@ -210,14 +210,16 @@ def grid_sampler(input, grid, mode, padding_mode, align_corners):
 @grid_sampler.backward
 def _(grad, input, grid, mode, padding_mode, align_corners, needs):
     given = (input, grid)
-    which = [i for i in (0, 1) if needs[i]]
+    stepped = mode == "bicubic" and is_half(input.dtype) and needs[1]
+    which = [i for i in (0, 1) if needs[i] and not (i and stepped)]
 
     def sample(*chosen):
         image, places = (chosen[which.index(i)] if i in which else given[i] for i in (0, 1))
         return _sample(image, places, mode, padding_mode, align_corners, _by_rows)
 
-    found = jax.vjp(sample, *[given[i] for i in which])[1](grad.astype(input.dtype))
-    return tuple(found[which.index(i)] if i in which else None for i in (0, 1))
+    found = jax.vjp(sample, *[given[i] for i in which])[1](grad.astype(input.dtype)) if which else ()
+    places = _bicubic_slopes(grad, input, grid, padding_mode, align_corners) if stepped else None
+    return tuple(found[which.index(i)] if i in which else (None, places)[i] for i in (0, 1))
 
 
 def _sample(input, grid, mode, padding_mode, align_corners, combine):
@@ -408,6 +410,47 @@ def _sample_bicubic(x, places, padding_mode, steps):
             row = row + _fetch(x, index) * weights[1][kx][..., None]
         total = total + row * weights[0][ky][..., None]
     return total
+
+
+def _cubic_slopes(t, half):
+    """The derivatives of `cubic_weights` (with a = -3/4), but for their sign, in PyTorch's steps."""
+    outer, left, right, far = half(-1 - t), -t, half(1 - t), half(2 - t)
+    return (
+        half(half(half(half(2.25 * outer) + 7.5) * outer) + 6),
+        half(half(half(-3.75 * left) - 4.5) * left),
+        half(half(half(3.75 * right) - 4.5) * right),
+        half(half(half(half(-2.25 * far) + 7.5) * far) - 6),
+    )
+
+
+def _bicubic_slopes(grad, input, grid, padding_mode, align_corners):
+    """The gradient of the bicubic `grid_sampler` by the grid in 16 bits: PyTorch adds channels and neighbours one by one, and rounds."""
+    steps = _ImageSteps(input.dtype, align_corners)
+    half, spatial, g = steps.half, input.shape[2:], widen(grid)
+    places = [steps.unnormalize(g[..., 1 - i], s) for i, s in enumerate(spatial)]
+    low = [jnp.floor(lax.stop_gradient(p)) for p in places]
+    fractions = [half(p - f) for p, f in zip(places, low, strict=True)]
+    (wy, wx), (sy, sx) = ([f(t, half=half) for t in fractions] for f in (cubic_weights, _cubic_slopes))
+    rows = jnp.moveaxis(widen(input), 1, -1)
+    neighbours = [(i, j) for i in range(4) for j in range(4)]  # along x, along y
+    index = [
+        [_folded(half(f + (k - 1)), s, padding_mode, steps).astype(np.int64) for f, k, s in zip(low, (j, i), spatial, strict=True)]
+        for i, j in neighbours
+    ]
+    values = jnp.moveaxis(jnp.stack([_fetch(rows, at) for at in index]), -1, 0)
+
+    def channel(total, given):
+        gx, gy = total
+        for (i, j), value in zip(neighbours, given[0], strict=True):
+            passed = half(value * given[1])
+            gx = half(gx - half(half(passed * sx[i]) * wy[j]))
+            gy = half(gy - half(half(passed * sy[j]) * wx[i]))
+        return (gx, gy), None
+
+    zero = jnp.zeros_like(places[0])
+    (gx, gy), _ = lax.scan(channel, (zero, zero), (values, jnp.moveaxis(widen(grad), 1, 0)))
+    scales = [steps.number(s - align_corners, gx) / 2 for s in reversed(spatial)]
+    return jnp.stack([half(v * s) for v, s in zip((gx, gy), scales, strict=True)], -1)
 
 
 @op("affine_grid_generator(Tensor theta, int[] size, bool align_corners)", method=False, out=False, saves=())
