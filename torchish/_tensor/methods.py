@@ -480,6 +480,10 @@ class UntypedStorage:
 
     size = nbytes
 
+    def resizable(self) -> bool:
+        """Whether it may grow: not once NumPy has shared it."""
+        return self._storage.resizable
+
     def __len__(self) -> int:
         return self.nbytes()
 
