@@ -330,7 +330,7 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         src = _moved(src, self._aval.device)
     a, b = self._aval, src._aval
     value = src._read()
-    if a.shape != b.shape or a.dtype != b.dtype:
+    if a.shape != b.shape or a.dtype != b.dtype or type(self._storage.expr) is not Expr:  # (what is dual stays so)
         warn_of_real_part(b, a.torch_dtype)
         if a.shape != b.shape and (whole := broadcast_shapes([a.shape, b.shape])) != a.shape:
             raise RuntimeError(f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(whole)}")
