@@ -31,7 +31,7 @@ MODULES = (
     "autograd.grad_mode", "func", "distributions", "utils.data", "Tensor", "autograd.forward_ad", "autograd.function",
     "autograd.graph", "autograd.profiler", "nn.grad", "nn.modules.module", "nn.modules.lazy", "nn.utils.parametrize",
     "nn.utils.stateless", "distributions.utils", "optim.optimizer", "compiler", "serialization", "testing",
-    "utils.checkpoint", "accelerator",
+    "utils.checkpoint", "accelerator", "nn.attention", "distributions.constraints",
 )  # fmt: skip
 SECONDS = 30  # for a statement
 

@@ -336,6 +336,34 @@ def test_tangents_by_differences(name, upper):
     np.testing.assert_allclose(got, (ahead - behind) / (2 * step), 1e-6, 1e-8)
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (4, 3), (3, 4)])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_tangents_of_singular_vectors(dtype, full, shape):
+    """Their phases and the vectors beyond the rank are free: as PyTorch chooses them."""
+    r = np.random.RandomState(0)
+    a, da = (r.standard_normal(shape) + (1j * r.standard_normal(shape) if dtype == "complex128" else 0) for _ in range(2))
+    found = []
+    for t in (torchish, pytorch):
+        values, tangents = t.func.jvp(lambda x, t=t: tuple(t.linalg.svd(x, full_matrices=full)), (t.tensor(a),), (t.tensor(da),))
+        # (whose products do not depend on the vectors' signs)
+        found.append([(x * dx.conj()).resolve_conj().numpy() for x, dx in zip(values, tangents, strict=True)])
+    for got, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(got, expected, 1e-9, 1e-10)
+
+
+def draws(t, fw):
+    with fw.dual_level():
+        p = fw.make_dual(t.full((3,), 0.5), t.ones(3))
+        drawn = [t.bernoulli(p), t.poisson(p), t.normal(p, 1.0), p.clone().uniform_(), p.clone().bernoulli_(0.3), p.clone().copy_(t.zeros(3))]
+        norm = t.native_batch_norm(fw.make_dual(t.randn(4, 3), t.randn(4, 3)), None, None, None, None, True, 0.1, 1e-5)
+        return [fw.unpack_dual(x) for x in drawn], [fw.unpack_dual(x).tangent is None for x in norm]
+
+
+def test_draws_have_tangents_of_zero():
+    assert outcome(draws, torchish) == outcome(draws, pytorch)
+
+
 def test_random_numbers_of_a_single_dual_tensor():
     for t in (pytorch, torchish):
         with t.autograd.forward_ad.dual_level():

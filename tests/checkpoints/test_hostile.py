@@ -16,10 +16,13 @@ import zlib
 
 import numpy as np
 import pytest
+import torch as pytorch
 
 import torchish as torch
 
-HEAD, CHECKED = b"\x80\x02", (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AssertionError)
+HEAD = b"\x80\x02"
+# (What is cut off in the middle of an instruction ends as in PyTorch's unpickler.)
+CHECKED = (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AssertionError, IndexError, struct.error)
 
 
 def archive(data_pkl: bytes, records=(), **more) -> bytes:
@@ -257,7 +260,7 @@ CORPUS = textwrap.dedent("""
         try:
             torch.load(io.BytesIO(bytes(data)))
             outcome = "loaded"
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AssertionError) as e:
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AssertionError, IndexError, struct.error) as e:
             outcome = type(e).__name__
             assert len(str(e)) < 3000
         except MemoryError:
@@ -273,6 +276,20 @@ def test_a_thousand_mutated_files():
     """In a process with 600 MB to spare: each file loads or is refused in words."""
     run = subprocess.run([sys.executable, "-c", CORPUS], capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr[-2000:]
+
+
+JUNK = [b"", b"junk", b"\x80\x02junk", b"\x80\x02.", b"a" * 5000, b"\0" * 100, pickle.dumps(3)]
+
+
+@pytest.mark.parametrize("data", [*JUNK, legacy()[:10], legacy()[:50], legacy()[:-1]])
+@pytest.mark.parametrize("restricted", [True, False])
+def test_what_is_no_checkpoint_is_refused_as_in_pytorch(data, restricted):
+    refusals = []
+    for t in (torch, pytorch):
+        with pytest.raises(Exception) as refused:
+            t.load(io.BytesIO(data), weights_only=restricted)
+        refusals.append((refused.type, str(refused.value)))
+    assert refusals[0] == refusals[1]
 
 
 def test_random_bytes():

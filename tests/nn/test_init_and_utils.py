@@ -175,3 +175,27 @@ def test_fusion_and_functional_call():
     np.testing.assert_allclose(got[0], want[0], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(got[1], want[1], rtol=1e-5)
     assert got[2] == want[2]
+
+
+@pytest.mark.parametrize("kept", ["_orig _u _v", "_orig _u", "_orig", "_orig _u _v "])
+def test_old_states_of_spectral_norm(kept):
+    """From before version 1 they have the normalized weight in place of the vector v."""
+    results = []
+    for t in (torchish, torch):
+        t.manual_seed(0)
+        linear, x = t.nn.utils.spectral_norm(t.nn.Linear(3, 4)), t.ones(2, 3)
+        linear(x)
+        linear.eval()
+        result = linear(x)
+        now = dict(linear.state_dict())
+        state = {"bias": now["bias"], **{"weight" + k: now["weight" + k] for k in kept.split()}}
+        if kept != "_orig _u _v":
+            state["weight"] = linear.weight.detach().clone()
+        other = t.nn.utils.spectral_norm(t.nn.Linear(3, 4)).eval()
+        try:
+            other.load_state_dict(state)
+            np.testing.assert_allclose(other(x).detach().numpy(), result.detach().numpy(), 1e-4, 1e-5)
+            results.append(sorted(other.state_dict()))
+        except RuntimeError as error:
+            results.append(str(error))
+    assert results[0] == results[1]

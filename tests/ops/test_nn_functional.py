@@ -420,3 +420,64 @@ def test_gradients_of_bicubic_grids_have_the_same_bits(dtype, mode):
         t.nn.functional.grid_sample(a, b, mode="bicubic", padding_mode=mode, align_corners=mode == "border").backward(c)
         grads.append(b.grad.float().numpy())
     np.testing.assert_array_equal(*grads)
+
+
+IN_PLACE = {
+    "leaky_relu": lambda f, x: f.leaky_relu_(x),
+    "elu": lambda f, x: f.elu_(x),
+    "selu": lambda f, x: f.selu_(x),
+    "celu": lambda f, x: f.celu_(x),
+    "rrelu": lambda f, x: f.rrelu_(x),
+    "threshold": lambda f, x: f.threshold_(x, 0.1, 20.0),
+    "polygamma": lambda f, x: x.polygamma_(1),
+    "conj_physical": lambda f, x: x.conj_physical_(),
+    "hardtanh": lambda f, x: f.hardtanh_(x),
+}
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_gradient_functions_in_place(name):
+    assert len({IN_PLACE[name](t.nn.functional, t.ones(3, requires_grad=True) * 2).grad_fn.name() for t in (torch, real)}) == 1
+
+
+@pytest.mark.parametrize("order", [float("inf"), -float("inf"), 1, 2, 3.0])
+def test_power_pooling(order):
+    got, expected = (
+        [f.lp_pool1d(x[0], order, 3, 2, True), f.lp_pool2d(x, order, 2), f.lp_pool3d(x[None], order, (1, 2, 2))]
+        for f, x in ((t.nn.functional, t.arange(64.0).view(1, 1, 8, 8) + 1) for t in (torch, real))
+    )
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), 1e-5)
+
+
+@pytest.mark.parametrize("center", [False, True])
+def test_unpooling_refuses_positions_outside(center):
+    for t in (torch, real):
+        f, x = t.nn.functional, t.arange(16.0).view(1, 1, 4, 4)
+        values, where = f.max_pool2d(x, 2, return_indices=True)
+        assert f.max_unpool2d(values, where, 2).sum() == values.sum()
+        where = t.zeros_like(where)
+        where[0, 0, 1, 1] = -1 if center else 16
+        with pytest.raises(RuntimeError, match=f"Found an invalid max index: {where[0, 0, 1, 1]} .output volumes are of size 4x4"):
+            f.max_unpool2d(values, where, 2)
+
+
+@pytest.mark.parametrize("length", [4, 5, 7, 8])
+def test_frames_aligned_to_the_window(length):
+    got, expected = (
+        t.stft(
+            t.arange(12.0), 8, 2, length, t.arange(1.0, length + 1), center=False, return_complex=True, align_to_window=True
+        ).numpy()
+        for t in (torch, real)
+    )
+    np.testing.assert_allclose(got, expected, 1e-5, 1e-5)
+
+
+def test_moments_of_a_group_norm_have_gradients():
+    found = []
+    for t in (torch, real):
+        x = t.arange(12.0, dtype=t.float64).view(2, 3, 2).sin().requires_grad_()
+        out = t.native_group_norm(x, None, None, 2, 3, 2, 3, 0.1)
+        found.append(t.autograd.grad(sum((o * o).sum() for o in out), x)[0].numpy())
+        assert [o.requires_grad for o in t.native_batch_norm(x, None, None, None, None, True, 0.1, 0.1)] == [True, False, False]
+    np.testing.assert_allclose(*found, 1e-9)

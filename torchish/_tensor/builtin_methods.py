@@ -31,8 +31,6 @@ _TAKES = {
     "numpy": "*, bool force=False",
     "pin_memory": "device? device=None",
     "requires_grad_": "bool requires_grad=True",
-    "size": "int? dim=None",
-    "stride": "int? dim=None",
     "type": "any? dtype=None, bool non_blocking=False",
 }
 
@@ -96,16 +94,22 @@ def _taking_nothing(name: str, method: Callable) -> Callable:
     return call
 
 
+def _is_of_self(method: FunctionType) -> bool:
+    code = method.__code__
+    return (code.co_argcount, code.co_kwonlyargcount, code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)) == (1, 0, 0)
+
+
 def install() -> None:
     """Make the listed methods of `Tensor` print as built-in ones, and all others name the class in Python's errors."""
+    functions = {id(f) for f in PLAIN.values()}  # are called by other names too
     for name, method in list(vars(Tensor).items()):
         if not isinstance(method, FunctionType) or hasattr(method, "_overloads"):
             continue
-        if method not in PLAIN.values() and (name[0] != "_" or name.endswith("_")):
+        if id(method) not in functions and (name[0] != "_" or name.endswith("_")):
             method.__name__, method.__qualname__ = name, f"Tensor.{name}"
         if name in _TAKES:
             method = _taking(name, _TAKES[name], method)
-        elif name in NAMES and len(inspect.signature(method).parameters) == 1:
+        elif name in NAMES and _is_of_self(method):
             method = _taking_nothing(name, method)
         setattr(Tensor, name, method)
     for name in NAMES:

@@ -330,7 +330,7 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         src = _moved(src, self._aval.device)
     a, b = self._aval, src._aval
     value = src._read()
-    if a.shape != b.shape or a.dtype != b.dtype:
+    if a.shape != b.shape or a.dtype != b.dtype or type(self._storage.expr) is not Expr:  # (what is dual stays so)
         warn_of_real_part(b, a.torch_dtype)
         if a.shape != b.shape and (whole := broadcast_shapes([a.shape, b.shape])) != a.shape:
             raise RuntimeError(f"output with shape {list(a.shape)} doesn't match the broadcast shape {list(whole)}")
@@ -479,6 +479,10 @@ class UntypedStorage:
         return self._storage.n_elements() * self._storage.expr.aval.dtype.itemsize
 
     size = nbytes
+
+    def resizable(self) -> bool:
+        """Whether it may grow: not once NumPy has shared it."""
+        return self._storage.resizable
 
     def __len__(self) -> int:
         return self.nbytes()

@@ -90,13 +90,12 @@ def resize(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...] | None = 
     memory = t._memory()
     keep = memory[t._offset : t._offset + n]
     if keep.size < n:
-        if st.buffer is not None:  # NumPy has it too
+        if not st.resizable:
             raise RuntimeError("Trying to resize storage that is not resizable")
         full = np.zeros((n,), keep.dtype)
         full[: keep.size] = keep
         st.expr = leaf(full.reshape(shape), t._aval.device)
         st.strides = strides
-        st.buffer = st.array = None
         st.writes += 1
         t._chain, t._strides, t._offset = (), strides, 0
         t._aval = st.expr.aval

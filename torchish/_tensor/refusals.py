@@ -85,12 +85,12 @@ def check_overlap(t: Tensor, source: Tensor, *, same: bool = True, resized: int 
     `resized`: how many elements `t` will have.
     """
     size = t._aval.size if resized is None else resized
-    if t._storage is not source._storage or not size or not source._aval.size:
+    if t._storage is not source._storage or ((same or t is not source) and (not size or not source._aval.size)):
         return
     a, b = (t._offset, t.stride(), t._aval.shape), (source._offset, source.stride(), source._aval.shape)
     if (a == b and same and resized is None) or not (is_dense(t) and is_dense(source)):
         return
-    if a[0] < b[0] + source._aval.size and b[0] < a[0] + size:
+    if (t is source and not same) or (a[0] < b[0] + source._aval.size and b[0] < a[0] + size):
         raise RuntimeError(
             "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
             "location. Please clone() the tensor before performing the operation."

@@ -62,6 +62,7 @@ class Storage(VersionCounter):
     array: np.ndarray | None = None  # the root's view of `buffer`
     owner: np.ndarray | None = None  # the array that owns the memory, and how many references to it are ours
     own = 0
+    resizable = True  # NumPy has never shared it
     fixed: int | None = None  # the address, once somebody has asked for it
 
     def __init__(self, expr: Expr, strides: tuple[int, ...] | None = None):
@@ -117,6 +118,7 @@ class Storage(VersionCounter):
             self.own = -1  # the memory belongs to something else, which nothing here can count
 
     def _hold(self, owner: np.ndarray, memory: np.ndarray, shape, strides) -> None:
+        self.resizable = False
         before = getrefcount(owner)
         span = 1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
         size = memory.itemsize

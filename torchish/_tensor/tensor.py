@@ -285,14 +285,13 @@ class Tensor(metaclass=TensorMeta):
     def nbytes(self) -> int:
         return self._aval.size * self._aval.dtype.itemsize
 
-    def stride(self, dim: int | None = None):
+    def stride(self, *dim: int | None, **named: Any):
         """Strides in elements: all, or that of one dimension."""
-        s = self._strides if self._strides is not None else contiguous_strides(self._aval.shape)
-        if dim is None:
-            return s
+        if not dim and not named:
+            return self._strides if self._strides is not None else contiguous_strides(self._aval.shape)
         from torchish._tensor.view_methods import stride_of
 
-        return stride_of(self, dim)
+        return stride_of(self, *dim, **named)
 
     def storage_offset(self) -> int:
         return self._offset

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torchish._tensor.apply import set_history
 from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import takes
@@ -120,17 +122,21 @@ def _too_many(x: Tensor):
     raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {x.ndim}D")
 
 
-@takes("stride(Tensor input, int dim)")
-def stride_of(self: Tensor, dim: int) -> int:
+@takes("stride(Tensor input, int? dim=None)")
+def stride_of(self: Tensor, dim: int | None) -> Any:
     """The stride of one dimension."""
+    if dim is None:
+        return self.stride()
     return self.stride()[wrap_dim(dim, self._aval.ndim, scalar=False)] if self._aval.ndim else _no_dims(dim)
 
 
-_size_of = takes("size(Tensor input, int dim)")(lambda self, dim: size(self, dim))
+_size_of = takes("size(Tensor input, int? dim=None)")(lambda self, dim: size(self, dim))
 
 
-def size(self: Tensor, dim: int | None = None):
+def size(self: Tensor, dim: int | None = None, *more: Any, **named: Any):
     """The shape, or the size of one dimension."""
+    if more or named:
+        return _size_of(self, dim, *more, **named) if more or dim is not None else _size_of(self, **named)
     if dim is None:
         return self.shape
     if type(dim) is not int:
