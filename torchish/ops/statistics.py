@@ -103,7 +103,8 @@ def var_mean(input, dim, correction, keepdim):
 
 @var_mean.backward
 def _(grad, input, dim, correction, keepdim):
-    return _var_gradient(grad[0], input, dim, correction, keepdim) + mean_gradient(grad[1], input.shape, wrap_dims(dim, input.ndim), keepdim)
+    axes = wrap_dims(dim, input.ndim)
+    return _var_gradient(grad[0], input, dim, correction, keepdim) + mean_gradient(grad[1], input.shape, axes, keepdim)
 
 
 @op(f"_std_mean{_MOMENT}", grad="StdMeanBackward0", method=False, function=False)
