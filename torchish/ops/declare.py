@@ -15,6 +15,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -429,14 +430,16 @@ class BackwardOp:
     promote = None
     reaches: tuple[frozenset[int], ...] = ()  # for each input, the gradients that depend on it, where they are not all
 
-    def __init__(self, base: Any, n_inputs: int, constant: tuple[bool, ...], needs: tuple[bool, ...], inputs: tuple, results: tuple):
-        self.base = base
+    def __init__(self, spec: Spec, n_inputs: int, constant: tuple[bool, ...], needs: tuple[bool, ...], inputs: tuple, results: tuple):
+        self.base = base = spec.op
         self.constant = constant  # for each gradient, whether it is the same everywhere
         self.differentiable = False in constant
         self.name = base.name + "_backward"
         self.dynamic = tuple(map(str, range(n_inputs)))
         self.saves = dict.fromkeys(self.dynamic, self.dynamic)
-        name = base.grad_name if isinstance(base.grad_name, str) else _camel(base.name.strip("_")) + "Backward0"
+        name = base.grad_name
+        if not isinstance(name, str):
+            name = name(spec, tuple([SimpleNamespace(_aval=a) for a in inputs]))
         self.pointwise = bool(base.promote) or getattr(base, "pointwise", False)
         self.grad_name = backward_name(name, self.pointwise, needs, inputs, results)
 
@@ -489,7 +492,7 @@ def vjp_spec(
     constant = tuple(
         [flat is not None and flat(n, spec.statics, a) for n, a, need in zip(names, inputs, needs, strict=True) if need]
     )
-    made = Spec(run, op_.name + "_backward", stable, BackwardOp(op_, len(kinds), constant, needs, inputs, results), (), kinds)
+    made = Spec(run, op_.name + "_backward", stable, BackwardOp(spec, len(kinds), constant, needs, inputs, results), (), kinds)
     if len(constant) > 1:
         wanted = [n for n, need in zip(names, needs, strict=True) if need]
         used = [op_.saves.get(n, ()) if k == "T" else wanted for (n, k), s in zip(flat_names(spec), saved, strict=True) if s]
