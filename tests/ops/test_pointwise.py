@@ -488,6 +488,8 @@ def test_steps_overflow_on_their_own(f):
         lambda t, x: t.linalg.vector_norm(x, 0.5),
         lambda t, x: t.linalg.vector_norm(x, 4),
         lambda t, x: t.linalg.vector_norm(x, INF),
+        lambda t, x: (x * 100).prod(),
+        lambda t, x: x.prod(0, keepdim=True),
     ],
 )
 def test_steps_of_float16_gradients(f):

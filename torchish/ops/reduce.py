@@ -15,7 +15,7 @@ from torchish.ops.declare import REGISTRY, op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.folds import greatest, least, total
 from torchish.ops.order import positions
-from torchish.ops.precision import quotient, type_name
+from torchish.ops.precision import quotient, stepwise, type_name
 
 _SMALL_FLOATS = (np.dtype(np.float16), dt.bfloat16.np)
 
@@ -163,7 +163,7 @@ def _prod(input, axes, keepdim, dtype):
 
 
 def _number(statics: tuple, avals: tuple) -> tuple[str, ...]:
-    return () if avals[0].ndim else ("input",)
+    return () if avals[0].ndim else ("input", "result")
 
 
 @op("prod(Tensor input, *, dtype? dtype=None)", grad="ProdBackward0", out=False, selects=_number)
@@ -175,6 +175,34 @@ def prod(input, dtype):
 def prod_dim(input, dim, keepdim, dtype):
     dim = wrap_dim(dim, input.ndim)
     return _prod(input, (dim,) if input.ndim else (), keepdim, dtype)
+
+
+def _prod_gradient(grad, result, input, axes, keepdim, dtype):
+    """The product divided by each factor, as PyTorch has it, which overflows with the product; without divisions where one is 0."""
+    if not input.ndim:
+        return grad
+    x = _accumulated(input, dtype)
+    half = stepwise(x.dtype)
+
+    def divided():
+        g, r = (widened(restored(v, axes, keepdim, x.ndim)) for v in (grad, result))
+        return half(g * jnp.conj(half(r / widened(x)))).astype(x.dtype)
+
+    def multiplied():
+        _, pull = jax.vjp(lambda x: _prod(x, axes, keepdim, None), x)
+        return jnp.conj(pull(jnp.conj(grad))[0])
+
+    return lax.cond(jnp.any(x == 0), multiplied, divided)
+
+
+@prod.backward
+def _(grad, result, input, dtype):
+    return _prod_gradient(grad, result, input, tuple(range(input.ndim)), False, dtype)
+
+
+@prod_dim.backward
+def _(grad, result, input, dim, keepdim, dtype):
+    return _prod_gradient(grad, result, input, (wrap_dim(dim, input.ndim),) if input.ndim else (), keepdim, dtype)
 
 
 @op("count_nonzero(Tensor input, int[]? dim=None)", differentiable=False, out=False)
