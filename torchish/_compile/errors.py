@@ -72,6 +72,7 @@ _METHODS: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
     "__array__": _NUMPY, "item": _ITEM, "__int__": _ITEM, "__float__": _ITEM, "__complex__": _ITEM, "__index__": _ITEM, "jax": _NUMPY,
 }  # fmt: skip
 _SHAPE_FILES = ("_tensor/indexing.py", "_tensor/scatter.py", "_tensor/join.py", "_tensor/search.py", "_tensor/sequences.py")
+_AROUND_METHODS = "_tensor/builtin_methods.py"  # its frames are the methods' own
 
 
 def looked_at() -> Unsupported | None:
@@ -80,8 +81,10 @@ def looked_at() -> Unsupported | None:
     what: tuple[str, str, tuple[str, ...], str, str] | None = None
     asked = None
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        asked = _METHODS.get(frame.f_code.co_name)  # counts where the user's code calls it
-        if what is None and frame.f_code.co_filename.removeprefix(_PACKAGE) in _SHAPE_FILES:
+        file = frame.f_code.co_filename.removeprefix(_PACKAGE)
+        if file != _AROUND_METHODS:
+            asked = _METHODS.get(frame.f_code.co_name)  # counts where the user's code calls it
+        if what is None and file in _SHAPE_FILES:
             what = _SHAPE
         frame = frame.f_back
     what = asked or what
