@@ -430,3 +430,40 @@ def test_correlations_in_steps():
     agree(lambda t, x: t.corrcoef(x), SMOOTH, tol=1e-12)
     agree(lambda t, x: t.corrcoef(t.complex(x, x.flip(0))), SMOOTH, tol=1e-12)
     agree(lambda t, x: t.corrcoef(x[0]), SMOOTH)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda lib, x: x.max(),
+        lambda lib, x: x.amin(1),
+        lambda lib, x: x.median(),
+        lambda lib, x: lib.aminmax(x, dim=1),
+        lambda lib, x: lib.aminmax(x),
+        lambda lib, x: x.mean(0),
+        lambda lib, x: x / 41,
+        lambda lib, x: x / x[:1],
+        lambda lib, x: lib.addcdiv(x, x, x[:1]),
+        lambda lib, x: lib.nn.functional.avg_pool1d(x, 3),
+        lambda lib, x: lib.linalg.vector_norm(x, 1),
+        lambda lib, x: lib.linalg.vector_norm(x, INF),
+        lambda lib, x: lib.linalg.vector_norm(x, -INF),
+    ],
+)
+def test_derivatives_beside_nan(f):
+    """Gradients and tangents of what has a nan in it are nan where PyTorch's are, and numbers elsewhere."""
+    found = []
+    for lib in (torch, torchish):
+        x = lib.tensor([[1.0, 2.0, 2.0], [NAN, 1.0, INF], [1.0, 3.0, 41.0]])
+        tangents = lib.func.jvp(lambda x, lib=lib: f(lib, x), (x,), (lib.arange(1, 10.0).reshape(3, 3),))[1]
+        parts = tangents if isinstance(tangents, tuple) else (tangents,)
+        found.append(([t.numpy() for t in parts], gradients(lib, f, x.numpy(), 1)))
+    (want_tangents, want), (have_tangents, have) = found
+    np.testing.assert_allclose(have, want, rtol=1e-5, atol=1e-6)
+    for h, w in zip(have_tangents, want_tangents, strict=True):
+        np.testing.assert_allclose(h, w, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("f", [lambda x: x % 0, lambda x: x // 0, lambda x: x.fmod(0), lambda x: x.div(0, rounding_mode="trunc")])
+def test_nothing_divided_by_zero(f):
+    assert f(torchish.arange(0)).shape == f(torch.arange(0)).shape == (0,)

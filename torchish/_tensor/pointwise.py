@@ -31,7 +31,7 @@ def _whole(x) -> bool:
 def _refuse_zero_divisor(values: list) -> None:
     """Integer division by zero is an error, which takes the divisor's value to know."""
     x, y = values[0], values[1]
-    if not (_whole(x) and _whole(y)):
+    if not (_whole(x) and _whole(y)) or (isinstance(x, Tensor) and not x._aval.size):
         return
     if isinstance(y, Tensor):
         if y._aval.device == TRACED or (y._aval.category == 0 and (not isinstance(x, Tensor) or x._aval.category == 0)):

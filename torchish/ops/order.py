@@ -59,7 +59,8 @@ def _argsort32(key, axis: int):
 def first_where(mask, axis: int):
     """Position of the first true element along an axis (the axis' length where there is none); the axis is kept."""
     n = mask.shape[axis]
-    return jnp.min(jnp.where(mask, positions(mask.shape, axis), n), axis, keepdims=True)
+    at = positions(mask.shape, axis, np.int32 if n < 1 << 31 else np.int64)
+    return jnp.min(jnp.where(mask, at, n), axis, keepdims=True).astype(np.int64)
 
 
 def kth_position(x, rank, axis: int):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops.declare import FLOAT, op
+from torchish.ops.precision import quotient
 from torchish.ops.rules import COMPLEX, refuse
 
 
@@ -121,18 +122,13 @@ def _he(x, n):
     return _hermite(x, n, x, lambda k, q, p: x * q - k * p)
 
 
-def _divided(a, b, x):
-    # XLA multiplies by the inverse of a divisor that is the same number everywhere, which rounds twice.
-    return a / jnp.where(x == x, b, x)
-
-
 def _laguerre(x, n):
-    value = _recurrence(x, n, 1 - x, lambda k, q, p: _divided(((k + k) + (1 - x)) * q - k * p, k + 1, x))
+    value = _recurrence(x, n, 1 - x, lambda k, q, p: quotient(((k + k) + (1 - x)) * q - k * p, k + 1))
     return jnp.where(x == 0, 1, value)
 
 
 def _legendre(x, n):
-    value = _recurrence(x, n, x, lambda k, q, p: _divided((k + k + 1) * x * q - k * p, k + 1, x))
+    value = _recurrence(x, n, x, lambda k, q, p: quotient((k + k + 1) * x * q - k * p, k + 1))
     return jnp.where(jnp.abs(x) == 1, jnp.where((x > 0) | (n % 2 == 0), 1, -1), value)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from torchish import _dtypes as dt
 from torchish.ops.declare import to_dtype
@@ -52,15 +55,21 @@ apart.defjvp(lambda primals, tangents: (apart(*primals), *tangents))
 
 
 @jax.custom_jvp
-def _beside(b, a):
-    """`b` in the shape that it has beside `a`."""
-    return jnp.where(a == a, b, a)
+def _quotient(a, b):
+    return apart(a) / jnp.where(a == a, b, a)
 
 
-@_beside.defjvp
+@partial(_quotient.defjvp, symbolic_zeros=True)
 def _(primals, tangents):
-    beside = _beside(*primals)
-    return beside, jnp.broadcast_to(tangents[0], beside.shape)
+    (a, b), (da, db) = primals, tangents
+    q = _quotient(a, b)
+    d = None if type(da) is SymbolicZero else da
+    if type(db) is not SymbolicZero:
+        d = -db * q if d is None else d - db * q
+    if d is None:
+        return q, jnp.zeros_like(q)
+    known = a == a
+    return q, jnp.where(known, d / jnp.where(known, b, 1), d / b)  # what moves beside a nan is a number still
 
 
 def quotient(a, b):
@@ -70,7 +79,7 @@ def quotient(a, b):
     is chosen place by place.
     """
     real = jnp.issubdtype(a.dtype, jnp.floating) and jnp.issubdtype(b.dtype, jnp.floating)
-    return apart(a) / _beside(b, a) if real else a / b
+    return _quotient(a, b) if real else a / b
 
 
 def common(*xs) -> tuple[list, np.dtype]:

@@ -14,7 +14,7 @@ from torchish.ops.compare import maximum, minimum
 from torchish.ops.declare import REGISTRY, op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.folds import greatest, least, total
-from torchish.ops.order import positions
+from torchish.ops.order import first_where, positions
 from torchish.ops.precision import quotient, stepwise, type_name
 
 _SMALL_FLOATS = (np.dtype(np.float16), dt.bfloat16.np)
@@ -257,11 +257,6 @@ def refuse_empty_dims(input, axes, name: str) -> None:
             raise IndexError(f"{name}(): Expected reduction dim {a} to have non-zero size.")
 
 
-def _attained(input, value):
-    """Where `input` attains its extremum (nan attains nan)."""
-    return (input == value) | ((input != input) & (value != value))
-
-
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
 def attained(input, value, axes: tuple[int, ...]):
     """`value`, which elements of `input` attain (its axes kept): they share its gradient evenly."""
@@ -271,7 +266,7 @@ def attained(input, value, axes: tuple[int, ...]):
 @attained.defjvp
 def _(axes, primals, tangents):
     (x, value), t = primals, tangents[0]
-    at = _attained(x, value)
+    at = x == value  # nan, as in PyTorch, has a tangent of nan
     tangent = jnp.sum(jnp.where(at, t, 0), axes, keepdims=True, dtype=t.dtype) / jnp.sum(
         at, axes, keepdims=True
     ).astype(t.dtype)
@@ -289,7 +284,9 @@ def extremum(input, axes: tuple[int, ...], keepdim: bool, largest: bool):
 def shared_gradient(grad, input, value, axes, keepdim, nan_attains=True):
     """The gradient of an extremum: split evenly among the elements equal to it."""
     value, grad = (restored(v, axes, keepdim, input.ndim) for v in (value, grad))
-    at = _attained(input, value) if nan_attains else input == value
+    at = input == value
+    if nan_attains:
+        at |= (input != input) & (value != value)
     return jnp.where(at, grad, jnp.zeros_like(grad)) / jnp.sum(at, axes, keepdims=True).astype(grad.dtype)
 
 
@@ -365,10 +362,7 @@ def _first_best(x, dim: int, largest: bool):
     Reductions that XLA turns into vector instructions; the one of pairs that `jnp.argmax` is takes 3 to 5 times as long on CPU.
     """
     value = (greatest if largest else least)(x, dim, keepdims=True)
-    best = (x == value) | jnp.isnan(x) if is_float(x) else x == value
-    n = x.shape[dim]
-    at = lax.broadcasted_iota(np.int32 if n < 1 << 31 else np.int64, x.shape, dim)
-    return jnp.min(jnp.where(best, at, n), dim, keepdims=True).astype(np.int64)
+    return first_where((x == value) | jnp.isnan(x) if is_float(x) else x == value, dim)
 
 
 def selected(input, find, dim: int, keepdim: bool):
@@ -397,7 +391,7 @@ _declare_extremum("max", True)
 _declare_extremum("min", False)
 
 
-@op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False)", returns="min max", selects=("input",))
+@op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False)", returns="min max", selects=("input", "result"))
 def aminmax(input, dim, keepdim):
     """Both extrema, of all elements or along a dimension; nan when there is one."""
     _refuse(input, "aminmax_cpu")
@@ -413,3 +407,10 @@ def aminmax(input, dim, keepdim):
             raise IndexError(f"aminmax: Expected reduction dim {d} to have non-zero size.")
         axes = (d,) if input.ndim else ()
     return extremum(input, axes, keepdim, False), extremum(input, axes, keepdim, True)
+
+
+@aminmax.backward
+def _(grad, input, result, dim, keepdim):
+    axes = wrap_dims(dim, input.ndim)
+    low, high = (shared_gradient(g, input, value, axes, keepdim, nan_attains=False) for g, value in zip(grad, result, strict=True))
+    return low + high

@@ -144,9 +144,9 @@ def _norm_value(x, p: float, axes: tuple[int, ...], keepdim: bool):
 
 
 def _sign(x):
-    """The sign; of complex numbers `x / abs(x)`, whose derivative JAX's own sign leaves out."""
+    """The sign, 0 of nan; of complex numbers `x / abs(x)`, whose derivative JAX's own sign leaves out."""
     if not is_complex(x):
-        return jnp.sign(x)
+        return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
     zero = x == 0
     return jnp.where(zero, 0, x / jnp.abs(jnp.where(zero, 1, x)))
 
