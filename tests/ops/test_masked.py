@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
+import torch.masked
 
 import torchish
 import torchish.nn.functional
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("torch.masked")
 
 
 def outcome(lib, f):

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
 import torchish
-
-torch = pytest.importorskip("torch")
 
 
 def outcome(lib, f):

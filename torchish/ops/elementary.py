@@ -165,9 +165,9 @@ def _expm1(x: Any) -> Any:
     return jnp.where((jnp.abs(x) < 1e-7) | jnp.isnan(x), x, got)  # -0 and subnormals stay
 
 
-def _erf_inv(x: Any) -> Any:
-    """In float64: the polynomials of XLA's own in float32 are up to 64 ulp off, 1.4 in the mean."""
-    return lax.erf_inv(_wide(x)).astype(np.float32)
+def precisely(f: Callable) -> Callable:
+    """`f` in float64: XLA's gamma functions lose digits of float32 near their zeros, and its erf_inv is up to 64 ulp off."""
+    return lambda x: f(_wide(x)).astype(x.dtype)
 
 
 def _lgamma(x: Any) -> Any:
@@ -268,10 +268,10 @@ atan2: Callable = _declared(jnp.arctan2, _atan2)  # without derivatives: at the 
 tanh: Callable = _declared(jnp.tanh, _tanh, lambda x, result: 1 - result * result, least=0)  # a value is the same in any array
 erf: Callable = _declared(lax.erf, _erf, lambda x, result: 2 / math.sqrt(math.pi) * jnp.exp(-x * x), least=0)
 expm1: Callable = _declared(jnp.expm1, _expm1, lambda x, result: result + 1, least=0)
-erf_inv: Callable = _declared(lax.erf_inv, _erf_inv, least=0)  # without its derivative, which the operation states
+erf_inv: Callable = _declared(lax.erf_inv, precisely(lax.erf_inv), least=0)  # without its derivative, which the operation states
 sinh: Callable = _declared(jnp.sinh, _sinh, lambda x, result: cosh(x), least=0)
 cosh: Callable = _declared(jnp.cosh, _cosh, lambda x, result: sinh(x), least=0)
-lgamma: Callable = _declared(lambda x: lax.lgamma(_wide(x)).astype(x.dtype), _lgamma, least=0)  # the operation states its derivative
+lgamma: Callable = _declared(precisely(lax.lgamma), _lgamma, least=0)  # the operation states its derivative
 log1p: Callable = _declared(jnp.log1p, _log1p, lambda x, result: 1 / (1 + x), least=0)
 fmod: Callable = _declared(
     jnp.fmod, _guarded(_fmod, lax.rem, _short_quotient), lambda x, y, result: jnp.ones_like(x), lambda x, y, result: -jnp.trunc(x / y)

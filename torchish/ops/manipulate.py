@@ -11,6 +11,7 @@ from jax import lax
 from torchish.ops import views
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
+from torchish.ops.folds import total
 from torchish.ops.precision import COMPLEX, INTEGERS, REAL, require_kernel
 
 
@@ -34,7 +35,7 @@ def _(grad, input_shape, repeats):
             summed.append(len(shape))
             shape.append(r)
         shape.append(n)
-    return jnp.sum(grad.reshape(shape), tuple(summed)).reshape(input_shape)
+    return total(grad.reshape(shape), tuple(summed)).reshape(input_shape)
 
 
 @op("flip(Tensor input, int[]* dims)", out=False, saves=(), layout="pointwise")

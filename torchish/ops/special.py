@@ -182,13 +182,8 @@ def digamma_value(x):
     """The derivative of lgamma: -inf at 0, nan at the other poles."""
     zero = x == 0
     pole = (x < 0) & (x == jnp.trunc(x))
-    value = _precisely(lax.digamma, jnp.where(zero | pole, 1, x))
+    value = elementary.precisely(lax.digamma)(jnp.where(zero | pole, 1, x))
     return jnp.where(zero, jnp.copysign(jnp.inf, -x), jnp.where(pole, jnp.nan, value))
-
-
-def _precisely(f, x):
-    """XLA's float32 gamma functions lose digits near their zeros: compute in float64."""
-    return f(x.astype(jnp.float64)).astype(x.dtype)
 
 
 _lgamma = partials(lambda x, result: digamma_value(x))(elementary.lgamma)

@@ -56,8 +56,9 @@ def _var_gradient(grad, input, dim, correction, keepdim):
     x, rounded = widened(input), stepwise(input.dtype)
     full = dim is None or input.ndim == 0
     axes = wrap_dims(dim, input.ndim)
-    dof = math.prod(input.shape[a] for a in axes) - correction
-    center = rounded(total(x, axes, True) / x.dtype.type(math.prod(input.shape[a] for a in axes)))
+    n = math.prod(input.shape[a] for a in axes)
+    dof = n - correction
+    center = rounded(total(x, axes, True) / x.dtype.type(n))
     grad = restored(widened(grad), axes, keepdim, input.ndim)
     if full and dof <= 0:
         return grad * jnp.where(x == center, jnp.nan, jnp.inf)
