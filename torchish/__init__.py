@@ -24,8 +24,9 @@ from torchish._runner import install, load_ipython_extension, missing_attribute,
 from torchish._tensor import methods, namespace, operators, subclasses
 from torchish._tensor.creation import as_tensor, asarray, from_jax, from_numpy, frombuffer, tensor
 from torchish._tensor.generator import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
-from torchish._tensor.layout import MEMORY_FORMATS, memory_format
-from torchish._tensor.methods import TypedStorage, UntypedStorage, layout
+from torchish._tensor.layout import MEMORY_FORMATS, layout, memory_format
+from torchish._tensor.layout import STRIDED as strided
+from torchish._tensor.methods import TypedStorage, UntypedStorage
 from torchish._tensor.printing import set_printoptions
 from torchish._tensor.size import Size, device
 from torchish._tensor.tensor import Tensor
@@ -42,7 +43,7 @@ from torchish.engine import remote as _remote  # from here on processes may be f
 from torchish.torch_version import __version__
 
 inf, nan, pi, e, newaxis = float("inf"), float("nan"), 3.141592653589793, 2.718281828459045, None
-strided = methods.STRIDED
+
 
 _functions = namespace.functions()
 globals().update(_dtypes.BY_NAME, **_dtypes.ALIASES)

@@ -18,6 +18,7 @@ from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.errors import invalid_arguments, invalid_out
+from torchish._tensor.layout import memory_format
 from torchish._tensor.out import apply_out
 from torchish._tensor.out_rules import with_dtype
 from torchish._tensor.tensor import Tensor
@@ -168,8 +169,6 @@ def _generator(x):
 
 
 def _format(x):
-    from torchish._tensor.layout import memory_format
-
     if isinstance(x, memory_format):
         return x
     raise NoMatch
@@ -486,6 +485,8 @@ _FITS: dict[str, Callable[[type], bool]] = {
     "scalar": lambda t: t is float,
     "str": lambda t: t is str,
     "dtype": lambda t: t is dt.dtype,
+    "device": lambda t: t is size_module.device,
+    "format": lambda t: t is memory_format,
 }
 
 

@@ -9,10 +9,8 @@ from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import Spec
 
 
-class memory_format:
-    """How dimensions are ordered in memory: ``contiguous_format``, ``channels_last``…"""
-
-    __module__ = "torch"
+class _Named:
+    """What PyTorch shows as ``torch.NAME``."""
 
     def __init__(self, name: str):
         self.name = name
@@ -20,8 +18,20 @@ class memory_format:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
+
+class memory_format(_Named):
+    """How dimensions are ordered in memory: ``contiguous_format``, ``channels_last``…"""
+
+    __module__ = "torch"
+
     def __reduce__(self):
         return _format_by_name, (self.name,)
+
+
+class layout(_Named):
+    """How a tensor's elements are laid out; torchish has ``torch.strided``."""
+
+    __module__ = "torch"
 
 
 def _format_by_name(name):
@@ -30,6 +40,7 @@ def _format_by_name(name):
 
 MEMORY_FORMATS = {n: memory_format(n) for n in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")}
 MEMORY_FORMATS["legacy_contiguous_format"] = CONTIGUOUS = MEMORY_FORMATS["contiguous_format"]
+STRIDED = layout("strided")
 
 
 def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:

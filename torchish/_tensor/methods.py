@@ -14,7 +14,7 @@ from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_
 from torchish._tensor.data import warn_of_real_part, warn_once
 from torchish._tensor.dispatch import composite, plain, takes
 from torchish._tensor.errors import invalid_combination, plain_type_name
-from torchish._tensor.layout import is_channels_last, memory_format, permuted_strides
+from torchish._tensor.layout import STRIDED, is_channels_last, memory_format, permuted_strides
 from torchish._tensor.out import resize
 from torchish._tensor.refusals import check_inplace, check_overlap
 from torchish._tensor.size import device, resolve
@@ -606,22 +606,7 @@ Tensor.is_shared = lambda self: self._storage.buffer is not None  # type: ignore
 Tensor.share_memory_ = lambda self: self  # type: ignore[attr-defined]
 Tensor.is_pinned = lambda self, device=None: False  # type: ignore[attr-defined]
 Tensor.pin_memory = lambda self, device=None: self  # type: ignore[attr-defined]
-Tensor.layout = property(lambda self: STRIDED)  # type: ignore[attr-defined, has-type]
-
-
-class layout:
-    """How a tensor's elements are laid out; torchish has ``torch.strided``."""
-
-    __module__ = "torch"
-
-    def __init__(self, name: str):
-        self.name = name
-
-    def __repr__(self) -> str:
-        return f"torch.{self.name}"
-
-
-STRIDED = layout("strided")
+Tensor.layout = property(lambda self: STRIDED)  # type: ignore[attr-defined]
 
 
 # --- autograd ----------------------------------------------------------------------------------------------

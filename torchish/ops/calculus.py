@@ -9,7 +9,7 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops.declare import op
 from torchish.ops.dims import wrap_dim
-from torchish.ops.reduce import widened
+from torchish.ops.precision import widen
 
 
 def _slice(x, start, stop, d):
@@ -93,7 +93,7 @@ def _pairs(y, d):
 
 def _wide(x):
     """What sums run over: int64 for integers, though their terms wrap around."""
-    return widened(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(np.int64)
+    return widen(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(np.int64)
 
 
 def _summed(x):

@@ -15,18 +15,7 @@ from torchish.ops.declare import REGISTRY, op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.folds import greatest, least, total
 from torchish.ops.order import first_where, positions
-from torchish.ops.precision import quotient, stepwise, type_name
-
-_SMALL_FLOATS = (np.dtype(np.float16), dt.bfloat16.np)
-
-
-def widened(x):
-    """float16 and bfloat16 as float32, in which PyTorch accumulates; anything else unchanged."""
-    return x.astype(np.float32) if x.dtype in _SMALL_FLOATS else x
-
-
-def is_complex(x) -> bool:
-    return bool(jnp.issubdtype(x.dtype, jnp.complexfloating))
+from torchish.ops.precision import is_complex, is_half, quotient, stepwise, type_name, widen
 
 
 def is_float(x) -> bool:
@@ -52,7 +41,7 @@ def _sum(input, axes, keepdim, dtype):
     x = _accumulated(input, dtype)
     if x.dtype == np.bool_:
         return jnp.any(x, axes, keepdims=keepdim)
-    return total(widened(x), axes, keepdim).astype(x.dtype)
+    return total(widen(x), axes, keepdim).astype(x.dtype)
 
 
 @op("sum(Tensor input, *, dtype? dtype=None)", saves=(), grad="SumBackward0", out=False)
@@ -82,14 +71,14 @@ def _mean(input, axes, keepdim, dtype):
             f"Got: {dt.SCALAR_TYPE_NAMES[kind]}"
         )
     x = to_dtype(input, kind.np)
-    wide = widened(x)
+    wide = widen(x)
     count = np.prod([x.shape[a] for a in (range(x.ndim) if axes is None else axes)], dtype=np.int64)
     return quotient(total(wide, axes, keepdim), wide.dtype.type(count)).astype(x.dtype)
 
 
 def mean_gradient(grad, shape, axes, keepdim):
     count = np.prod([shape[a] for a in axes], dtype=np.int64)
-    g = widened(restored(grad, axes, keepdim, len(shape)))
+    g = widen(restored(grad, axes, keepdim, len(shape)))
     return jnp.broadcast_to(quotient(g, g.dtype.type(count)), shape)
 
 
@@ -124,7 +113,7 @@ def nanmean(input, dim, keepdim, dtype):
     axes = wrap_dims(dim, input.ndim)
     nan = jnp.isnan(input)
     x = to_dtype(input, input.dtype if dtype is None else dtype.np)
-    wide = widened(x)
+    wide = widen(x)
     count = jnp.sum(~nan, axes, keepdims=keepdim).astype(wide.dtype)
     return (total(jnp.where(nan, jnp.zeros_like(wide), wide), axes, keepdim) / count).astype(x.dtype)
 
@@ -154,7 +143,7 @@ def _prod(input, axes, keepdim, dtype):
     x = _accumulated(input, dtype)
     if x.dtype == np.bool_:
         return jnp.all(x, axes, keepdims=keepdim)
-    if x.dtype in _SMALL_FLOATS:  # each product is rounded, as in PyTorch
+    if is_half(x.dtype):  # each product is rounded, as in PyTorch
         axes = tuple(range(x.ndim)) if axes is None else axes
         got = lax.reduce_prod(x, axes)
         return jnp.expand_dims(got, axes) if keepdim else got
@@ -185,8 +174,8 @@ def _prod_gradient(grad, result, input, axes, keepdim, dtype):
     half = stepwise(x.dtype)
 
     def divided():
-        g, r = (widened(restored(v, axes, keepdim, x.ndim)) for v in (grad, result))
-        return half(g * jnp.conj(half(r / widened(x)))).astype(x.dtype)
+        g, r = (widen(restored(v, axes, keepdim, x.ndim)) for v in (grad, result))
+        return half(g * jnp.conj(half(r / widen(x)))).astype(x.dtype)
 
     def multiplied():
         _, pull = jax.vjp(lambda x: _prod(x, axes, keepdim, None), x)

@@ -9,8 +9,7 @@ from jax import lax
 
 from torchish.ops.declare import op, to_dtype, whole
 from torchish.ops.dims import wrap_dim
-from torchish.ops.precision import stepwise, type_name
-from torchish.ops.reduce import is_complex, widened
+from torchish.ops.precision import is_complex, stepwise, type_name, widen
 from torchish.ops.running import running, running_extreme
 
 
@@ -24,7 +23,7 @@ def _accumulate(kind, input, dim, dtype):
         x = input if jnp.issubdtype(input.dtype, jnp.inexact) else input.astype(np.int64)
     if not input.ndim or not input.size:
         return x
-    return running(kind, widened(x), d, x.dtype).astype(x.dtype)
+    return running(kind, widen(x), d, x.dtype).astype(x.dtype)
 
 
 @op("cumsum(Tensor input, int dim, *, dtype? dtype=None)", saves=(), inplace=True)
@@ -34,7 +33,7 @@ def cumsum(input, dim, dtype):
 
 def _from_the_end(x, d: int):
     """The running sum that begins at the end of an axis."""
-    return jnp.flip(running("sum", jnp.flip(widened(x), d), d, x.dtype), d).astype(x.dtype)
+    return jnp.flip(running("sum", jnp.flip(widen(x), d), d, x.dtype), d).astype(x.dtype)
 
 
 @cumsum.backward
@@ -63,7 +62,7 @@ def _(grad, result, input, dim, dtype):
         return _from_the_end(grad * jnp.conj(result), d) / jnp.conj(x)
 
     def multiplied():  # where a zero is among the factors
-        _, pull = jax.vjp(lambda x: running("prod", widened(x), d, x.dtype).astype(x.dtype), x)
+        _, pull = jax.vjp(lambda x: running("prod", widen(x), d, x.dtype).astype(x.dtype), x)
         return jnp.conj(pull(jnp.conj(grad))[0])
 
     return lax.cond(jnp.any(x == 0), multiplied, divided)
@@ -75,7 +74,7 @@ def _extreme(input, dim, kind):
     d = wrap_dim(dim, input.ndim)
     if not input.ndim or not input.size:
         return input, jnp.zeros(input.shape, np.int64)
-    x = input.astype(np.uint8) if input.dtype == np.bool_ else widened(input)
+    x = input.astype(np.uint8) if input.dtype == np.bool_ else widen(input)
     best, at = running_extreme(kind, x, d)
     return best.astype(input.dtype), at
 
@@ -125,7 +124,7 @@ def _logcumsumexp(x, dim):
     if not x.ndim or not x.size:
         return x
     d = wrap_dim(dim, x.ndim)
-    return _complex_logcumsumexp(x, d) if is_complex(x) else running("logsumexp", widened(x), d, x.dtype).astype(x.dtype)
+    return _complex_logcumsumexp(x, d) if is_complex(x) else running("logsumexp", widen(x), d, x.dtype).astype(x.dtype)
 
 
 @logcumsumexp.backward
@@ -152,7 +151,7 @@ def _(grad, result, input, dim):
 def _by_logarithms(grad, result, x, d: int):
     """The gradient of `logcumsumexp`: the log-sums, from the end, of what is positive in `grad` less those of what is negative."""
     dtype, half = x.dtype, stepwise(x.dtype)
-    grad, result, x = widened(grad), widened(result), widened(x)
+    grad, result, x = widen(grad), widen(result), widen(x)
     nothing = np.asarray(jnp.finfo(dtype).min, x.dtype)
 
     def passed(signed):

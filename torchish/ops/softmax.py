@@ -10,7 +10,8 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
-from torchish.ops.reduce import is_complex, restored, widened
+from torchish.ops.precision import is_complex, widen
+from torchish.ops.reduce import restored
 
 
 def _prepare(input, dim, dtype, name: str):
@@ -22,7 +23,7 @@ def _prepare(input, dim, dtype, name: str):
         raise NotImplementedError(
             f"\"{kernel}\" not implemented for '{dt.SCALAR_TYPE_NAMES[dt.FROM_NP[np.dtype(x.dtype)]]}'"
         )
-    return widened(x), d, x.dtype
+    return widen(x), d, x.dtype
 
 
 @op("softmax(Tensor input, int dim, dtype? dtype=None)", aliases=("special.softmax",))
@@ -38,7 +39,7 @@ def softmax(input, dim, dtype):
 def _(grad, result, input_shape, dim):
     if not input_shape:
         return jnp.zeros_like(grad)
-    g, y = widened(grad), widened(result)
+    g, y = widen(grad), widen(result)
     return y * (g - jnp.sum(g * y, dim, keepdims=True))
 
 
@@ -55,7 +56,7 @@ def log_softmax(input, dim, dtype):
 def _(grad, result, input_shape, dim):
     if not input_shape:
         return jnp.zeros_like(grad)
-    g, y = widened(grad), widened(result)
+    g, y = widen(grad), widen(result)
     return g - jnp.exp(y) * jnp.sum(g, dim, keepdims=True)
 
 
@@ -64,7 +65,7 @@ def logsumexp(input, dim, keepdim):
     """log(sum(exp(x))) over dimensions, without overflow; integers become the default float dtype."""
     axes = wrap_dims(dim, input.ndim)
     x = input if jnp.issubdtype(input.dtype, jnp.inexact) else input.astype(dt._default.np)
-    wide = widened(x)
+    wide = widen(x)
     if not wide.size:
         return jnp.log(jnp.sum(jnp.exp(wide), axes, keepdims=keepdim)).astype(x.dtype)
     top = jnp.max(jnp.real(wide), axes, keepdims=True)
@@ -76,7 +77,7 @@ def logsumexp(input, dim, keepdim):
 @logsumexp.backward
 def _(grad, input, result, dim, keepdim):
     axes = wrap_dims(dim, input.ndim)
-    g, y = (widened(restored(v, axes, keepdim, input.ndim)) for v in (grad, result))
+    g, y = (widen(restored(v, axes, keepdim, input.ndim)) for v in (grad, result))
     y = jnp.where(jnp.isneginf(jnp.real(y)), jnp.zeros_like(y), y)
-    weight = jnp.exp(widened(input).astype(y.dtype) - y)
+    weight = jnp.exp(widen(input).astype(y.dtype) - y)
     return g * (jnp.conj(weight) if is_complex(weight) else weight)

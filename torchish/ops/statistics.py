@@ -14,15 +14,15 @@ from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.folds import greatest, least, total
-from torchish.ops.precision import stepwise, type_name
-from torchish.ops.reduce import is_complex, mean_gradient, restored, widened
+from torchish.ops.precision import is_complex, stepwise, type_name, widen
+from torchish.ops.reduce import mean_gradient, restored
 
 # --- variance ----------------------------------------------------------------------------------------------
 
 
 def _moments(input, axes, correction: float, keepdim: bool):
     """Variance and mean over axes, in two passes."""
-    x = widened(input)
+    x = widen(input)
     n = math.prod(input.shape[a] for a in axes)
     center = (
         total(x, axes, True) / n
@@ -53,23 +53,23 @@ def _(primals, tangents):
 
 
 def _var_gradient(grad, input, dim, correction, keepdim):
-    x, rounded = widened(input), stepwise(input.dtype)
+    x, rounded = widen(input), stepwise(input.dtype)
     full = dim is None or input.ndim == 0
     axes = wrap_dims(dim, input.ndim)
     n = math.prod(input.shape[a] for a in axes)
     dof = n - correction
     center = rounded(total(x, axes, True) / x.dtype.type(n))
-    grad = restored(widened(grad), axes, keepdim, input.ndim)
+    grad = restored(widen(grad), axes, keepdim, input.ndim)
     if full and dof <= 0:
         return grad * jnp.where(x == center, jnp.nan, jnp.inf)
     return rounded(np.asarray(np.float64(2) / dof if dof else np.inf, grad.dtype) * grad) * rounded(x - center)
 
 
 def _std_gradient(grad, result, input, dim, correction, keepdim):
-    r, rounded = widened(result), stepwise(input.dtype)
+    r, rounded = widen(result), stepwise(input.dtype)
     zero = r == 0
     return _var_gradient(
-        jnp.where(zero, 0, rounded(widened(grad) / rounded(2 * jnp.where(zero, 1, r)))), input, dim, correction, keepdim
+        jnp.where(zero, 0, rounded(widen(grad) / rounded(2 * jnp.where(zero, 1, r)))), input, dim, correction, keepdim
     )
 
 
@@ -232,15 +232,15 @@ def vector_norm(input, ord, dim, keepdim, dtype):
     _check_norm(input, ord, axes, dim, dtype)
     x = input if dtype is None else to_dtype(input, dtype.np)
     out = _real(x)
-    norm = p_norm(widened(x), ord, axes).astype(out)
+    norm = p_norm(widen(x), ord, axes).astype(out)
     return norm if keepdim else jnp.squeeze(norm, axes)
 
 
 @vector_norm.backward
 def _(grad, input, result, ord, dim, keepdim):
     axes = wrap_dims(dim, input.ndim)
-    norm, g = (widened(restored(v, axes, keepdim, input.ndim)) for v in (result, grad))
-    return _norm_gradient(g, widened(input), norm, ord, axes, stepwise(input.dtype))
+    norm, g = (widen(restored(v, axes, keepdim, input.ndim)) for v in (result, grad))
+    return _norm_gradient(g, widen(input), norm, ord, axes, stepwise(input.dtype))
 
 
 @op("dist(Tensor input, Tensor other, scalar p=2)", out=False)
@@ -250,7 +250,7 @@ def dist(input, other, p):
     common = dt.result_type(kinds)
     off = input.astype(common.np) - other.astype(common.np)
     _check_norm(off, p, None, None, None)
-    return p_norm(widened(off), p, tuple(range(off.ndim))).reshape(()).astype(_real(off))
+    return p_norm(widen(off), p, tuple(range(off.ndim))).reshape(()).astype(_real(off))
 
 
 @op("renorm(Tensor input, scalar p, int dim, scalar maxnorm)", inplace=True)
@@ -265,7 +265,7 @@ def renorm(input, p, dim, maxnorm):
     if input.ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
     d = wrap_dim(dim, input.ndim)
-    x = widened(input)
+    x = widen(input)
     norm = p_norm(x, p, tuple(i for i in range(x.ndim) if i != d))
     factor = jnp.where(norm > maxnorm, maxnorm / (norm + 1e-7), 1).astype(norm.dtype)
     return (x * factor).astype(input.dtype)
@@ -275,6 +275,6 @@ def renorm(input, p, dim, maxnorm):
 def nuclear_norm(input, dim, keepdim):
     """The sum of the singular values of the matrices in two dimensions."""
     axes = wrap_dims(dim, input.ndim)
-    matrices = jnp.moveaxis(widened(input), axes, (-2, -1))
+    matrices = jnp.moveaxis(widen(input), axes, (-2, -1))
     total = jnp.sum(jnp.linalg.svd(matrices, compute_uv=False), -1).astype(_real(input))
     return jnp.expand_dims(total, axes) if keepdim else total

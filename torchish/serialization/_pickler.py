@@ -13,7 +13,8 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._pickling import reduce_ex, reduce_fields
 from torchish._tensor.generator import Generator
-from torchish._tensor.methods import _OWN, UntypedStorage, layout
+from torchish._tensor.layout import layout
+from torchish._tensor.methods import _OWN, UntypedStorage
 from torchish._tensor.methods import TypedStorage as _TypedStorage
 from torchish._tensor.size import Size, device
 from torchish._tensor.storage import Storage

@@ -17,7 +17,8 @@ from torchish import _dtypes as dt
 from torchish._tensor import methods
 from torchish._tensor.creation import from_host
 from torchish._tensor.geometry import root_steps
-from torchish._tensor.methods import STRIDED, TypedStorage, UntypedStorage
+from torchish._tensor.layout import STRIDED
+from torchish._tensor.methods import TypedStorage, UntypedStorage
 from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish._tensor.tensor import Tensor
