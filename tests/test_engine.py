@@ -16,7 +16,7 @@ import pytest
 
 import torchish as torch
 from torchish import nn
-from torchish.engine import disk_cache, expr, policy, program
+from torchish.engine import disk_cache, expr, pieces, policy, program
 from torchish.nn import functional as F
 
 
@@ -80,7 +80,7 @@ READS = ["before backward", "before step", "after step", "accumulated", "never"]
 def test_a_loop_compiles_a_constant_number_of_programs(read):
     torch.manual_seed(0)
     model = Tiny()
-    train(model, 4, read, (4, 8), 4)
+    train(model, pieces.FEW_RUNS + 4, read, (4, 8), 4)
     before = programs()
     train(model, 30, read, (4, 8), 4)
     # a new optimizer starts without momentum buffers, so its first steps differ; nothing after them does
@@ -97,6 +97,15 @@ def test_a_step_of_the_loop_is_two_programs():
     before = program.STATS.runs
     train(model, 40, "after step", (4, 8), 4)
     assert program.STATS.runs - before <= 82
+
+
+def test_a_large_step_of_the_loop_is_one_program():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(600, 600), nn.ReLU(), nn.Linear(600, 700), nn.ReLU(), nn.Linear(700, 4))
+    train(model, pieces.FEW_RUNS + 4, "after step", (8, 600), 4)
+    before = program.STATS.runs
+    train(model, 40, "after step", (8, 600), 4)
+    assert program.STATS.runs - before <= 42
 
 
 def test_numbers_are_inputs_of_programs():
