@@ -4,7 +4,7 @@ Reads (`item`, `print`, …) run what they need. Beyond that:
 
 - After `backward()` everything pending runs: the optimizer's update of the step before, the forward and the backward pass. Nobody
   waits for it.
-- A forward pass whose arrays fit into the processor's caches runs before that, unless it is little: then Python writes the backward
+- A forward pass that is not little, and whose arrays fit into the processor's caches, runs before that: then Python writes the backward
   pass down while the forward pass runs, and the next forward pass while the backward pass runs; `loss.item()` waits for the forward
   pass only. A larger one computes on all cores, so that Python would only take its turn from it, and its values would have to go
   to memory and come back.
@@ -25,9 +25,9 @@ from torchish.engine.program import evaluate_all
 
 LIMIT = PENDING_LIMIT
 WORTH_A_PROGRAM = 10  # nodes of a forward pass
-# Elements of the arrays of a forward pass. In milliseconds per step on 2 cores, split and whole: LeNet at batch 4 1.07 and 1.23, 32 3.4 and
-# 3.0, 64 6.8 and 5.8, 512 53 and 43; MLPs of 784-512-512-10 at batch 16 1.05 and 1.10, 64 2.3 and 2.1, 1024 18.7 and 19.1; a Transformer
-# 31.8 and 30.8; ResNet-18 481 and 452, in 1068 and 755 MiB.
+# Elements of the arrays of a forward pass, its inputs among them, that the caches hold. In milliseconds per step on 2 cores, split and
+# whole: LeNet at batch 4 1.07 and 1.23, 32 3.4 and 3.0, 64 6.8 and 5.8, 512 53 and 43; MLPs of 784-512-512-10 at batch 16 1.05 and
+# 1.10, 64 2.3 and 2.2, 1024 19.8 and 19.4; ResNet-18 481 and 452, in 1068 and 755 MiB.
 CACHED = 750_000
 
 
@@ -41,22 +41,27 @@ def before_backward() -> None:
         evaluate_all()
 
 
+_known: dict[tuple, bool] = {}  # looking at every array of a small graph would take longer than what is to be decided saves
+_MOST_KNOWN = 1024
+
+
 def _large(pending: list[Expr], start: int) -> bool:
-    """Whether the arrays of a graph on the CPU, its inputs among them, have more elements than the caches hold."""
-    n = 0
-    for e in pending[start:]:
-        a = e.aval
-        if a.device != CPU:
-            return False
-        if type(a) is Aval and not (e.spec is not None and e.spec.arranges):
-            n += a.size
-        for x in e.inputs or ():
-            # what is there already, or comes from an update of several tensors
-            if type(x) is Expr and type(x.aval) is Aval and (x.value is not None or (x.spec is not None and x.spec.op is None)):
-                n += x.aval.size
-        if n > CACHED:
-            return True
-    return False
+    """Whether a graph on the CPU has more elements than the caches hold; graphs that begin and end alike are taken for one."""
+    first, last = pending[start], pending[-1]
+    key = (len(pending) - start, first.spec, first.aval, last.spec, last.aval)
+    known = _known.get(key)
+    if known is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[key] = last.aval.device == CPU and _elements(pending[start:]) > CACHED
+    return known
+
+
+def _elements(nodes: list[Expr]) -> int:
+    """How many elements the arrays of a graph have, its inputs among them."""
+    made = [e.aval for e in nodes if e.spec is not None and not e.spec.arranges]
+    inputs = {x for e in nodes for x in e.inputs or () if type(x) is Expr} - set(nodes)
+    return sum([a.size for a in (*made, *[x.aval for x in inputs]) if type(a) is Aval])
 
 
 def after_backward() -> None:
