@@ -398,8 +398,13 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
     display = native_name(public)
 
     def call(*args, **kwargs):
-        types = tuple([type(x) for x in args])
-        key = types if not kwargs else (types, tuple([(k, type(v)) for k, v in kwargs.items()]))
+        key: tuple
+        if kwargs:
+            key = tuple([type(x) for x in args]), tuple([(k, type(v)) for k, v in kwargs.items()])
+        elif len(args) == 2:  # spelt out: operators come by here
+            key = type(args[0]), type(args[1])
+        else:
+            key = tuple([type(x) for x in args])
         plan = cache.get(key)
         if plan is not None:
             return plan(args, kwargs)
@@ -660,8 +665,13 @@ def make_inplace(public: str, overloads: list[Overload]) -> Callable:
     cache: dict[tuple, Callable] = {}
 
     def call(*args, **kwargs):
-        types = tuple([type(x) for x in args])
-        key = types if not kwargs else (types, tuple([(k, type(v)) for k, v in kwargs.items()]))
+        key: tuple
+        if kwargs:
+            key = tuple([type(x) for x in args]), tuple([(k, type(v)) for k, v in kwargs.items()])
+        elif len(args) == 2:  # spelt out: operators come by here
+            key = type(args[0]), type(args[1])
+        else:
+            key = tuple([type(x) for x in args])
         plan = cache.get(key)
         if plan is not None:
             return plan(args, kwargs)
