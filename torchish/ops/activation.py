@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from torchish.ops.declare import ARITH, op
 from torchish.ops.elementary import erf, expm1, log1p, tanh
 from torchish.ops.precision import widen
+from torchish.ops.rules import partials
 
 
 def _activation(signature, **traits):
@@ -113,7 +114,12 @@ def hardshrink(input, lambd):
 
 @_hidden("hardsigmoid(Tensor input)")
 def hardsigmoid(input):
-    return jnp.where(input <= -3, 0, jnp.where(input >= 3, 1, input / 6 + 0.5))
+    return _hardsigmoid(input)
+
+
+@partials(lambda x, result: jnp.where((x > -3) & (x < 3), 1 / 6, 0))  # nan is on no piece
+def _hardsigmoid(x):
+    return jnp.where(x <= -3, 0, jnp.where(x >= 3, 1, x / 6 + 0.5))
 
 
 @_hidden("hardswish(Tensor input)")
