@@ -481,3 +481,18 @@ def test_moments_of_a_group_norm_have_gradients():
         found.append(t.autograd.grad(sum((o * o).sum() for o in out), x)[0].numpy())
         assert [o.requires_grad for o in t.native_batch_norm(x, None, None, None, None, True, 0.1, 0.1)] == [True, False, False]
     np.testing.assert_allclose(*found, 1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", "elu selu celu hardsigmoid softshrink hardshrink hardtanh relu6 hardswish leaky_relu softplus logsigmoid silu mish".split()
+)
+def test_activations_at_the_edges(name):
+    x = np.tile([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 6.0, 30.0, -30.0], 64)  # whole vectors
+    seen = []
+    for t in (torch, real):
+        leaf = t.tensor(x, requires_grad=True)
+        y = getattr(t.nn.functional, name)(leaf)
+        y.sum().backward()
+        seen.append((y.detach().numpy(), leaf.grad.numpy()))
+    for g, w in zip(*seen, strict=True):
+        np.testing.assert_allclose(g, w, 2e-7)
