@@ -165,6 +165,12 @@ def prelu(input, weight):
     return jnp.where(input > 0, input, weight * input)
 
 
+@prelu.backward
+def _(grad, input, weight):
+    straight = input > 0
+    return jnp.where(straight, grad, weight * grad), jnp.where(straight, 0, input * grad)
+
+
 @_hidden("rrelu(Tensor input, Tensor noise)", grad="RreluWithNoiseBackward0", inplace_grad="RreluWithNoiseBackward1")
 def rrelu_with_noise(input, noise):
     return jnp.where(input > 0, input, input * noise)
