@@ -481,3 +481,43 @@ def test_moments_of_a_group_norm_have_gradients():
         found.append(t.autograd.grad(sum((o * o).sum() for o in out), x)[0].numpy())
         assert [o.requires_grad for o in t.native_batch_norm(x, None, None, None, None, True, 0.1, 0.1)] == [True, False, False]
     np.testing.assert_allclose(*found, 1e-9)
+
+
+@pytest.mark.parametrize(
+    "name", "elu selu celu hardsigmoid softshrink hardshrink hardtanh relu6 hardswish leaky_relu softplus logsigmoid silu mish".split()
+)
+def test_activations_at_the_edges(name):
+    x = np.tile([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 6.0, 30.0, -30.0], 64)  # whole vectors
+    seen = []
+    for t in (torch, real):
+        leaf = t.tensor(x, requires_grad=True)
+        y = getattr(t.nn.functional, name)(leaf)
+        y.sum().backward()
+        seen.append((y.detach().numpy(), leaf.grad.numpy()))
+    for g, w in zip(*seen, strict=True):
+        np.testing.assert_allclose(g, w, 2e-7)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, F, x, y: F.smooth_l1_loss(x, y, reduction="none"),
+        lambda t, F, x, y: F.smooth_l1_loss(x, y, reduction="none", beta=2.0),
+        lambda t, F, x, y: F.huber_loss(x, y, reduction="none", delta=0.5),
+        lambda t, F, x, y: F.margin_ranking_loss(x, y, t.ones_like(x), reduction="none"),
+        lambda t, F, x, y: F.prelu(x.view(-1, 7), y[:7]),
+        lambda t, F, x, y: x.view(-1, 7).logsumexp(1),
+        lambda t, F, x, y: x.view(-1, 7).nansum(1) / (y[::7].abs() + 1),
+        lambda t, F, x, y: x.view(-1, 7).nanmean(1),
+    ],
+)
+def test_derivatives_at_infinities_and_nan(f):
+    x, y = (np.tile(v.ravel(), 16) for v in np.meshgrid(*[[np.nan, np.inf, -np.inf, 0.0, 1.0, -3.0, 0.5]] * 2, indexing="ij"))
+    seen = []
+    for t in (torch, real):
+        leaves = [t.tensor(v, requires_grad=True) for v in (x, y)]
+        out = f(t, t.nn.functional, *leaves)
+        out.sum().backward()
+        seen.append([v.numpy() for v in (out.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None))])
+    for g, w in zip(*seen, strict=True):
+        np.testing.assert_allclose(g, w, 1e-12)

@@ -501,3 +501,65 @@ def test_steps_of_float16_gradients(f):
         y.backward(t.full_like(y, 0.1))
         seen.append(x.grad.double().numpy())
     np.testing.assert_allclose(seen[1], seen[0], 2e-3)
+
+
+LIMITED = [
+    lambda t, x, low, high: t.clamp(x, low, high),
+    lambda t, x, low, high: t.clamp(x, min=low),
+    lambda t, x, low, high: t.clamp(x, max=high),
+    lambda t, x, low, high: t.clamp_min(x, low),
+    lambda t, x, low, high: t.clamp_max(x, high),
+    lambda t, x, low, high: t.clamp(x, 1, 2),
+    lambda t, x, low, high: t.clamp(x, 3, 1),
+    lambda t, x, low, high: t.clamp(x, min=NAN),
+    lambda t, x, low, high: t.clamp_min(x, 2),
+    lambda t, x, low, high: t.clamp_max(x, 2),
+]
+
+
+@pytest.mark.parametrize("f", LIMITED)
+def test_derivatives_at_limits(f):
+    """At a limit, where the limits are the wrong way round, and at nan."""
+    arrays = [v.ravel() for v in np.meshgrid(*[[NAN, 1.0, 2.0, 3.0, INF, -INF]] * 3)]
+    found = []
+    for t in (torch, torchish):
+        given = [t.tensor(a, requires_grad=True) for a in arrays]
+        f(t, *given).sum().backward()
+        tangents = tuple(k * t.ones_like(x) for k, x in enumerate(given, 1))
+        tangent = t.func.jvp(lambda *a, t=t: f(t, *a), tuple(x.detach() for x in given), tangents)[1]
+        found.append([host(tangent), *(None if x.grad is None else host(x.grad) for x in given)])
+    for w, g in zip(*found, strict=True):
+        np.testing.assert_array_equal(g, w)
+
+
+def test_gradients_of_polar():
+    lengths = np.array([2.0, 0.0, -2.0, NAN])
+    want, got = (gradients(t, lambda a, b, t=t: t.view_as_real(t.polar(a, b)) * 3, lengths, lengths / 2 + 1) for t in (torch, torchish))
+    for w, g in zip(want, got, strict=True):
+        np.testing.assert_allclose(g, w, 1e-12)
+
+
+def test_gradient_of_hardsigmoid():
+    want, got = (gradients(t, t.nn.functional.hardsigmoid, np.array([-3, 3, NAN, 0.5, INF], np.float32)) for t in (torch, torchish))
+    np.testing.assert_allclose(got, want, 1e-6)
+
+
+def test_airy_functions_of_large_numbers():
+    """The phase is as exact as the argument."""
+    x = np.array([-30.0, -100.5, -480.25], np.float32)
+    np.testing.assert_allclose(
+        torchish.special.airy_ai(torchish.tensor(x)).numpy(), torch.special.airy_ai(torch.tensor(x.astype(np.float64))).numpy(), 1e-5
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_taking_extreme_numbers_apart(dtype):
+    seen = []
+    for t in (torch, torchish):
+        d = getattr(t, dtype)
+        x = t.tensor([INF, -INF, NAN, 0.0, -0.0, 6e4, 1e-4, -3.0], dtype=d, requires_grad=True)
+        mantissa, exponent = t.frexp(x)
+        mantissa.sum().backward()
+        seen.append((mantissa.double(), exponent, mantissa.signbit(), x.grad.double()))
+    for g, w in zip(seen[1], seen[0], strict=True):
+        np.testing.assert_array_equal(host(g), host(w))

@@ -90,7 +90,10 @@ def _bartlett(n: int, r: Callable) -> np.ndarray:
 def _kaiser(n: int, r: Callable, beta: float = 12.0) -> np.ndarray:
     x = np.arange(n).astype(np.float64)
     ratio = (x - (n - 1) / 2.0) / ((n - 1) / 2.0)
-    return r(ops.bessel_i0(beta * np.sqrt(np.maximum(1 - ratio * ratio, 0))) / ops.bessel_i0(np.float64(beta)))
+    largest = np.finfo(r(0.0).dtype).max
+    above = ops.bessel_i0(beta * np.sqrt(np.maximum(1 - ratio * ratio, 0)), largest)
+    with np.errstate(invalid="ignore"):
+        return r(above / ops.bessel_i0(np.float64(beta), largest))
 
 
 _declare("hann_window", (), lambda n, r: _hamming(n, r, 0.5, 0.5))
@@ -191,7 +194,9 @@ def _signal_kaiser(M: int, sym: bool, d: dt.dtype, beta: float) -> np.ndarray:
     b = d.np.type(beta)
     constant = d.np.type(2.0) * b / d.np.type(M if not sym else M - 1)
     k = _line(-b, min(b, -b + d.np.type(M - 1) * constant), M, d)
-    return ops.bessel_i0(np.sqrt(b * b - k * k)) / ops.bessel_i0(b)
+    largest = np.finfo(d.np).max
+    with np.errstate(invalid="ignore"):
+        return ops.bessel_i0(np.sqrt(b * b - k * k), largest) / ops.bessel_i0(b, largest)
 
 
 def _check_gaussian(sym: bool, std: float) -> None:

@@ -1,4 +1,7 @@
-"""Activation functions. Gradients at kinks are PyTorch's: the branches say on which side a boundary lies."""
+"""Activation functions. Gradients at kinks are PyTorch's: the branches say on which side a boundary lies.
+
+Those at nan are the ones of PyTorch's vectors; what is left over at the end of its arrays can have others.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import jax.numpy as jnp
 from torchish.ops.declare import ARITH, op
 from torchish.ops.elementary import erf, expm1, log1p, tanh
 from torchish.ops.precision import widen
+from torchish.ops.rules import partials
 
 
 def _activation(signature, **traits):
@@ -32,9 +36,9 @@ def elu(input, alpha, scale, input_scale):
 
 
 def _elu_gradient(grad, input, alpha, scale, input_scale):
-    """nan is on the straight piece, 0 on the bent one, whose own derivative is 0 there."""
-    bent = jnp.exp(jnp.where(input < 0, input, 0) * input_scale) * (alpha * scale * input_scale)
-    return grad * jnp.where(input <= 0, bent, scale)
+    """nan is on the bent piece, and so is 0, where its own derivative is 0."""
+    bent = jnp.exp(jnp.where(input >= 0, 0, input) * input_scale) * (alpha * scale * input_scale)
+    return grad * jnp.where(input > 0, scale, bent)
 
 
 @elu.backward
@@ -55,9 +59,13 @@ def _(grad, input, alpha):
 
 @_hidden("hardtanh(Tensor input, float min_val, float max_val)")
 def hardtanh(input, min_val, max_val):
-    # at the bounds themselves the gradient is 0
     low, high = jnp.asarray(min_val, input.dtype), jnp.asarray(max_val, input.dtype)
     return jnp.where(input <= low, low, jnp.where(input >= high, high, input))
+
+
+@hardtanh.backward
+def _(grad, input, min_val, max_val):
+    return jnp.where((input > min_val) & (input < max_val), grad, 0)
 
 
 @_hidden("gelu(Tensor input, str approximate)")
@@ -111,15 +119,30 @@ def hardshrink(input, lambd):
     return jnp.where((input >= -lambd) & (input <= lambd), 0, input)
 
 
+@hardshrink.backward
+def _(grad, input, lambd):
+    return jnp.where((input < -lambd) | (input > lambd), grad, 0)
+
+
 @_hidden("hardsigmoid(Tensor input)")
 def hardsigmoid(input):
-    return jnp.where(input <= -3, 0, jnp.where(input >= 3, 1, input / 6 + 0.5))
+    return _hardsigmoid(input)
+
+
+@partials(lambda x, result: jnp.where((x > -3) & (x < 3), 1 / 6, 0))  # nan is on no piece
+def _hardsigmoid(x):
+    return jnp.where(x <= -3, 0, jnp.where(x >= 3, 1, x / 6 + 0.5))
 
 
 @_hidden("hardswish(Tensor input)")
 def hardswish(input):
+    return _hardswish(input)
+
+
+@partials(lambda x, result: jnp.where(x <= -3, 0, jnp.where(x >= 3, 1, x / 3 + 0.5)))
+def _hardswish(x):
     # (x * 0 keeps the sign of zero, and makes nan of -inf)
-    return jnp.where(input <= -3, input * 0, jnp.where(input < 3, input * (input + 3) / 6, input))
+    return jnp.where(x <= -3, x * 0, jnp.where(x < 3, x * (x + 3) / 6, x))
 
 
 @_hidden("threshold(Tensor input, float threshold, float value)", inplace_grad="ThresholdBackward1")
@@ -140,6 +163,12 @@ def _(grad, input):
 @_hidden("prelu(Tensor input, Tensor weight)", grad="PreluKernelBackward0")
 def prelu(input, weight):
     return jnp.where(input > 0, input, weight * input)
+
+
+@prelu.backward
+def _(grad, input, weight):
+    straight = input > 0
+    return jnp.where(straight, grad, weight * grad), jnp.where(straight, 0, input * grad)
 
 
 @_hidden("rrelu(Tensor input, Tensor noise)", grad="RreluWithNoiseBackward0", inplace_grad="RreluWithNoiseBackward1")

@@ -9,6 +9,7 @@ from jax import lax
 
 from torchish.ops import cephes
 from torchish.ops.declare import FLOAT, op
+from torchish.ops.elementary import precisely
 from torchish.ops.rules import COMPLEX, refuse
 from torchish.ops.special import i0_value, i1_value
 
@@ -198,7 +199,7 @@ def airy_ai(x):
     below, above = x < -2.09, x > 8.3203353
     middle = _airy_series(jnp.where(below | above | jnp.isnan(x), 0, x))
     middle = jnp.where(x >= 2.09, _airy_right(jnp.where(x >= 2.09, x, 2.09)), middle)
-    value = jnp.where(below, _airy_left(jnp.where(below, x, -3)), middle)
+    value = jnp.where(below, precisely(_airy_left)(jnp.where(below, x, -3)), middle)
     value = jnp.where(x > 103.892, 0, value)
     return jnp.where(jnp.isinf(x) | jnp.isnan(x), jnp.nan, value)
 

@@ -34,14 +34,18 @@ def mse_loss(input, target, reduction):
 def smooth_l1_loss(input, target, reduction, beta):
     (x, t), out = common(input, target)
     z = _abs(x - t)
-    return reduce(jnp.where(z < beta, 0.5 * z * z / beta, z - 0.5 * beta), reduction).astype(out)
+    near = z < beta
+    small = jnp.where(near, z, 0)  # an infinite difference has a slope
+    return reduce(jnp.where(near, 0.5 * small * small / beta, z - 0.5 * beta), reduction).astype(out)
 
 
 @_loss("huber_loss(Tensor input, Tensor target, str reduction, float delta)")
 def huber_loss(input, target, reduction, delta):
     (x, t), out = common(input, target)
     z = _abs(x - t)
-    return reduce(jnp.where(z <= delta, 0.5 * z * z, delta * (z - 0.5 * delta)), reduction).astype(out)
+    near = z <= delta
+    small = jnp.where(near, z, 0)
+    return reduce(jnp.where(near, 0.5 * small * small, delta * (z - 0.5 * delta)), reduction).astype(out)
 
 
 def _abs(x):

@@ -415,8 +415,13 @@ def sgn(input):
         return input
     if not jnp.issubdtype(input.dtype, jnp.complexfloating):
         return _sign(input)
-    zero = input == 0
-    return jnp.where(zero, 0, input / jnp.abs(jnp.where(zero, 1, input)))
+    return direction(input)
+
+
+def direction(z):
+    """`z / abs(z)` of complex numbers, and 0 at 0."""
+    zero = z == 0
+    return jnp.where(zero, 0, z / jnp.abs(jnp.where(zero, 1, z)))
 
 
 @op(
@@ -471,25 +476,75 @@ def _check_clamp(common: dt.dtype, given: Given) -> None:
     _NO_COMPLEX_CLAMP(common, given)
 
 
-def _at_least(x, low):
-    # At the bound the gradient passes to `x`; a nan bound wins.
-    return jnp.where((x < low) | (low != low), low, x)
+def _low_limit(x, low):
+    return jnp.where((x < low) | (low != low), low, x)  # a nan bound wins
 
 
-def _at_most(x, high):
+def _high_limit(x, high):
     return jnp.where((x > high) | (high != high), high, x)
 
 
+# Tangents at a bound and at nan: those of `clamp` with one tensor are the bound's, with two the input's.
+_at_least = partials(lambda x, low, result: x >= low, lambda x, low, result: ~(x >= low))(_low_limit)
+_at_most = partials(lambda x, high, result: x <= high, lambda x, high, result: ~(x <= high))(_high_limit)
+_above = partials(lambda x, low, result: x > low, lambda x, low, result: ~(x > low))(_low_limit)
+_below = partials(lambda x, high, result: x < high, lambda x, high, result: ~(x < high))(_high_limit)
+
+
+@partials(
+    lambda x, low, high, result: ~((low > high) | (x < low) | (x > high)),
+    lambda x, low, high, result: (x < low) & ~(low > high),
+    lambda x, low, high, result: (low > high) | (x > high) & ~(x < low),
+)
+def _between(x, low, high):
+    return _high_limit(_low_limit(x, low), high)
+
+
 def _clamp(input, min, max):
-    """`input` limited to [min, max] (None: no limit); at the limits the gradient passes."""
+    """`input` limited to [min, max] (None: no limit); at the limits the gradient passes, at nan it does not."""
+    if max is None:
+        return _above(input, min)
+    return _below(input, max) if min is None else _between(input, min, max)
+
+
+def _clamp_number(input, min, max):
+    """`input` limited to [min, max] (None: no limit); at the limits the gradient passes, at nan it does not."""
     x = input if min is None else _at_least(input, min)
     return x if max is None else _at_most(x, max)
+
+
+def _clamped_gradient(grad, x, low, high):
+    within = True if low is None else x >= low
+    return jnp.where(within if high is None else within & (x <= high), grad, 0)
+
+
+def _low_gradient(grad, x, low, high):
+    return jnp.where(x < low if high is None else (x < low) & (low < high), grad, 0)
+
+
+def _high_gradient(grad, x, low, high):
+    return jnp.where(x > high if low is None else (x > high) | (high < low), grad, 0)
 
 
 _BOUNDS = ("input", "min", "max")
 _CLAMP: dict[str, Any] = dict(promote=ARITH, inplace=True, aliases=("clip",), selects=_BOUNDS, check=_check_clamp)
 clamp = op("clamp(Tensor input, Tensor? min=None, Tensor? max=None)", **_CLAMP)(_clamp)
-clamp_number = op("clamp(Tensor input, Number? min=None, Number? max=None)", grad="ClampBackward1", **_CLAMP)(_clamp)
+clamp_number = op("clamp(Tensor input, Number? min=None, Number? max=None)", grad="ClampBackward1", **_CLAMP)(_clamp_number)
+
+
+@clamp.backward
+def _(grad, input, min, max):
+    return (
+        _clamped_gradient(grad, input, min, max),
+        None if min is None else _low_gradient(grad, input, min, max),
+        None if max is None else _high_gradient(grad, input, min, max),
+    )
+
+
+@clamp_number.backward
+def _(grad, input, min, max):
+    return _clamped_gradient(grad, input, min, max)
+
 
 
 def _clamp_min(input, min):
@@ -507,6 +562,27 @@ clamp_min = op("clamp_min(Tensor input, Tensor min)", grad="ClampMinBackward1", 
 clamp_min_number = op("clamp_min(Tensor input, Number min)", **_ONE_SIDED)(_clamp_min)
 clamp_max = op("clamp_max(Tensor input, Tensor max)", grad="ClampMaxBackward1", **_ONE_SIDED)(_clamp_max)
 clamp_max_number = op("clamp_max(Tensor input, Number max)", **_ONE_SIDED)(_clamp_max)
+
+
+@clamp_min.backward
+def _(grad, input, min):
+    return _clamped_gradient(grad, input, min, None), _low_gradient(grad, input, min, None)
+
+
+@clamp_min_number.backward
+def _(grad, input, min):
+    return _clamped_gradient(grad, input, min, None)
+
+
+@clamp_max.backward
+def _(grad, input, max):
+    return _clamped_gradient(grad, input, None, max), _high_gradient(grad, input, None, max)
+
+
+@clamp_max_number.backward
+def _(grad, input, max):
+    return _clamped_gradient(grad, input, None, max)
+
 
 
 @op(

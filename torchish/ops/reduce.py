@@ -62,6 +62,16 @@ def nansum(input, dim, keepdim, dtype):
     return _sum(x, wrap_dims(dim, input.ndim), keepdim, dtype)
 
 
+@nansum.backward
+def _(grad, input, dim, keepdim):
+    return _known_only(restored(widen(grad), wrap_dims(dim, input.ndim), keepdim, input.ndim), ~jnp.isnan(input))
+
+
+def _known_only(grad, known):
+    # PyTorch multiplies by the mask; XLA would make a plain choice of that, where an infinite cotangent makes nan
+    return jnp.where(known, grad, grad * 0)
+
+
 def _mean(input, axes, keepdim, dtype):
     kind = dt.FROM_NP[np.dtype(input.dtype)] if dtype is None else dtype
     if kind.category < 2:
@@ -116,6 +126,14 @@ def nanmean(input, dim, keepdim, dtype):
     wide = widen(x)
     count = jnp.sum(~nan, axes, keepdims=keepdim).astype(wide.dtype)
     return (total(jnp.where(nan, jnp.zeros_like(wide), wide), axes, keepdim) / count).astype(x.dtype)
+
+
+@nanmean.backward
+def _(grad, input, dim, keepdim):
+    axes = wrap_dims(dim, input.ndim)
+    known = ~jnp.isnan(input)
+    g = restored(widen(grad), axes, keepdim, input.ndim)
+    return _known_only(g / jnp.sum(known, axes, keepdims=True).astype(g.dtype), known)
 
 
 # XLA multiplies a row one element after the other, but rows side by side: 1e6 float32 take 0.96 ms, in rows of 4000 0.11, (1000, 1000)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops.declare import ARITH, op
-from torchish.ops.rules import BOOL, COMPLEX, INTEGER, both, flat, refuse, refuse_with
+from torchish.ops.rules import BOOL, COMPLEX, INTEGER, both, flat, partials, refuse, refuse_with
 
 
 def _whole(name: str):
@@ -71,8 +71,13 @@ def frexp(input):
     if not jnp.issubdtype(input.dtype, jnp.floating):
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
     wide = input.astype(jnp.float32) if input.dtype.itemsize < 4 else input
-    m, e = jnp.frexp(lax.stop_gradient(wide))
-    # the mantissa is the input times a constant, which is how its gradient passes
-    slope = jnp.ldexp(jnp.ones_like(wide), -e)
-    m = m + (wide - lax.stop_gradient(wide)) * slope
-    return m.astype(input.dtype), e.astype(jnp.int32)
+    return _mantissa(wide).astype(input.dtype), _exponent(wide)
+
+
+def _exponent(x):
+    return jnp.frexp(lax.stop_gradient(x))[1].astype(jnp.int32)
+
+
+@partials(lambda x, result: jnp.ldexp(jnp.ones_like(x), -_exponent(x)))
+def _mantissa(x):
+    return jnp.where(jnp.isfinite(x) & (x != 0), jnp.frexp(x)[0], x)

@@ -78,6 +78,5 @@ def logsumexp(input, dim, keepdim):
 def _(grad, input, result, dim, keepdim):
     axes = wrap_dims(dim, input.ndim)
     g, y = (widen(restored(v, axes, keepdim, input.ndim)) for v in (grad, result))
-    y = jnp.where(jnp.isneginf(jnp.real(y)), jnp.zeros_like(y), y)
     weight = jnp.exp(widen(input).astype(y.dtype) - y)
     return g * (jnp.conj(weight) if is_complex(weight) else weight)

@@ -9,6 +9,7 @@ from jax import lax
 
 from torchish.ops import elementary
 from torchish.ops.declare import FLOAT, flat_if_real, op
+from torchish.ops.pointwise import direction
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, name_of, partials, refuse, refuse_with
 
 
@@ -204,6 +205,13 @@ def complex(real, imag):
 def polar(abs, angle):
     """Complex numbers from their moduli and arguments, of one dtype."""
     return lax.complex(abs * jnp.cos(angle), abs * jnp.sin(angle))
+
+
+@polar.backward
+def _(grad, result):
+    """The direction of the modulus is that of the result: none at 0."""
+    turned = lax.complex(-jnp.imag(result), jnp.real(result))
+    return jnp.real(jnp.conj(grad) * direction(result)), jnp.real(jnp.conj(grad) * turned)
 
 
 @op("_conj_physical(Tensor input)", layout="pointwise", inplace=True, saves=(), method=False, function=False,

@@ -37,10 +37,12 @@ def _chebyshev(x: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
     return 0.5 * (b0 - b2)
 
 
-def bessel_i0(x) -> np.ndarray:
-    """The modified Bessel function of order 0, in double precision, given in the dtype of `x`."""
+def bessel_i0(x, largest: float) -> np.ndarray:
+    """The modified Bessel function of order 0, in double precision, given in the dtype of `x`; infinite where e^x exceeds `largest`."""
     x = np.asarray(x)
     a = np.abs(x.astype(np.float64))
     near = _chebyshev(a / 2 - 2, _NEAR)
     far = _chebyshev(32 / np.maximum(a, 8) - 2, _FAR) / np.sqrt(np.maximum(a, 8))
-    return (np.exp(a) * np.where(a <= 8, near, far)).astype(x.dtype)
+    with np.errstate(over="ignore"):
+        power = np.exp(a)
+    return (np.where(power > largest, np.inf, power) * np.where(a <= 8, near, far)).astype(x.dtype)
