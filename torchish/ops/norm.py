@@ -157,3 +157,11 @@ def cosine_similarity(x1, x2, dim, eps):
         return v / (norm + lax.stop_gradient(jnp.maximum(norm, eps) - norm))
 
     return (unit(a) * unit(b)).sum(dim).astype(x1.dtype)
+
+
+@_norm("weight_norm(Tensor v, Tensor g, int dim)", grad="WeightNormInterfaceBackward0")
+def weight_norm(v, g, dim):
+    """v in the norms g: each slice along `dim` divided by its own norm."""
+    x = widen(v)
+    norm = jnp.sqrt(jnp.square(x).sum([d for d in range(x.ndim) if d != dim], keepdims=True))
+    return (x * (widen(g) / norm)).astype(v.dtype)
