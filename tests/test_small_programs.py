@@ -62,6 +62,11 @@ PROGRAMS = [
     *[f"L.manual_seed({seed})" for seed in ("2**64", "-2**63 - 1")],
     "for t in (x[0, :2], L.ones(0), L.ones(2, device='meta')): print(t.untyped_storage()); print(t.storage())",
     "print(L.cuda.amp.GradScaler, L.cuda.amp.autocast)",
+    *[
+        f"print(L.nn.functional.adaptive_avg_pool{n}d(L.ones({shape}), 1))"
+        for n in (1, 2, 3)
+        for shape in ("3", "2, 0, 3", "1, 2, 1, 1, 2, 0, 2")
+    ],
     # normalized weights
     *[
         f"for f in (L.nn.utils.weight_norm, L.nn.utils.parametrizations.weight_norm): m = f(L.nn.Conv1d(2, 3, 4).double(), dim={dim}); "

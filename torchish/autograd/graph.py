@@ -128,7 +128,8 @@ class Node:
 
 
 _classes: dict[str, type] = {}
-_IN_NAMESPACE = ("CopyBackwards", "NotImplemented")  # those that PyTorch has not generated, which `name()` gives with their namespace
+# Those that PyTorch has not generated, which `name()` gives with their namespace.
+_IN_NAMESPACE = ("CopyBackwards", "CopySlices", "NotImplemented")
 
 
 def named(name: str, base: type) -> type:

@@ -25,7 +25,7 @@ def _affine(y, weight, bias):
 
 
 @_norm("batch_norm_train(Tensor input, Tensor? weight, Tensor? bias, float eps)", grad="NativeBatchNormBackward0",
-       saves={"input": ("input", "weight"), "weight": ("input",)})  # fmt: skip
+       saves={"input": ("input", "weight"), "weight": ("input",)}, layout="normalized")  # fmt: skip
 def batch_norm_train(input, weight, bias, eps):
     """Normalize (N, C, ...) by its own statistics; also the mean and the biased variance of each channel."""
     x = widen(input)
@@ -61,6 +61,7 @@ def _(grad, input, weight, eps, needs):
     "batch_norm_eval(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, Tensor running_var, float eps)",
     grad="NativeBatchNormBackward0",
     saves={"input": ("weight",), "weight": ("input",), "running_mean": ("weight",), "running_var": ("input", "weight")},
+    layout="normalized",
 )
 def batch_norm_eval(input, weight, bias, running_mean, running_var, eps):
     """Normalize (N, C, ...) by given statistics."""
@@ -117,6 +118,7 @@ def _(grad, input, weight, dims, eps):
     "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int groups, float eps)",
     grad="NativeGroupNormBackward0",
     saves={"input": ("input", "weight"), "weight": ("input",)},
+    layout="windows",
 )
 def group_norm(input, weight, bias, groups, eps):
     """Normalize (N, C, ...) over each of `groups` groups of channels."""
