@@ -79,6 +79,15 @@ PROGRAMS = [
     "    except Exception as e: print(type(e), e)",
     # gradients
     *[
+        f"a = L.ones(2, 3, requires_grad=True); print([n for n in dir(({f}).grad_fn) if n.startswith(('_saved', '_raw'))])"
+        for f in (
+            "a * 2", "a * a", "a**2", "2**a", "a.exp()", "a.relu()", "a.log()", "a.std()", "a.clamp(0, 1)", "a.max()", "a.roll(1)",
+            "L.where(x[:2, :3] > 0, a, 0)", "L.nn.functional.mse_loss(a, x[:2, :3])", "a.clone()",
+        )
+    ],
+    *[f"t = L.ones(2, 2, device='meta'); t.{read}" for read in ("tolist()", "sum().item()", "numpy()", "to('cpu')")],
+    "L.nn.Linear(2, 2, device='meta').to('cpu')",
+    *[
         f"L.autograd.gradcheck(lambda a: {f}, L.full((2,), 2., requires_grad=True, dtype=L.{d}))"
         for f, d in (("a**3", "float32"), ("a.double()**4", "float32"), ("a.detach()*a*(1 + 2j)", "float64"), ("a.detach()*a", "cdouble"))
     ],

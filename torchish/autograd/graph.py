@@ -335,6 +335,11 @@ class GradFn(Node):
             return saved.raw_saved_value(self, name.removeprefix("_raw_saved_"))
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
+    def __dir__(self) -> list[str]:
+        from torchish.autograd import saved
+
+        return [*super().__dir__(), *saved.saved_names(self)]
+
 
 class PartGradFn(GradFn):
     """The backward of an operation some of whose inputs get no gradient, or some of whose results do not pass theirs on."""

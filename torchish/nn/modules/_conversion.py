@@ -54,6 +54,11 @@ class Conversion:
             )
 
         def one(t: Tensor) -> Tensor:
+            if t.is_meta and where not in (None, "meta"):
+                raise NotImplementedError(
+                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+                    "torch.nn.Module.to() when moving module from meta to a different device."
+                )
             if fmt is not None and t.dim() in (4, 5):
                 return convert(t, dtype if t._aval.category >= 2 else None, where, memory_format=fmt)
             return convert(t, dtype if t._aval.category >= 2 else None, where)
