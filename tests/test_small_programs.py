@@ -2,11 +2,21 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
+import torch.nn.utils.prune
 
 import torchish
 
+SAVING = """
+class F(L.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, y=1):
+        ctx.save_for_backward(x, y)
+        return x * 2.0
+
+"""
 PROGRAMS = [
     # sizes and memory order of results
     *[f"print([t.shape for t in {f}(L.tensor(3.), return_inverse=True)])" for f in ("L.unique", "L.unique_consecutive")],
@@ -34,7 +44,54 @@ PROGRAMS = [
             "put_(L.tensor([9]), L.ones(3))",
         )
     ],
+    # of the overloads of `to`, one has to take all arguments
+    *[
+        f"print(x.to({given})); print(L.nn.Linear(1, 1).to({given}).weight.dtype)"
+        for given in (
+            "float", "dtype=complex", "None, L.half", "'cpu', L.half, True", "L.ones(1).half()", "tensor=L.ones(1).half()", "1.5",
+            "L.half, 'cpu'", "L.half, device='cpu'", "L.half, dtype=L.half", "L.half, None", "L.half, copy=1", "L.ones(1), L.half",
+            "'cpu', True", "'cpu', L.half, True, False, 3", "dtype='float'", "device=3.5", "L.half, copy=True", "L.half, other=x",
+            "L.half, memory_format=3", "[]",
+        )
+    ],
+    # methods have no `out`
+    *[f"x.{call}" for call in ("add(1, out=x)", "exp(out=None)", "sum(axis=0, out=x)", "sum(axis=None, out=None)", "max(axis=None)")],
+    *[f"N.{call}" for call in ("sum(x)", "mean(x, axis=0)", "max(x)")],
+    "print(N.isnan(x), N.isfinite(L.tensor(1.)), N.sqrt(x))",
+    *[f"{make}(L.{d})" for make in ("L.finfo", "L.iinfo") for d in ("int8", "float32", "bool")],
+    *[f"L.manual_seed({seed})" for seed in ("2**64", "-2**63 - 1")],
+    "for t in (x[0, :2], L.ones(0), L.ones(2, device='meta')): print(t.untyped_storage()); print(t.storage())",
+    "print(L.cuda.amp.GradScaler, L.cuda.amp.autocast)",
+    *[
+        f"print(L.nn.functional.adaptive_avg_pool{n}d(L.ones({shape}), 1))"
+        for n in (1, 2, 3)
+        for shape in ("3", "2, 0, 3", "1, 2, 1, 1, 2, 0, 2")
+    ],
+    # normalized weights
+    *[
+        f"for f in (L.nn.utils.weight_norm, L.nn.utils.parametrizations.weight_norm): m = f(L.nn.Conv1d(2, 3, 4).double(), dim={dim}); "
+        "print(m.weight.grad_fn.name()); m.weight.cos().sum().backward(); print([p.grad for p in m.parameters()])"
+        for dim in (0, 1, 2, None)
+    ],
+    "m = L.nn.Linear(2, 2); P = L.nn.utils.prune; P.identity(m, 'weight')\n"
+    "for amount in (1.5, 2):\n"
+    "    try: P.l1_unstructured(m, 'weight', amount)\n"
+    "    except Exception as e: print(type(e), e)",
     # gradients
+    *[
+        f"a = L.ones(2, 3, requires_grad=True); print([n for n in dir(({f}).grad_fn) if n.startswith(('_saved', '_raw'))])"
+        for f in (
+            "a * 2", "a * a", "a**2", "2**a", "a.exp()", "a.relu()", "a.log()", "a.std()", "a.clamp(0, 1)", "a.max()", "a.roll(1)",
+            "L.where(x[:2, :3] > 0, a, 0)", "L.nn.functional.mse_loss(a, x[:2, :3])", "a.clone()",
+        )
+    ],
+    *[f"t = L.ones(2, 2, device='meta'); t.{read}" for read in ("tolist()", "sum().item()", "numpy()", "to('cpu')")],
+    "L.nn.Linear(2, 2, device='meta').to('cpu')",
+    *[
+        f"L.autograd.gradcheck(lambda a: {f}, L.full((2,), 2., requires_grad=True, dtype=L.{d}))"
+        for f, d in (("a**3", "float32"), ("a.double()**4", "float32"), ("a.detach()*a*(1 + 2j)", "float64"), ("a.detach()*a", "cdouble"))
+    ],
+    *[f"{SAVING}print(F.apply({args}))" for args in ("3", "x, 2", "x.requires_grad_(), 2", "x.requires_grad_(), None")],
     "w = L.ones(2, requires_grad=True); v = w.view(L.int32); v.add_(1); print(v, v._is_view(), w)",
     "for p in (0.5, L.tensor(0.5)): print((L.ones(1, requires_grad=True) * 0.5).bernoulli_(p).grad_fn.name())",
     "z = L.ones(3, dtype=L.complex64, requires_grad=True); z[0].abs().backward(); print(z.grad)",
@@ -47,7 +104,8 @@ PROGRAMS = [
 
 
 def outcome(library, program, capsys):
-    space = {"L": library, "x": library.arange(12.0).reshape(3, 4)}
+    library.manual_seed(0)
+    space = {"L": library, "N": np, "x": library.arange(12.0).reshape(3, 4)}
     try:
         exec(program, space)
     except Exception as error:

@@ -85,6 +85,8 @@ ALIASES = {
     "cfloat": complex64, "cdouble": complex128,
 }  # fmt: skip
 
+OF_PYTHON: dict[type, dtype] = {bool: bool_, int: int64, float: float64, complex: complex128}  # what Python's types mean as dtypes
+
 _TO_COMPLEX = {float64: complex128, float32: complex64, float16: complex64, complex64: complex64, complex128: complex128}
 _TO_REAL = {complex64: float32, complex128: float64}
 
@@ -227,7 +229,7 @@ class finfo:
     def __init__(self, type: dtype | None = None):
         d = _default if type is None else type
         if d.category < 2:
-            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{d.name}'")
+            raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")  # sic
         self._d = d.to_real()
         i = ml_dtypes.finfo(self._d.np)
         self.bits = self._d.itemsize * 8
@@ -256,9 +258,9 @@ class iinfo:
 
     def __init__(self, type: dtype):
         if type.category >= 2:
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type.name}'")
+            raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")  # sic
         if type is bool_:
-            raise RuntimeError('"iinfo" not implemented for \'Bool\'')
+            raise TypeError("torch.bool is not supported by torch.iinfo")
         self._d = type
         i = np.iinfo(type.np)
         self.bits, self.min, self.max = type.itemsize * 8, int(i.min), int(i.max)

@@ -22,3 +22,45 @@ def test_strides(name):
         return [(tuple(x.shape), x.stride(), x.storage_offset(), x._base is None) for x in RESULTS[name](t)]
 
     assert geometry(torchish) == geometry(pytorch)
+
+
+# Images, four channels of them, in several orders of memory.
+IMAGES = {
+    "channels last": lambda t: t.ones(2, 4, 8, 8).contiguous(memory_format=t.channels_last),
+    "channels last by a permutation": lambda t: t.ones(2, 8, 8, 4).permute(0, 3, 1, 2),
+    "batch last": lambda t: t.ones(4, 8, 8, 2).permute(3, 0, 1, 2),
+    "some channels of more": lambda t: t.ones(2, 8, 8, 8).contiguous(memory_format=t.channels_last)[:, :4],
+    "every other column": lambda t: t.ones(2, 4, 8, 16)[..., ::2],
+    "transposed": lambda t: t.ones(2, 4, 8, 8).transpose(2, 3),
+    "one pixel": lambda t: t.ones(2, 4, 1, 1).contiguous(memory_format=t.channels_last),
+    "volumes with channels last": lambda t: t.ones(2, 4, 6, 6, 6).contiguous(memory_format=t.channels_last_3d),
+}
+LAYERS = (
+    "BatchNorm2d(4)", "BatchNorm2d(4, track_running_stats=False)", "BatchNorm3d(4)", "GroupNorm(2, 4)", "InstanceNorm2d(4)",
+    "Upsample(scale_factor=2)", "Upsample(scale_factor=2, mode='bilinear')", "Upsample(size=(3, 5), mode='bicubic')",
+    "Upsample(scale_factor=2, mode='trilinear')", "ZeroPad2d(1)", "ConstantPad2d(-1, 3.0)", "ReflectionPad2d(1)", "ReplicationPad2d(1)",
+    "ReflectionPad3d(1)", "ReplicationPad3d(1)", "CircularPad2d(1)", "PixelShuffle(2)", "PixelUnshuffle(2)", "ChannelShuffle(2)", "GLU(1)",
+    "LogSigmoid()", "RReLU()", "AdaptiveAvgPool2d(1)", "AdaptiveAvgPool3d(1)", "AdaptiveAvgPool2d((3, 2))", "MaxPool2d(2)",
+    "Conv2d(4, 2, 1)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("image", IMAGES)
+def test_memory_order_of_images(image, layer):
+    def strides(t):
+        found = []
+        for training in (True, False):
+            module = eval(f"nn.{layer}", {"nn": t.nn}).train(training)
+            try:
+                y = module(IMAGES[image](t).requires_grad_())
+            except (RuntimeError, ValueError) as error:
+                found.append(type(error))
+            else:
+                found.append((tuple(y.shape), y.stride(), y.grad_fn and y.grad_fn.name()))
+        return found
+
+    expected = strides(pytorch)
+    if layer.startswith("Pixel") and image.startswith("volumes"):
+        pytest.skip("PyTorch refuses these for their strides alone")
+    assert strides(torchish) == expected

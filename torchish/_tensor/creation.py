@@ -97,8 +97,8 @@ def as_tensor(data: Any, *, dtype: dt.dtype | None = None, device=None) -> Tenso
 def _checked_dtype(function: str, dtype: Any) -> dt.dtype | None:
     if dtype is None or type(dtype) is dt.dtype:
         return dtype
-    if dtype in (float, int, bool, complex):
-        return {float: dt.float64, int: dt.int64, bool: dt.bool_, complex: dt.complex128}[dtype]
+    if isinstance(dtype, type) and dtype in dt.OF_PYTHON:
+        return dt.OF_PYTHON[dtype]
     raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type_name(dtype)}")
 
 

@@ -143,8 +143,8 @@ def _str(x):
 def _dtype(x):
     if isinstance(x, dt.dtype):
         return x
-    if x is float or x is int or x is bool or x is complex:
-        return {float: dt.float64, int: dt.int64, bool: dt.bool_, complex: dt.complex128}[x]
+    if isinstance(x, type) and x in dt.OF_PYTHON:
+        return dt.OF_PYTHON[x]
     raise NoMatch
 
 
@@ -207,10 +207,8 @@ def bind(schema: Schema, args: Sequence, kwargs: dict, converters: list[Callable
             x = args[i]
             if kwargs and p.name in kwargs:
                 raise NoMatch
-        elif p.name in kwargs:
-            x = kwargs[p.name]
-            used += 1
-        elif kwargs and (x := _by_alias(p.name, kwargs)) is not _absent:
+        elif kwargs and (found := named(p.name, kwargs)):
+            x = found[0]
             used += 1
         elif p.default is not REQUIRED:
             values.append(p.default)
@@ -228,14 +226,11 @@ def bind(schema: Schema, args: Sequence, kwargs: dict, converters: list[Callable
     return values
 
 
-_absent = object()
-
-
-def _by_alias(name: str, kwargs: dict):
-    for alias, target in _ALIAS_NAMES.items():
-        if target == name and alias in kwargs:
-            return kwargs[alias]
-    return _absent
+def named(name: str, kwargs: dict) -> tuple:
+    """The value given under a parameter's name, or under NumPy's name for it; nothing where there is none."""
+    if name in kwargs:
+        return (kwargs[name],)
+    return tuple([kwargs[alias] for alias, target in _ALIAS_NAMES.items() if target == name and alias in kwargs])
 
 
 _SIMPLE = ("Tensor", "Tensor|Number", "Number", "real", "Index", "Tensor?", "Number?", "real?", "Tensor|Number?")
@@ -394,7 +389,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
         overloads = [_with_tuples(o) for o in overloads]
     plans: dict[tuple, Callable] = {}
     cache: Any = plans  # where `call` looks: other than `plans` while calls are diverted
-    has_out = any(o.has_out for o in overloads)
+    has_out = not method and any(o.has_out for o in overloads)
     display = native_name(public)
 
     def call(*args, **kwargs):

@@ -128,7 +128,7 @@ _OF_PYTHON = {
 
 def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> Exception:
     """The error for a call that matches none of the signatures."""
-    from torchish._tensor.dispatch import NoMatch, Overload
+    from torchish._tensor.dispatch import NoMatch, Overload, named
     from torchish._tensor.tensor import Tensor
 
     refuse_pytorchs(name, (*args, *kwargs.values()))
@@ -180,7 +180,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
             plural = "s" if positional != 1 or least != positional else ""
             verb = "was" if len(args) == 1 and least == positional else "were"
             return TypeError(f"{name}() takes {number} positional argument{plural} but {len(args)} {verb} given")
-        absent = [i for i, p in enumerate(params) if i >= len(args) and p.name not in kwargs and p.default is REQUIRED]
+        absent = [i for i, p in enumerate(params) if i >= len(args) and p.default is REQUIRED and not named(p.name, kwargs)]
         for i, p in enumerate(params if not hidden or not absent else []):
             if i in absent:  # what comes before it is looked at first
                 quoted = ", ".join(f'"{params[m].name}"' for m in absent)
@@ -195,8 +195,8 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                         )
             if i < len(args) and (i < positional or not spread):
                 x, where = args[i], f" (position {i + 1})"
-            elif p.name in kwargs:
-                x, where = kwargs[p.name], ""
+            elif found := named(p.name, kwargs):
+                x, where = found[0], ""
             else:
                 continue
             if x is None and (p.type.endswith("?") or p.default is None):
@@ -237,7 +237,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
                 return TypeError(f"{name}() got an unexpected keyword argument '{k}'")
     first = int(method)
     twice = [k for k in kwargs if any(p.name == k for o in overloads for p in o.schema.params[first:][: len(args)])]
-    if twice and plausible:
+    if twice and len(plausible) == 1:
         return TypeError(f"{name}() got multiple values for argument '{twice[0]}'")
     return invalid_combination(name, shown, args, kwargs)
 

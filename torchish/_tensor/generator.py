@@ -105,7 +105,7 @@ def _seed(seed) -> int:
         seed = seed.item()
     seed = int(seed)
     if not -(2**63) <= seed < 2**64:
-        raise RuntimeError("Overflow when unpacking long long")
+        raise ValueError("Overflow when unpacking long long")
     return seed
 
 

@@ -45,14 +45,15 @@ STRIDED = layout("strided")
 
 def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
     """The memory order of a result, by its operation's layout; None when it is contiguous."""
-    if spec.op.layout == "pointwise":
+    if spec.op.layout == "pointwise" or (spec.op.layout == "padded" and max(spec.statics[-1], default=0) <= 0):
         return pointwise_strides(flat, out)
     if spec.op.layout == "one":
         return pointwise_strides(flat, out) if not any(isinstance(x, Tensor) for x in flat[1:]) else None
     if spec.op.layout == "outer":
         return _outer_strides(flat, out)
     if spec.op.layout in _CHANNELS:
-        return channels_last_strides(out.shape) if out.size and _CHANNELS[spec.op.layout](flat, spec.statics) else None
+        with_channels = out.size and len(out.shape) in (4, 5)  # statistics, beside a result, have none
+        return channels_last_strides(out.shape) if with_channels and _CHANNELS[spec.op.layout](flat, spec.statics) else None
     if not all(is_channels_last(x) for x in flat):
         return None
     if spec.op.layout == "cat":
@@ -98,6 +99,8 @@ def _in_convolution(flat: tuple, statics: tuple) -> bool:
 _CHANNELS: dict[str, Callable[[tuple, tuple], bool]] = {
     "convolution": _in_convolution,
     "windows": lambda flat, statics: is_channels_last(flat[0]),
+    "normalized": lambda flat, statics: is_channels_last(flat[0]) and not flat[0].is_contiguous(),
+    "padded": lambda flat, statics: is_channels_last(flat[0]),
     "planes": lambda flat, statics: flat[0]._aval.ndim == 4 and is_channels_last(flat[0]),
 }
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.dispatch import plain
+from torchish._tensor.dispatch import call, plain
 from torchish._tensor.layout import memory_format
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import alias
 from torchish.autograd.graph import ANOMALY
+from torchish.ops import norm as norm_ops
 
 
 def as_subclass(self: Tensor, cls: type) -> Tensor:
@@ -133,6 +134,14 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     if dim == v.dim() - 1:
         return v.contiguous().view(-1, v.size(-1)).norm(pow, 0).view(*[1] * (v.dim() - 1), v.size(-1))
     return norm_except_dim(v.transpose(0, dim), pow, 0).transpose(0, dim)
+
+
+@plain("_weight_norm")
+def weight_norm(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """v with the norms g over all dimensions except `dim` (over all, for -1)."""
+    if dim in (0, v.dim() - 1):
+        return call(norm_ops.weight_norm, v.contiguous(), g.contiguous(), dim)
+    return v * (g / norm_except_dim(v, 2, dim))
 
 
 @plain("from_file")

@@ -12,12 +12,12 @@ from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.data import warn_of_real_part, warn_once
-from torchish._tensor.dispatch import composite, plain, takes
-from torchish._tensor.errors import invalid_combination, plain_type_name
+from torchish._tensor.dispatch import NoMatch, Overload, bind, composite, plain, takes
+from torchish._tensor.errors import invalid_arguments, plain_type_name
 from torchish._tensor.layout import STRIDED, is_channels_last, memory_format, permuted_strides
 from torchish._tensor.out import resize
 from torchish._tensor.refusals import check_inplace, check_overlap
-from torchish._tensor.size import device, resolve
+from torchish._tensor.size import resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
 from torchish._tensor.tensor import Tensor, readonly
 from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
@@ -26,6 +26,7 @@ from torchish.autograd.graph import GradFn, LeafHooks, named
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
 from torchish.engine.program import force, to_device
 from torchish.ops.declare import broadcast_shapes, op
+from torchish.ops.schema import parse
 
 
 @op("clone(Tensor input)", out=False, method=False, function=False, saves=())
@@ -171,49 +172,32 @@ def _moved(t: Tensor, where: str) -> Tensor:
 
 
 _TO = [
-    "(torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
-    "torch.memory_format memory_format = None)",
-    "(torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)",
-    "(Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)",
+    Overload(parse(f"to({first}, bool non_blocking=False, bool copy=False, *, format? memory_format=None)"), None, None, False)
+    for first in ("device? device=None, dtype? dtype=None", "dtype dtype", "Tensor|Number tensor")
 ]
 
 
 def to(self: Tensor, *args, **kwargs) -> Tensor:
     """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`; keywords non_blocking, copy, memory_format."""
-    d, where, copy_, fmt = _parse_to(args, kwargs)
-    return convert(self, d, where, copy_, fmt)
+    return convert(self, *parse_to(args, kwargs))
 
 
-def _parse_to(args: tuple, kwargs: dict):
-    d = where = None
-    given = {k: kwargs.pop(k) for k in ("copy", "non_blocking", "memory_format") if k in kwargs}
-    copy_, fmt = bool(given.get("copy", False)), given.get("memory_format")
-    if kwargs and not kwargs.keys() <= {"dtype", "device", "tensor", "other"}:
-        raise invalid_combination("to", _TO, args, {**kwargs, **given})
-    rest = []
-    for a in args:
-        if isinstance(a, dt.dtype):
-            d = a
-        elif isinstance(a, (device, str)) or (isinstance(a, int) and not isinstance(a, bool)):
-            where = resolve(a)
-        elif isinstance(a, Tensor):
-            d, where = a._aval.torch_dtype, a._aval.device
-        elif a is None:
-            pass
-        elif isinstance(a, bool):
-            rest.append(a)
-        else:
-            raise invalid_combination("to", _TO, args, {**kwargs, **given})
-    if len(rest) > 1:
-        copy_ = rest[1]
-    if kwargs.get("dtype") is not None:
-        d = kwargs["dtype"]
-    if kwargs.get("device") is not None:
-        where = resolve(kwargs["device"])
-    other = kwargs.get("tensor", kwargs.get("other"))
-    if other is not None:
-        d, where = other._aval.torch_dtype, other._aval.device
-    return d, where, copy_, fmt
+def parse_to(args: tuple, kwargs: dict) -> tuple[dt.dtype | None, str | None, bool, Any]:
+    """The dtype, the device, whether to copy, and the memory format that the arguments of `to` ask for."""
+    for o in _TO:
+        try:
+            *first, _, copy_, fmt = bind(o.schema, args, kwargs, o.converters)
+        except NoMatch:
+            continue
+        if len(first) == 2:
+            where, d = first
+            return d, None if where is None else resolve(where), copy_, fmt
+        (x,) = first
+        if isinstance(x, dt.dtype):
+            return x, None, copy_, fmt
+        other = x if isinstance(x, Tensor) else tensor(x, dtype=dt.OF_PYTHON[type(x)])
+        return other._aval.torch_dtype, other._aval.device, copy_, fmt
+    raise invalid_arguments("to", _TO, args, kwargs, False)
 
 
 Tensor.to = to  # type: ignore[attr-defined]
@@ -439,7 +423,7 @@ def __array__(self: Tensor, dtype=None, copy=None) -> np.ndarray:
 
 
 def __array_wrap__(self: Tensor, array, context=None, return_scalar=False):
-    return from_numpy(np.array(array))
+    return from_numpy(np.array(array, dtype=np.uint8 if array.dtype == np.bool_ else None))  # as if there were no bool tensors
 
 
 Tensor.numpy, Tensor.__array__, Tensor.__array_wrap__ = numpy, __array__, __array_wrap__  # type: ignore[attr-defined]
@@ -537,6 +521,15 @@ class UntypedStorage:
     def __getitem__(self, i):
         return self._bytes()[i]
 
+    def __repr__(self):
+        about = f"[torch.storage.{type(self).__name__}({self._described()}) of size {self.size()}]"
+        if self.device.type == "meta":
+            return f"...\n{about}"
+        return " " + "\n ".join(map(str, self.tolist())) + f"\n{about}"
+
+    def _described(self) -> str:
+        return f"device={self.device}"
+
 
 class TypedStorage(UntypedStorage):
     """The elements that a tensor and its views share."""
@@ -566,9 +559,8 @@ class TypedStorage(UntypedStorage):
     def untyped(self):
         return UntypedStorage(self._storage, self._keep)
 
-    def __repr__(self):
-        lines = "\n ".join(str(x) for x in self.tolist())
-        return f" {lines}\n[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {self.size()}]"
+    def _described(self) -> str:
+        return f"dtype={self.dtype}, device={self.device}"
 
 
 def untyped_storage(self: Tensor) -> UntypedStorage:

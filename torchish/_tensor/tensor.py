@@ -529,6 +529,8 @@ class Tensor(metaclass=TensorMeta):
         """The values as (nested lists of) Python numbers."""
         if type(self._storage.expr) is not Expr:
             _refuse_batched(self, "NO_MEMORY")
+        if self._aval.device == "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         a = self._host()
         if a.dtype.kind == "V" or a.dtype.name not in np.sctypeDict:
             a = a.astype(np.float32)

@@ -296,15 +296,14 @@ class Function(metaclass=_FunctionMeta):
         ctx._n_inputs = len(args)
         ctx._tensor_inputs = [(i, t._aval) for i, t in tensors]
         fixed = _outputs(ctx, outs, [t for _, t in tensors], recording)
-        for i, t in enumerate(saved := getattr(ctx, "to_save", ())):
-            if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
         if recording:
+            saved = getattr(ctx, "to_save", ())
+            for i, t in enumerate(saved):
+                if t is not None and not isinstance(t, Tensor):
+                    raise TypeError(f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}")
             ctx._avals = tuple(o._aval if isinstance(o, Tensor) else None for o in fixed)
             numbers = {id(o): k for k, o in enumerate(outs) if isinstance(o, Tensor)}
             ctx._saved = [None if t is None else _Saved(t, numbers.get(id(t))) for t in saved]
-        else:
-            ctx._saved = [None if t is None else _Saved(t) for t in saved]
         for name in ("to_save", "dirty_tensors", "non_differentiable"):
             ctx.__dict__.pop(name, None)  # outputs among them would make a cycle with their history
         return tuple(fixed) if isinstance(output, tuple) else fixed[0], ctx

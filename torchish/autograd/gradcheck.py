@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from torchish._dtypes import dtype
 from torchish.autograd.grad_mode import no_grad
 
 
@@ -80,6 +81,13 @@ def _like(values: np.ndarray, x):
     import torchish
 
     return torchish.tensor(values, dtype=x.dtype)
+
+
+def _shown(jacobian: np.ndarray, d: dtype):
+    """A Jacobian as messages show it: in the precision of the numbers that it is of."""
+    import torchish
+
+    return torchish.tensor(jacobian, dtype=d.to_complex() if np.iscomplexobj(jacobian) else d.to_real())
 
 
 def _analytical(inputs: tuple, wanted: list[int], out, weights) -> list[np.ndarray | None]:
@@ -177,14 +185,15 @@ def _check(func: Callable, inputs: Any, eps: float, atol: float, rtol: float, no
                     weights = torchish.tensor(one.reshape(tuple(o.shape)), dtype=o.dtype)
                     imag.append(_analytical(args, wanted, o, weights)[position])
                 b = np.stack([np.zeros(size) if c is None else c for c in imag], 1) if n else np.zeros((size, 0))
-                pairs = [(a, want[0]), (b, want[1])]
+                pairs = [("imaginary", b, want[1]), ("real", a, want[0])]
             else:
-                pairs = [(a, want[0])]
-            for got, expected in pairs:
+                pairs = [("", a, want[0])]
+            for part, got, expected in pairs:
                 if not np.allclose(got, expected, rtol, atol):
+                    text = f"While considering the {part} part of complex outputs only, " if part else ""
                     raise GradcheckError(
-                        f"Jacobian mismatch for output {k} with respect to input {i},\n"
-                        f"numerical:{torchish.tensor(np.asarray(expected))}\nanalytical:{torchish.tensor(np.asarray(got))}\n"
+                        f"{text}Jacobian mismatch for output {k} with respect to input {i},\n"
+                        f"numerical:{_shown(expected, o.dtype)}\nanalytical:{_shown(got, args[i].dtype)}\n"
                     )
 
 
@@ -218,7 +227,7 @@ def _check_forward(func: Callable, inputs: Any, eps: float, atol: float, rtol: f
                 if not np.allclose(values, want, rtol, atol):
                     raise GradcheckError(
                         f"Jacobian computed with forward mode mismatch for output {k} with respect to input {i},\n"
-                        f"numerical:{torchish.tensor(want)}\nanalytical:{torchish.tensor(values)}\n"
+                        f"numerical:{_shown(want, got.dtype)}\nanalytical:{_shown(values, got.dtype)}\n"
                     )
 
 

@@ -128,7 +128,8 @@ class Node:
 
 
 _classes: dict[str, type] = {}
-_IN_NAMESPACE = ("CopyBackwards", "NotImplemented")  # those that PyTorch has not generated, which `name()` gives with their namespace
+# Those that PyTorch has not generated, which `name()` gives with their namespace.
+_IN_NAMESPACE = ("CopyBackwards", "CopySlices", "NotImplemented")
 
 
 def named(name: str, base: type) -> type:
@@ -333,6 +334,11 @@ class GradFn(Node):
                 return saved.saved_value(self, name.removeprefix("_saved_"))
             return saved.raw_saved_value(self, name.removeprefix("_raw_saved_"))
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __dir__(self) -> list[str]:
+        from torchish.autograd import saved
+
+        return [*super().__dir__(), *saved.saved_names(self)]
 
 
 class PartGradFn(GradFn):

@@ -133,6 +133,18 @@ def _optional(fn: GradFn) -> list[str]:
     return [public_name(n) for n, for_ in saves.items() if set(for_) != tensors]
 
 
+def saved_names(fn: GradFn) -> list[str]:
+    """The attributes that give saved values, which `dir` lists."""
+    names, op = flat_names(fn.spec), fn.spec.op
+    kept = {public_name(names[i][0]): _type(fn, i).startswith("Tensor") for i in fn.recipe.saved}
+    needed = [public_name(n) for n in getattr(op, "saves", kept)]
+    kept = {n: of for n, of in kept.items() if not of or n in needed} | dict.fromkeys(_optional(fn), True)  # others are numbers
+    if op.saves_result:
+        kept |= dict.fromkeys(op.returns or ("result",), True)
+    tensors = [name for name, of in kept.items() if of]
+    return [*(f"_raw_saved_{n}" for n in tensors), *(f"_saved_{n}" for n in (*kept, *getattr(op, "static", ())) if n != "whole")]
+
+
 def saved_value(fn: GradFn, name: str) -> Any:
     """What `grad_fn._saved_<name>` gives: a tensor, a number, or a tuple for a list of tensors."""
     places = _places(fn, name)

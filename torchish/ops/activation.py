@@ -150,7 +150,7 @@ def threshold(input, threshold, value):
     return jnp.where(input <= threshold, jnp.asarray(value, input.dtype), input)
 
 
-@_hidden("log_sigmoid(Tensor input)")
+@_hidden("log_sigmoid(Tensor input)", layout="contiguous")
 def log_sigmoid(input):
     return jnp.minimum(input, 0) - log1p(jnp.exp(-jnp.abs(input)))
 
@@ -171,17 +171,21 @@ def _(grad, input, weight):
     return jnp.where(straight, grad, weight * grad), jnp.where(straight, 0, input * grad)
 
 
-@_hidden("rrelu(Tensor input, Tensor noise)", grad="RreluWithNoiseBackward0", inplace_grad="RreluWithNoiseBackward1")
+@_hidden(
+    "rrelu(Tensor input, Tensor noise)", grad="RreluWithNoiseBackward0", inplace_grad="RreluWithNoiseBackward1", layout="contiguous"
+)
 def rrelu_with_noise(input, noise):
     return jnp.where(input > 0, input, input * noise)
 
 
-@_hidden("rrelu_eval(Tensor input, float slope)", grad="RreluWithNoiseBackward0", inplace_grad="RreluWithNoiseBackward1")
+@_hidden(
+    "rrelu_eval(Tensor input, float slope)", grad="RreluWithNoiseBackward0", inplace_grad="RreluWithNoiseBackward1", layout="contiguous"
+)
 def rrelu_eval(input, slope):
     return jnp.where(input > 0, input, input * slope)
 
 
-@op("glu(Tensor input, int dim)", method=False, function=False, out=False)
+@op("glu(Tensor input, int dim)", method=False, function=False, out=False, layout="pointwise")
 def glu(input, dim):
     a, b = jnp.split(widen(input), 2, dim)
     return (a * jax.nn.sigmoid(b)).astype(input.dtype)

@@ -343,7 +343,8 @@ def op(
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
     memory order (default for promoting operations), "one" that of its only operand, "cat" and "stack" keep channels last,
-    and so do "convolution", "windows" and "planes" (those of 4-d tensors only); "outer" is that of a matrix and two vectors.
+    and so do "convolution", "windows", "normalized" (unless they are contiguous too) and "planes" (those of 4-d tensors only) and "padded",
+    which is "pointwise" where it only cuts; "outer" is that of a matrix and two vectors.
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.
     `selects`: saved tensors that only say where the gradient goes, or which pieces of a function they are on: the gradient
     has no gradient in them ("result" too; or a function of the static arguments and the inputs' avals that gives them).

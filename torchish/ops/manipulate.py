@@ -145,6 +145,7 @@ def trace(input):
     function=False,
     saves=(),
     grad="ConstantPadNdBackward0",
+    layout="padded",
 )
 def constant_pad_nd(input, value, pad):
     if len(pad) % 2:
@@ -210,7 +211,7 @@ def _pad_edges(input, pad, mode):
 
 
 _PAD: dict[str, Any] = dict(out=False, method=False, function=False)
-pad_edges = op("_pad_edges(Tensor input, int[] pad, str mode)", grad=_pad_name, **_PAD)(_pad_edges)
+pad_edges = op("_pad_edges(Tensor input, int[] pad, str mode)", grad=_pad_name, layout="windows", **_PAD)(_pad_edges)
 pad_around = op("_pad_around(Tensor input, int[] pad, str mode='circular')", saves=(), grad="CopySlices", **_PAD)(_pad_edges)
 
 

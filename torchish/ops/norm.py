@@ -25,7 +25,7 @@ def _affine(y, weight, bias):
 
 
 @_norm("batch_norm_train(Tensor input, Tensor? weight, Tensor? bias, float eps)", grad="NativeBatchNormBackward0",
-       saves={"input": ("input", "weight"), "weight": ("input",)})  # fmt: skip
+       saves={"input": ("input", "weight"), "weight": ("input",)}, layout="normalized")  # fmt: skip
 def batch_norm_train(input, weight, bias, eps):
     """Normalize (N, C, ...) by its own statistics; also the mean and the biased variance of each channel."""
     x = widen(input)
@@ -61,6 +61,7 @@ def _(grad, input, weight, eps, needs):
     "batch_norm_eval(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean, Tensor running_var, float eps)",
     grad="NativeBatchNormBackward0",
     saves={"input": ("weight",), "weight": ("input",), "running_mean": ("weight",), "running_var": ("input", "weight")},
+    layout="normalized",
 )
 def batch_norm_eval(input, weight, bias, running_mean, running_var, eps):
     """Normalize (N, C, ...) by given statistics."""
@@ -117,6 +118,7 @@ def _(grad, input, weight, dims, eps):
     "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int groups, float eps)",
     grad="NativeGroupNormBackward0",
     saves={"input": ("input", "weight"), "weight": ("input",)},
+    layout="windows",
 )
 def group_norm(input, weight, bias, groups, eps):
     """Normalize (N, C, ...) over each of `groups` groups of channels."""
@@ -157,3 +159,11 @@ def cosine_similarity(x1, x2, dim, eps):
         return v / (norm + lax.stop_gradient(jnp.maximum(norm, eps) - norm))
 
     return (unit(a) * unit(b)).sum(dim).astype(x1.dtype)
+
+
+@_norm("weight_norm(Tensor v, Tensor g, int dim)", grad="WeightNormInterfaceBackward0")
+def weight_norm(v, g, dim):
+    """v in the norms g: each slice along `dim` divided by its own norm."""
+    x = widen(v)
+    norm = jnp.sqrt(jnp.square(x).sum([d for d in range(x.ndim) if d != dim], keepdims=True))
+    return (x * (widen(g) / norm)).astype(v.dtype)

@@ -36,7 +36,7 @@ _MODE_NAMES = {
 
 @_op(
     "upsample(Tensor input, int[] size, str mode, bool align_corners, any scales, bool antialias)", saves=(),
-    grad=_upsample_name,
+    grad=_upsample_name, layout="windows",
 )  # fmt: skip
 def upsample(input, size, mode, align_corners, scales, antialias):
     """(N, C, *spatial) resampled to `size`, one dimension after the other; `scales` (or None) as the user gave them."""
@@ -468,7 +468,8 @@ def affine_grid_generator(theta, size, align_corners):
 # --- rearranging -------------------------------------------------------------------------------------------
 
 
-@op("pixel_shuffle(Tensor input, int upscale_factor)", method=False, saves=(), aliases=("nn.functional.pixel_shuffle",))
+@op("pixel_shuffle(Tensor input, int upscale_factor)", method=False, saves=(), layout="windows",
+    aliases=("nn.functional.pixel_shuffle",))  # fmt: skip
 def pixel_shuffle(input, upscale_factor):
     """(*, C r^2, H, W) as (*, C, H r, W r)."""
     r = upscale_factor
@@ -490,7 +491,7 @@ def pixel_shuffle(input, upscale_factor):
     return x.transpose(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, c // (r * r), h * r, w * r)
 
 
-@op("pixel_unshuffle(Tensor input, int downscale_factor)", method=False, saves=(),
+@op("pixel_unshuffle(Tensor input, int downscale_factor)", method=False, saves=(), layout="windows",
     aliases=("nn.functional.pixel_unshuffle",))  # fmt: skip
 def pixel_unshuffle(input, downscale_factor):
     """(*, C, H r, W r) as (*, C r^2, H, W)."""
@@ -516,6 +517,7 @@ def pixel_unshuffle(input, downscale_factor):
 
 @op(
     "channel_shuffle(Tensor input, int groups)",
+    layout="windows",
     method=False,
     saves=(),
     out=False,

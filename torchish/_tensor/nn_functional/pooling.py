@@ -10,6 +10,7 @@ from typing import Any
 
 import torchish as torch
 from torchish._tensor.dispatch import composite
+from torchish._tensor.layout import is_channels_last
 from torchish._tensor.nn_functional._call import ap, require, require_float, tensor_arg
 from torchish._tensor.positions import check_positions
 from torchish._tensor.tensor import Tensor
@@ -236,19 +237,28 @@ def adaptive_avg_pool1d(input, output_size):
     return squeeze_dim(adaptive_avg_pool2d(unsqueeze(input, -2), (1, size)), -2)
 
 
+def _mean_of_all(input: Tensor, spatial: int) -> Tensor:
+    """The mean over the last dimensions (of any tensor, as in PyTorch); strides say which order the input has: sizes of 1 leave it open."""
+    mean = torch.mean(input, tuple(range(-1, -1 - spatial, -1)), keepdim=True)
+    if input._aval.ndim == spatial + 2 and is_channels_last(input):
+        n, channels = input._aval.shape[:2]
+        mean.as_strided_(mean._aval.shape, (channels, 1, *[channels] * spatial))  # type: ignore[attr-defined]
+    return mean
+
+
 def adaptive_avg_pool2d(input: Tensor, output_size) -> Tensor:
     """The mean of each of (H, W) bins of the last two dimensions; None keeps a dimension's size."""
     size = _adaptive_size(input, output_size, 2, "adaptive_avg_pool2d")
-    if size == (1, 1) and input._aval.ndim in (3, 4) and 0 not in input._aval.shape[-2:]:
-        return torch.mean(input, (-1, -2), keepdim=True)
+    if size == (1, 1):
+        return _mean_of_all(input, 2)
     return ap(pool.adaptive_avg_pool, (size,), input)
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size) -> Tensor:
     """The mean of each of (D, H, W) bins of the last three dimensions; None keeps a dimension's size."""
     size = _adaptive_size(input, output_size, 3, "adaptive_avg_pool3d")
-    if size == (1, 1, 1) and input._aval.ndim in (4, 5) and 0 not in input._aval.shape[-3:]:
-        return torch.mean(input, (-1, -2, -3), keepdim=True)
+    if size == (1, 1, 1):
+        return _mean_of_all(input, 3)
     return ap(pool.adaptive_avg_pool, (size,), input)
 
 

@@ -18,6 +18,8 @@ __all__ = ["GradScaler", "amp_definitely_not_available", "autocast", "custom_bwd
 class autocast(autocast_mode.autocast):
     """`torch.autocast("cuda")`; deprecated."""
 
+    __module__ = "torch.cuda.amp.autocast_mode"
+
     def __init__(self, enabled: bool = True, dtype: dtype = float16, cache_enabled: bool = True):
         warnings.warn(
             "`torch.cuda.amp.autocast(args...)` is deprecated. Please use `torch.amp.autocast('cuda', args...)` instead.",
@@ -29,6 +31,8 @@ class autocast(autocast_mode.autocast):
 
 class GradScaler(amp.GradScaler):
     """`torch.amp.GradScaler("cuda")`; deprecated."""
+
+    __module__ = "torch.cuda.amp.grad_scaler"
 
     def __init__(self, init_scale: float = 2.0**16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
                  growth_interval: int = 2000, enabled: bool = True) -> None:  # fmt: skip

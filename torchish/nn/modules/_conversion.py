@@ -37,9 +37,11 @@ class Conversion:
 
     def to(self, *args, **kwargs) -> Self:
         """Move and convert parameters and buffers in place (floating point only, for dtypes)."""
-        from torchish._tensor.methods import _parse_to, convert
+        from torchish._tensor.methods import convert, parse_to
 
-        dtype, where, _, fmt = _parse_to(args, dict(kwargs))
+        dtype, where, copies, fmt = parse_to(args, kwargs)
+        if copies:
+            raise RuntimeError(".to() does not accept copy argument")
         if dtype is not None and dtype.category < 2:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
         if dtype is not None and dtype.category == 3:
@@ -52,6 +54,11 @@ class Conversion:
             )
 
         def one(t: Tensor) -> Tensor:
+            if t.is_meta and where not in (None, "meta"):
+                raise NotImplementedError(
+                    "Cannot copy out of meta tensor; no data! Please use torch.nn.Module.to_empty() instead of "
+                    "torch.nn.Module.to() when moving module from meta to a different device."
+                )
             if fmt is not None and t.dim() in (4, 5):
                 return convert(t, dtype if t._aval.category >= 2 else None, where, memory_format=fmt)
             return convert(t, dtype if t._aval.category >= 2 else None, where)

@@ -11,7 +11,6 @@ from torchish.nn import functional as F
 from torchish.nn.modules.module import Module
 from torchish.nn.utils import parametrize
 from torchish.nn.utils.spectral_norm import default_dim
-from torchish.nn.utils.weight_norm import compute_weight, norm_except_dim
 
 
 def _is_orthogonal(q: Tensor) -> bool:
@@ -137,10 +136,10 @@ class _WeightNorm(Module):
         self.dim = -1 if dim is None else dim
 
     def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
-        return compute_weight(weight_v, weight_g, self.dim)
+        return torch._weight_norm(weight_v, weight_g, self.dim)
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        return norm_except_dim(weight, self.dim), weight
+        return torch.norm_except_dim(weight, 2, self.dim), weight
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:

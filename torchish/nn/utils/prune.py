@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torchish as torch
@@ -39,7 +39,7 @@ class BasePruningMethod(ABC):
     @classmethod
     def apply(cls, module: Module, name: str, *args, importance_scores: Tensor | None = None, **kwargs) -> BasePruningMethod:
         """Prune a parameter; a second pruning of the same one is combined with the first."""
-        method = cls._combined(module, name, cls(*args, **kwargs))
+        method = cls._combined(module, name, lambda: cls(*args, **kwargs))
         orig = getattr(module, name)
         if importance_scores is None:
             importance_scores = orig
@@ -67,8 +67,7 @@ class BasePruningMethod(ABC):
         return method
 
     @staticmethod
-    def _combined(module: Module, name: str, method: BasePruningMethod) -> BasePruningMethod:
-        method._tensor_name = name
+    def _combined(module: Module, name: str, make: Callable[[], BasePruningMethod]) -> BasePruningMethod:
         old = [
             (k, h) for k, h in module._forward_pre_hooks.items() if isinstance(h, BasePruningMethod) and h._tensor_name == name
         ]
@@ -76,10 +75,13 @@ class BasePruningMethod(ABC):
             raise AssertionError(
                 f"Avoid adding multiple pruning hooks to the same tensor {name} of module {module}. Use a PruningContainer."
             )
+        for key, _ in old:
+            del module._forward_pre_hooks[key]
+        method = make()  # where this fails, PyTorch has taken the old hook away
+        method._tensor_name = name
         if not old:
             return method
-        ((key, hook),) = old
-        del module._forward_pre_hooks[key]
+        ((_, hook),) = old
         container = hook if isinstance(hook, PruningContainer) else PruningContainer(hook)
         container.add_pruning_method(method)
         return container

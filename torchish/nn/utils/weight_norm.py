@@ -5,21 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import torchish as torch
 from torchish._tensor.tensor import Tensor
 from torchish.nn.modules.module import Module
 from torchish.nn.parameter import Parameter, is_lazy
-
-
-def norm_except_dim(v: Tensor, dim: int) -> Tensor:
-    """The 2-norm over all dimensions but `dim` (of everything for -1), in a shape that broadcasts."""
-    if dim == -1:
-        return v.norm(2)
-    return v.pow(2).sum([d for d in range(v.dim()) if d != dim], keepdim=True).sqrt()
-
-
-def compute_weight(v: Tensor, g: Tensor, dim: int) -> Tensor:
-    """g * v / |v|."""
-    return v * (g / norm_except_dim(v, dim))
 
 
 class WeightNorm:
@@ -30,7 +19,7 @@ class WeightNorm:
         self.dim = -1 if dim is None else dim
 
     def compute_weight(self, module: Module) -> Tensor:
-        return compute_weight(getattr(module, self.name + "_v"), getattr(module, self.name + "_g"), self.dim)
+        return torch._weight_norm(getattr(module, self.name + "_v"), getattr(module, self.name + "_g"), self.dim)
 
     @staticmethod
     def apply(module: Module, name: str, dim: int | None) -> WeightNorm:
@@ -50,7 +39,7 @@ class WeightNorm:
                 "applying weight normalization"
             )
         del module._parameters[name]
-        module.register_parameter(name + "_g", Parameter(norm_except_dim(weight, fn.dim).data))
+        module.register_parameter(name + "_g", Parameter(torch.norm_except_dim(weight, 2, fn.dim).data))
         module.register_parameter(name + "_v", Parameter(weight.data))
         setattr(module, name, fn.compute_weight(module))
         module.register_forward_pre_hook(fn)
