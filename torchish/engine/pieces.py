@@ -114,7 +114,7 @@ def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
     if how is not None:
         return how
     m, whole = _known_end(tokens)
-    if m < n and (whole or m >= max(n // 2, KNOWN_SHORTEST)):
+    if m < n and (whole or m >= max(n // 2, KNOWN_SHORTEST) or m >= max(n // 4, SMALLEST)):
         return Pieces(list(range(n)), [n - m, n], nodes, outputs, FEW_RUNS)
     if n > 2 * LARGEST:
         return Pieces(list(range(n)), [*range(LARGEST, n - LARGEST, LARGEST), n], nodes, outputs, PATIENCE * LARGEST)

@@ -16,6 +16,7 @@ import operator
 import threading
 import time
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from sys import getrefcount
@@ -42,16 +43,29 @@ _NUMBER_BASE = 1 << 40
 class Program:
     """One compiled canonical graph and how often it ran."""
 
-    __slots__ = ("call", "key", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "__weakref__")
+    __slots__ = ("call", "takes", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "__weakref__")
 
-    def __init__(self, call, key, n_nodes, compile_seconds, ops, out_avals):
+    def __init__(self, call, takes, n_nodes, compile_seconds, ops, out_avals):
         self.call = call
-        self.key = key
+        self.takes = takes  # the leaves whose memory it takes over, by number
         self.n_nodes = n_nodes
         self.runs = 0
         self.compile_seconds = compile_seconds
         self.ops = ops
         self.out_avals = out_avals
+
+
+class Borrowed:
+    """A program for a graph that is the same but for what it could take over: it serves the first runs, in which nothing more is compiled.
+
+    The second step of a loop works on what the first has made, whose memory is free to be taken; the first step's was the user's.
+    """
+
+    __slots__ = ("program", "patience")
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.patience = pieces.FEW_RUNS
 
 
 class Statistics:
@@ -65,7 +79,8 @@ class Statistics:
 
 
 STATS = Statistics()
-CACHE: OrderedDict[tuple, Program | pieces.Pieces] = OrderedDict()
+CACHE: OrderedDict[tuple, Program | Borrowed | pieces.Pieces] = OrderedDict()
+_ALIKE: weakref.WeakValueDictionary[tuple, Program] = weakref.WeakValueDictionary()  # by keys that do not say what may be taken over
 # Observers of runs (the profiler): called with (program, start_ns, end_ns).
 ON_RUN: list = []
 # In a forked process, where JAX must not run: what runs programs elsewhere (see `torchish.engine.remote`).
@@ -220,10 +235,11 @@ def _leave(base: Expr, view: Expr) -> bool:
     return True
 
 
-def _run(nodes: list[Expr], device: str, whole: bool = False) -> Run | None:
+def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = False) -> Run | None:
     """Write the canonical key of `nodes`, find or build its program, run it and store the results.
 
-    None when another process ran it, or it ran in pieces, which it does not when asked for as a whole.
+    None when another process ran it, or it ran in pieces, which it does not when asked for as a whole; `exact`: nor by a program that
+    takes over less than it could.
     """
     key: list = [device]
     add = key.append
@@ -260,6 +276,7 @@ def _run(nodes: list[Expr], device: str, whole: bool = False) -> Run | None:
         position += 1
     donated = []
     x = None
+    end = len(key)
     for n in range(len(leaves)):  # no enumerate: its tuple would hold one more reference
         x = leaves[n]
         a = x.aval
@@ -274,21 +291,25 @@ def _run(nodes: list[Expr], device: str, whole: bool = False) -> Run | None:
         REMOTE(cache_key, nodes, leaves, outputs, (floats, ints, complexes), device)
         return None
     program = CACHE.get(cache_key)
-    if not whole and not isinstance(program, Program):
-        how = program or pieces.plan(nodes, outputs)
-        if how is not None:
-            CACHE[cache_key] = how
-            how.patience -= 1
-            if how.patience >= 0:
-                x = None
-                _run_pieces(nodes, leaves, how, device)
-                return None
+    if type(program) is not Program:
+        alike = (*key[:end], *[x.aval for x in leaves])
+        x = None
+        if not exact:
+            program = _borrowed(cache_key, alike, program, donated)
+        if not whole and type(program) is not Program:
+            how = program if type(program) is pieces.Pieces else pieces.plan(nodes, outputs)
+            if how is not None:
+                CACHE[cache_key] = how
+                how.patience -= 1
+                if how.patience >= 0:
+                    _run_pieces(nodes, leaves, how, device)
+                    return None
     if isinstance(program, Program):
         CACHE.move_to_end(cache_key)
     else:
-        program = _build(cache_key, nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))
+        program = _build(nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))
         pieces.learn(nodes)
-        CACHE[cache_key] = program
+        CACHE[cache_key] = _ALIKE[alike] = program
         while len(CACHE) > CACHE_SIZE:
             CACHE.popitem(last=False)
     args: list = []
@@ -336,6 +357,19 @@ def _run(nodes: list[Expr], device: str, whole: bool = False) -> Run | None:
     return Run(program, leaves, donated, outputs, (floats, ints, complexes), device)
 
 
+def _borrowed(key: tuple, alike: tuple, known: Any, donated: list[int]) -> Any:
+    """What to run a graph with that has no program of its own (`known` is what the cache has): another's program for its first runs."""
+    if known is None:
+        program = _ALIKE.get(alike)
+        if program is None or not program.takes.issubset(donated):
+            return None
+        known = CACHE[key] = Borrowed(program)
+    if type(known) is not Borrowed:
+        return known
+    known.patience -= 1
+    return known.program if known.patience >= 0 else None
+
+
 def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str) -> None:
     """Run a marked graph piece by piece, and let go of what lies between them when the last piece that needs it is done."""
     nodes = [nodes[i] for i in how.order]
@@ -378,7 +412,7 @@ def run_pending() -> tuple[Run | None, bool]:
         run = None
         if nodes:
             try:
-                run = _run(nodes, device, True)
+                run = _run(nodes, device, True, True)
             except BaseException:
                 _reset(nodes)
                 raise
@@ -394,7 +428,7 @@ def _expect_warnings() -> None:
     warnings.filterwarnings("ignore", message=FORK_WARNING, category=RuntimeWarning)
 
 
-def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:
+def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:
     """Trace the canonical graph, and compile it or load it from the disk cache."""
     position = {id(e): i for i, e in enumerate(nodes)}
     leaf_position: dict[int, Any] = {}
@@ -474,7 +508,8 @@ def _build(key, nodes, leaves, outputs, donated, device, n_floats, n_ints, n_com
     STATS.compile_seconds += seconds
     if order != sorted(order):
         call = _arranged(call, operator.itemgetter(*[order.index(i) for i in range(len(order))]))
-    return Program(call, key, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
+    takes = frozenset([donated[n] for n, _ in pairs])
+    return Program(call, takes, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
 
 
 def _avals(nodes: list[Expr]) -> list[Aval]:

@@ -1,6 +1,6 @@
 """Activation functions. Gradients at kinks are PyTorch's: the branches say on which side a boundary lies.
 
-Those at nan are the ones of PyTorch's vectors; what is left over at the end of its arrays can have others.
+Those at nan are the ones of PyTorch's loops over vectors, or, of arrays too short for those, of its loops over elements.
 """
 
 from __future__ import annotations
@@ -35,10 +35,16 @@ def elu(input, alpha, scale, input_scale):
     return jnp.where(input > 0, input * scale, expm1(low * input_scale) * (alpha * scale))
 
 
+def _fills_vectors(x, n: int) -> bool:
+    """Whether an array fills n vectors, of 64 bytes each, which PyTorch's loop takes at a time."""
+    return x.size * x.dtype.itemsize >= 64 * n
+
+
 def _elu_gradient(grad, input, alpha, scale, input_scale):
-    """nan is on the bent piece, and so is 0, where its own derivative is 0."""
-    bent = jnp.exp(jnp.where(input >= 0, 0, input) * input_scale) * (alpha * scale * input_scale)
-    return grad * jnp.where(input > 0, scale, bent)
+    """nan is on the bent piece in vectors, else on the straight one; 0 is on the bent one, whose own derivative is 0 there."""
+    straight = input > 0 if _fills_vectors(input, 2) else ~(input <= 0)
+    bent = jnp.exp(jnp.where(straight | (input == 0), 0, input) * input_scale) * (alpha * scale * input_scale)
+    return grad * jnp.where(straight, scale, bent)
 
 
 @elu.backward
@@ -65,7 +71,8 @@ def hardtanh(input, min_val, max_val):
 
 @hardtanh.backward
 def _(grad, input, min_val, max_val):
-    return jnp.where((input > min_val) & (input < max_val), grad, 0)
+    inside = (input > min_val) & (input < max_val)
+    return jnp.where(inside if _fills_vectors(input, 1) else inside | jnp.isnan(input), grad, 0)
 
 
 @_hidden("gelu(Tensor input, str approximate)")
@@ -119,9 +126,11 @@ def hardshrink(input, lambd):
     return jnp.where((input >= -lambd) & (input <= lambd), 0, input)
 
 
+@softshrink.backward
 @hardshrink.backward
 def _(grad, input, lambd):
-    return jnp.where((input < -lambd) | (input > lambd), grad, 0)
+    beyond = (input < -lambd) | (input > lambd)
+    return jnp.where(beyond if _fills_vectors(input, 1) else beyond | jnp.isnan(input), grad, 0)
 
 
 @_hidden("hardsigmoid(Tensor input)")
@@ -139,7 +148,7 @@ def hardswish(input):
     return _hardswish(input)
 
 
-@partials(lambda x, result: jnp.where(x <= -3, 0, jnp.where(x >= 3, 1, x / 3 + 0.5)))
+@partials(lambda x, result: jnp.where(x <= -3, 0, jnp.where(x >= 3 if _fills_vectors(x, 2) else ~(x < 3), 1, x / 3 + 0.5)))
 def _hardswish(x):
     # (x * 0 keeps the sign of zero, and makes nan of -inf)
     return jnp.where(x <= -3, x * 0, jnp.where(x < 3, x * (x + 3) / 6, x))
