@@ -108,6 +108,20 @@ def test_a_large_step_of_the_loop_is_one_program():
     assert program.STATS.runs - before <= 42
 
 
+def test_a_large_step_is_one_program_though_a_small_one_began_and_ended_alike():
+    def net(width):
+        wide = [nn.Linear(64, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 64), nn.ReLU()]
+        return nn.Sequential(nn.Flatten(), *wide, nn.Linear(64, 4))
+
+    torch.manual_seed(0)
+    train(net(16), 2, "after step", (8, 8, 8), 4)
+    model = net(900)
+    train(model, pieces.FEW_RUNS + 4, "after step", (8, 8, 8), 4)
+    before = program.STATS.runs
+    train(model, 40, "after step", (8, 8, 8), 4)
+    assert program.STATS.runs - before <= 42
+
+
 def test_numbers_are_inputs_of_programs():
     torch.manual_seed(0)
     model = Tiny()

@@ -34,7 +34,7 @@ LARGEST = 512  # nodes of a graph that knows no repetition: XLA's time to compil
 PARTS = 64  # at a time
 # Compiling costs some 4 ms per node and a run of a piece some 50 us, so after 80 runs per node and piece the whole has paid.
 PATIENCE = 80
-# A step in two pieces takes 3 to 10 % longer than as a whole (an MLP's at batch 64 3.1 ms instead of 2.3, LeNet's at batch 4 1.16 instead
+# A step in two pieces takes 3 to 35 % longer than as a whole (an MLP's at batch 64 3.1 ms instead of 2.3, LeNet's at batch 4 1.16 instead
 # of 1.06): a loop of so many steps is worth the compilation, half a second for LeNet, two for the Transformer.
 FEW_RUNS = 16
 ALWAYS = 1 << 60

@@ -46,14 +46,14 @@ _MOST_KNOWN = 1024
 
 
 def _large(pending: list[Expr], start: int) -> bool:
-    """Whether a graph on the CPU has more elements than the caches hold; graphs that begin and end alike are taken for one."""
-    first, last = pending[start], pending[-1]
-    key = (len(pending) - start, first.spec, first.aval, last.spec, last.aval)
+    """Whether a graph on the CPU has more elements than the caches hold; graphs whose nodes have the same avals are taken for one."""
+    nodes = pending[start:]
+    key = tuple([e.aval for e in nodes])
     known = _known.get(key)
     if known is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
-        known = _known[key] = last.aval.device == CPU and _elements(pending[start:]) > CACHED
+        known = _known[key] = nodes[-1].aval.device == CPU and _elements(nodes) > CACHED
     return known
 
 
