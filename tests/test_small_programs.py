@@ -59,6 +59,14 @@ PROGRAMS = [
     *[f"N.{call}" for call in ("sum(x)", "mean(x, axis=0)", "max(x)")],
     "print(N.isnan(x), N.isfinite(L.tensor(1.)), N.sqrt(x))",
     *[f"{make}(L.{d})" for make in ("L.finfo", "L.iinfo") for d in ("int8", "float32", "bool")],
+    *[
+        f"print({make}({d}))"
+        for make in ("L.finfo", "L.iinfo")
+        for d in ("int", "float", "bool", "complex", "3", "'float32'", "x", "type=int")
+    ],
+    "x.to(L.channels_last)",
+    "x.to(L.strided)",
+    "print(L.nn.functional.relu6(L.tensor([-0., 0., 6., 7., L.nan])), L.nn.functional.hardtanh(L.tensor([-0., 2.]), -0.5, 0.))",
     *[f"L.manual_seed({seed})" for seed in ("2**64", "-2**63 - 1")],
     "for t in (x[0, :2], L.ones(0), L.ones(2, device='meta')): print(t.untyped_storage()); print(t.storage())",
     "print(L.cuda.amp.GradScaler, L.cuda.amp.autocast)",

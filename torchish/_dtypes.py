@@ -221,13 +221,22 @@ def can_cast(from_: dtype, to: dtype) -> bool:
 # --- numeric limits ----------------------------------------------------------------------------------------
 
 
+def _limited(function: str, given: Any) -> dtype:
+    """The dtype whose limits are asked for, or the one that a type of Python's means."""
+    if isinstance(given, dtype):
+        return given
+    if isinstance(given, type) and given in OF_PYTHON:
+        return OF_PYTHON[given]
+    raise TypeError(f"{function}(): argument 'type' (position 1) must be torch.dtype, not {type(given).__name__}")
+
+
 class finfo:
     """Limits of a floating-point dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
     __module__ = "torch"
 
-    def __init__(self, type: dtype | None = None):
-        d = _default if type is None else type
+    def __init__(self, type: Any = None):
+        d = _default if type is None else _limited("finfo", type)
         if d.category < 2:
             raise TypeError("torch.finfo() requires a floating point input type. Use torch.iinfo to handle 'torch.finfo'")  # sic
         self._d = d.to_real()
@@ -256,15 +265,16 @@ class iinfo:
 
     __module__ = "torch"
 
-    def __init__(self, type: dtype):
-        if type.category >= 2:
+    def __init__(self, type: Any):
+        d = _limited("iinfo", type)
+        if d.category >= 2:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'")  # sic
-        if type is bool_:
+        if d is bool_:
             raise TypeError("torch.bool is not supported by torch.iinfo")
-        self._d = type
-        i = np.iinfo(type.np)
-        self.bits, self.min, self.max = type.itemsize * 8, int(i.min), int(i.max)
-        self.dtype = type.name
+        self._d = d
+        i = np.iinfo(d.np)
+        self.bits, self.min, self.max = d.itemsize * 8, int(i.min), int(i.max)
+        self.dtype = d.name
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self._d.name})"

@@ -34,6 +34,9 @@ def counts_arguments(function: F) -> F:
     return call  # type: ignore[return-value]
 
 
+_WITH_NAMESPACE = ("dtype", "device", "layout", "memory_format")
+
+
 def type_name(x: Any) -> str:
     """How PyTorch's argument errors name a value's type."""
     from torchish._tensor.tensor import Tensor
@@ -49,7 +52,7 @@ def type_name(x: Any) -> str:
         return f"list of [{', '.join(inner)}]"
     t = type(x)
     if t.__module__ in ("builtins", "torch", "__main__"):
-        return t.__name__ if t.__module__ != "torch" else f"torch.{t.__name__}" if t.__name__ in ("dtype", "device") else t.__name__
+        return f"torch.{t.__name__}" if t.__module__ == "torch" and t.__name__ in _WITH_NAMESPACE else t.__name__
     return f"{t.__module__}.{t.__name__}" if t.__module__.startswith("numpy") else t.__name__
 
 

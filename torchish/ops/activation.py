@@ -66,7 +66,7 @@ def _(grad, input, alpha):
 @_hidden("hardtanh(Tensor input, float min_val, float max_val)")
 def hardtanh(input, min_val, max_val):
     low, high = jnp.asarray(min_val, input.dtype), jnp.asarray(max_val, input.dtype)
-    return jnp.where(input <= low, low, jnp.where(input >= high, high, input))
+    return jnp.where(input < low, low, jnp.where(input > high, high, input))  # (-0 stays where a bound is 0)
 
 
 @hardtanh.backward
