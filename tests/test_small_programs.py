@@ -108,6 +108,13 @@ PROGRAMS = [
         "create_graph=True); h, = L.autograd.grad(g.sum(), v); print(g.detach(), h)"
         for f in ("elu", "celu", "selu")
     ],
+    # tangents and gradients of arrays that fill vectors, and of shorter ones
+    *[
+        f"v = L.tensor([float('nan'), 0., -0., -1., 1., 0.5, -0.5, 6.] * {n}); f = lambda v: L.nn.functional.{f}\n"
+        "print(f(v)[:8], L.func.jvp(f, (v,), (L.ones_like(v),))[1][:8], L.autograd.grad(f(v.requires_grad_()).sum(), v)[0][:8])"
+        for f in ("elu(v)", "celu(v)", "hardtanh(v)", "relu6(v)", "hardshrink(v)", "softshrink(v)", "prelu(v, L.tensor([0.25]))")
+        for n in (1, 40)
+    ],
 ]
 
 

@@ -29,50 +29,57 @@ def leaky_relu(input, negative_slope):
     return jnp.where(input > 0, input, input * negative_slope)
 
 
-@_hidden("elu(Tensor input, float alpha, float scale, float input_scale)", inplace_grad="EluBackward1")
-def elu(input, alpha, scale, input_scale):
-    low = jnp.where(input > 0, 0, input)
-    return jnp.where(input > 0, input * scale, expm1(low * input_scale) * (alpha * scale))
-
-
 def _fills_vectors(x, n: int) -> bool:
     """Whether an array fills n vectors, of 64 bytes each, which PyTorch's loop takes at a time."""
     return x.size * x.dtype.itemsize >= 64 * n
 
 
-def _elu_gradient(grad, input, alpha, scale, input_scale):
+def _elu_slope(x, alpha, scale, input_scale):
     """nan is on the bent piece in vectors, else on the straight one; 0 is on the bent one, whose own derivative is 0 there."""
-    straight = input > 0 if _fills_vectors(input, 2) else ~(input <= 0)
-    bent = jnp.exp(jnp.where(straight | (input == 0), 0, input) * input_scale) * (alpha * scale * input_scale)
-    return grad * jnp.where(straight, scale, bent)
+    straight = x > 0 if _fills_vectors(x, 2) else ~(x <= 0)
+    bent = jnp.exp(jnp.where(straight | (x == 0), 0, x) * input_scale) * (alpha * scale * input_scale)
+    return jnp.where(straight, scale, bent)
 
 
-@elu.backward
-def _(grad, input, alpha, scale, input_scale):
-    return _elu_gradient(grad, input, alpha, scale, input_scale)
+@_hidden("elu(Tensor input, float alpha, float scale, float input_scale)", inplace_grad="EluBackward1")
+def elu(input, alpha, scale, input_scale):
+    @partials(lambda x, result: _elu_slope(x, alpha, scale, input_scale))
+    def value(x):
+        low = jnp.where(x > 0, 0, x)
+        return jnp.where(x > 0, x * scale, expm1(low * input_scale) * (alpha * scale))
+
+    return value(input)
 
 
 @_hidden("celu(Tensor input, float alpha)", inplace_grad="CeluBackward1")
 def celu(input, alpha):
-    low = jnp.where(input > 0, 0, input)
-    return jnp.where(input > 0, input, expm1(low / alpha) * alpha)
+    @partials(lambda x, result: _elu_slope(x, alpha, 1.0, 1 / alpha))
+    def value(x):
+        low = jnp.where(x > 0, 0, x)
+        return jnp.where(x > 0, x, expm1(low / alpha) * alpha)
+
+    return value(input)
 
 
-@celu.backward
-def _(grad, input, alpha):
-    return _elu_gradient(grad, input, alpha, 1.0, 1 / alpha)
+def _inside(x, low, high):
+    inside = (x > low) & (x < high)
+    return inside if _fills_vectors(x, 1) else inside | jnp.isnan(x)
 
 
 @_hidden("hardtanh(Tensor input, float min_val, float max_val)")
 def hardtanh(input, min_val, max_val):
     low, high = jnp.asarray(min_val, input.dtype), jnp.asarray(max_val, input.dtype)
-    return jnp.where(input < low, low, jnp.where(input > high, high, input))  # (-0 stays where a bound is 0)
+
+    @partials(lambda x, result: _inside(x, min_val, max_val))
+    def value(x):
+        return jnp.where(x < low, low, jnp.where(x > high, high, x))  # (-0 stays where a bound is 0)
+
+    return value(input)
 
 
 @hardtanh.backward
 def _(grad, input, min_val, max_val):
-    inside = (input > min_val) & (input < max_val)
-    return jnp.where(inside if _fills_vectors(input, 1) else inside | jnp.isnan(input), grad, 0)
+    return jnp.where(_inside(input, min_val, max_val), grad, 0)
 
 
 @_hidden("gelu(Tensor input, str approximate)")
@@ -115,22 +122,34 @@ def _(grad, input, beta, threshold):
     return jnp.where(linear, grad, grad * z / (z + 1))
 
 
+def _beyond(x, lambd):
+    beyond = (x < -lambd) | (x > lambd)
+    return beyond if _fills_vectors(x, 1) else beyond | jnp.isnan(x)
+
+
 @_hidden("softshrink(Tensor input, float lambd)")
 def softshrink(input, lambd):
-    # (the last branch is 0, or nan for nan)
-    return jnp.where(input > lambd, input - lambd, jnp.where(input < -lambd, input + lambd, input * 0))
+    @partials(lambda x, result: _beyond(x, lambd))
+    def value(x):
+        between = jnp.where(jnp.isnan(x), x, 0) if _fills_vectors(x, 1) else x * 0  # 0, or nan for nan; vectors drop the sign
+        return jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, between))
+
+    return value(input)
 
 
 @_hidden("hardshrink(Tensor input, float lambd)")
 def hardshrink(input, lambd):
-    return jnp.where((input >= -lambd) & (input <= lambd), 0, input)
+    @partials(lambda x, result: _beyond(x, lambd))
+    def value(x):
+        return jnp.where((x >= -lambd) & (x <= lambd), 0, x)
+
+    return value(input)
 
 
 @softshrink.backward
 @hardshrink.backward
 def _(grad, input, lambd):
-    beyond = (input < -lambd) | (input > lambd)
-    return jnp.where(beyond if _fills_vectors(input, 1) else beyond | jnp.isnan(input), grad, 0)
+    return jnp.where(_beyond(input, lambd), grad, 0)
 
 
 @_hidden("hardsigmoid(Tensor input)")
@@ -171,7 +190,13 @@ def _(grad, input):
 
 @_hidden("prelu(Tensor input, Tensor weight)", grad="PreluKernelBackward0")
 def prelu(input, weight):
-    return jnp.where(input > 0, input, weight * input)
+    return _prelu(input, weight)
+
+
+# Tangents at 0 are those of the straight piece; gradients are the bent one's.
+@partials(lambda x, weight, result: jnp.where(x >= 0, 1, weight), lambda x, weight, result: jnp.where(x >= 0, 0, x))
+def _prelu(x, weight):
+    return jnp.where(x > 0, x, weight * x)
 
 
 @prelu.backward
