@@ -1,14 +1,17 @@
 """Activation functions. Gradients at kinks are PyTorch's: the branches say on which side a boundary lies.
 
-Those at nan are the ones of PyTorch's loops over vectors, or, of arrays too short for those, of its loops over elements.
+Those at nan are the ones of PyTorch's loops over vectors, or of its loops over elements for what does not fill vectors.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from torchish.ops.declare import ARITH, op
 from torchish.ops.elementary import erf, expm1, log1p, tanh
@@ -29,14 +32,20 @@ def leaky_relu(input, negative_slope):
     return jnp.where(input > 0, input, input * negative_slope)
 
 
-def _fills_vectors(x, n: int) -> bool:
-    """Whether an array fills n vectors, of 64 bytes each, which PyTorch's loop takes at a time."""
-    return x.size * x.dtype.itemsize >= 64 * n
+_IN_ONE_THREAD = 32768  # elements; PyTorch divides larger arrays, each part of which may leave some over
+
+
+def _left_over(x, n: int) -> Any:
+    """Which elements do not fill n vectors of 64 bytes, as many as PyTorch's loop takes at a time: the last ones, or all."""
+    whole = x.size - x.size % (64 * n // x.dtype.itemsize)
+    if whole in (0, x.size) or x.size > _IN_ONE_THREAD:
+        return whole == 0
+    return lax.iota(np.int32, x.size).reshape(x.shape) >= whole
 
 
 def _elu_slope(x, alpha, scale, input_scale):
     """nan is on the bent piece in vectors, else on the straight one; 0 is on the bent one, whose own derivative is 0 there."""
-    straight = x > 0 if _fills_vectors(x, 2) else ~(x <= 0)
+    straight = (x > 0) | (jnp.isnan(x) & _left_over(x, 2))
     bent = jnp.exp(jnp.where(straight | (x == 0), 0, x) * input_scale) * (alpha * scale * input_scale)
     return jnp.where(straight, scale, bent)
 
@@ -62,8 +71,7 @@ def celu(input, alpha):
 
 
 def _inside(x, low, high):
-    inside = (x > low) & (x < high)
-    return inside if _fills_vectors(x, 1) else inside | jnp.isnan(x)
+    return ((x > low) & (x < high)) | (jnp.isnan(x) & _left_over(x, 1))
 
 
 @_hidden("hardtanh(Tensor input, float min_val, float max_val)")
@@ -123,15 +131,14 @@ def _(grad, input, beta, threshold):
 
 
 def _beyond(x, lambd):
-    beyond = (x < -lambd) | (x > lambd)
-    return beyond if _fills_vectors(x, 1) else beyond | jnp.isnan(x)
+    return (x < -lambd) | (x > lambd) | (jnp.isnan(x) & _left_over(x, 1))
 
 
 @_hidden("softshrink(Tensor input, float lambd)")
 def softshrink(input, lambd):
     @partials(lambda x, result: _beyond(x, lambd))
     def value(x):
-        between = jnp.where(jnp.isnan(x), x, 0) if _fills_vectors(x, 1) else x * 0  # 0, or nan for nan; vectors drop the sign
+        between = jnp.where(jnp.isnan(x) | _left_over(x, 1), x * 0, 0)  # 0, or nan for nan; vectors drop the sign
         return jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, between))
 
     return value(input)
@@ -167,7 +174,7 @@ def hardswish(input):
     return _hardswish(input)
 
 
-@partials(lambda x, result: jnp.where(x <= -3, 0, jnp.where(x >= 3 if _fills_vectors(x, 2) else ~(x < 3), 1, x / 3 + 0.5)))
+@partials(lambda x, result: jnp.where(x <= -3, 0, jnp.where((x >= 3) | (jnp.isnan(x) & _left_over(x, 2)), 1, x / 3 + 0.5)))
 def _hardswish(x):
     # (x * 0 keeps the sign of zero, and makes nan of -inf)
     return jnp.where(x <= -3, x * 0, jnp.where(x < 3, x * (x + 3) / 6, x))
