@@ -87,6 +87,14 @@ ALIASES = {
 
 OF_PYTHON: dict[type, dtype] = {bool: bool_, int: int64, float: float64, complex: complex128}  # what Python's types mean as dtypes
 
+
+def as_dtype(x: Any) -> dtype | None:
+    """A dtype, or the one that a type of Python's means; None for anything else."""
+    if isinstance(x, dtype):
+        return x
+    return OF_PYTHON.get(x) if isinstance(x, type) else None
+
+
 _TO_COMPLEX = {float64: complex128, float32: complex64, float16: complex64, complex64: complex64, complex128: complex128}
 _TO_REAL = {complex64: float32, complex128: float64}
 
@@ -222,11 +230,9 @@ def can_cast(from_: dtype, to: dtype) -> bool:
 
 
 def _limited(function: str, given: Any) -> dtype:
-    """The dtype whose limits are asked for, or the one that a type of Python's means."""
-    if isinstance(given, dtype):
-        return given
-    if isinstance(given, type) and given in OF_PYTHON:
-        return OF_PYTHON[given]
+    """The dtype whose limits are asked for."""
+    if (d := as_dtype(given)) is not None:
+        return d
     raise TypeError(f"{function}(): argument 'type' (position 1) must be torch.dtype, not {type(given).__name__}")
 
 

@@ -95,10 +95,10 @@ def as_tensor(data: Any, *, dtype: dt.dtype | None = None, device=None) -> Tenso
 
 
 def _checked_dtype(function: str, dtype: Any) -> dt.dtype | None:
-    if dtype is None or type(dtype) is dt.dtype:
-        return dtype
-    if isinstance(dtype, type) and dtype in dt.OF_PYTHON:
-        return dt.OF_PYTHON[dtype]
+    if dtype is None:
+        return None
+    if (d := dt.as_dtype(dtype)) is not None:
+        return d
     raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type_name(dtype)}")
 
 

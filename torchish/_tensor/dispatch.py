@@ -141,10 +141,8 @@ def _str(x):
 
 
 def _dtype(x):
-    if isinstance(x, dt.dtype):
-        return x
-    if isinstance(x, type) and x in dt.OF_PYTHON:
-        return dt.OF_PYTHON[x]
+    if (d := dt.as_dtype(x)) is not None:
+        return d
     raise NoMatch
 
 
@@ -383,6 +381,15 @@ def _with_tuples(o: Overload) -> Overload:
     return Overload(dataclasses.replace(o.schema, params=listed), o.call, o.op, o.has_out)
 
 
+def _types(args: tuple, kwargs: dict) -> tuple:
+    """The types of a call's arguments, by which its plan is found."""
+    if kwargs:
+        return tuple([type(x) for x in args]), tuple([(k, type(v)) for k, v in kwargs.items()])
+    if len(args) == 2:  # without a list: operators come by here
+        return type(args[0]), type(args[1])
+    return tuple([type(x) for x in args])
+
+
 def make_function(public: str, overloads: list[Overload], method: bool = False) -> Callable:
     """The function (or method) that users call under the name `public`."""
     if not method:
@@ -393,13 +400,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
     display = native_name(public)
 
     def call(*args, **kwargs):
-        key: tuple
-        if kwargs:
-            key = tuple([type(x) for x in args]), tuple([(k, type(v)) for k, v in kwargs.items()])
-        elif len(args) == 2:  # spelt out: operators come by here
-            key = type(args[0]), type(args[1])
-        else:
-            key = tuple([type(x) for x in args])
+        key = _types(args, kwargs)
         plan = cache.get(key)
         if plan is not None:
             return plan(args, kwargs)
@@ -442,8 +443,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
         raise invalid_arguments(display, overloads, args, kwargs, method)
 
     def direct(*args, **kwargs):
-        types = tuple([type(x) for x in args])
-        key = types if not kwargs else (types, tuple([(k, type(v)) for k, v in kwargs.items()]))
+        key = _types(args, kwargs)
         plan = plans.get(key)
         return plan(args, kwargs) if plan is not None else general(args, kwargs, key)
 
@@ -660,13 +660,7 @@ def make_inplace(public: str, overloads: list[Overload]) -> Callable:
     cache: dict[tuple, Callable] = {}
 
     def call(*args, **kwargs):
-        key: tuple
-        if kwargs:
-            key = tuple([type(x) for x in args]), tuple([(k, type(v)) for k, v in kwargs.items()])
-        elif len(args) == 2:  # spelt out: operators come by here
-            key = type(args[0]), type(args[1])
-        else:
-            key = tuple([type(x) for x in args])
+        key = _types(args, kwargs)
         plan = cache.get(key)
         if plan is not None:
             return plan(args, kwargs)

@@ -292,10 +292,12 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         return None
     program = CACHE.get(cache_key)
     if type(program) is not Program:
-        alike = (*key[:end], *[x.aval for x in leaves])
         x = None
-        if not exact:
-            program = _borrowed(cache_key, alike, program, donated)
+        if program is None and not exact:
+            program = _lent(cache_key, _alike(key[:end], leaves), donated)
+        if type(program) is Borrowed and not exact:
+            program.patience -= 1
+            program = program.program if program.patience >= 0 else None
         if not whole and type(program) is not Program:
             how = program if type(program) is pieces.Pieces else pieces.plan(nodes, outputs)
             if how is not None:
@@ -309,7 +311,7 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
     else:
         program = _build(nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))
         pieces.learn(nodes)
-        CACHE[cache_key] = _ALIKE[alike] = program
+        CACHE[cache_key] = _ALIKE[_alike(key[:end], leaves)] = program
         while len(CACHE) > CACHE_SIZE:
             CACHE.popitem(last=False)
     args: list = []
@@ -357,17 +359,18 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
     return Run(program, leaves, donated, outputs, (floats, ints, complexes), device)
 
 
-def _borrowed(key: tuple, alike: tuple, known: Any, donated: list[int]) -> Any:
-    """What to run a graph with that has no program of its own (`known` is what the cache has): another's program for its first runs."""
-    if known is None:
-        program = _ALIKE.get(alike)
-        if program is None or not program.takes.issubset(donated):
-            return None
-        known = CACHE[key] = Borrowed(program)
-    if type(known) is not Borrowed:
-        return known
-    known.patience -= 1
-    return known.program if known.patience >= 0 else None
+def _alike(graph: list, leaves: list[Expr]) -> tuple:
+    """A key that does not say what may be taken over."""
+    return (*graph, *[x.aval for x in leaves])
+
+
+def _lent(key: tuple, alike: tuple, donated: list[int]) -> Borrowed | None:
+    """The program of a graph that is the same but for what could be taken over, for the first runs of one that has none of its own."""
+    program = _ALIKE.get(alike)
+    if program is None or not program.takes.issubset(donated):
+        return None
+    CACHE[key] = lent = Borrowed(program)
+    return lent
 
 
 def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str) -> None:

@@ -546,7 +546,6 @@ def _(grad, input, min, max):
     return _clamped_gradient(grad, input, min, max)
 
 
-
 def _clamp_min(input, min):
     """`input`, but at least `min`."""
     return _at_least(input, min)
@@ -582,7 +581,6 @@ def _(grad, input, max):
 @clamp_max_number.backward
 def _(grad, input, max):
     return _clamped_gradient(grad, input, None, max)
-
 
 
 @op(
