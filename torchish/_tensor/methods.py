@@ -29,12 +29,13 @@ from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.schema import parse
 
 
-@op("clone(Tensor input)", out=False, method=False, function=False, saves=())
+@op("clone(Tensor input)", out=False, method=False, function=False, saves=(), passes=("input",))
 def clone_op(input):
     return input
 
 
-@op("copy_(Tensor input, Tensor src)", out=False, method=False, function=False, saves=(), flat=("input",), grad="CopyBackwards")
+@op("copy_(Tensor input, Tensor src)", out=False, method=False, function=False, saves=(), flat=("input",), passes=("src",),
+    grad="CopyBackwards")  # fmt: skip
 def copy_op(input, src):
     import jax.numpy as jnp
 

@@ -47,7 +47,8 @@ def _with_edge(x: Expr, edge: tuple) -> Tensor:
     return t
 
 
-@op("_add_grads(Tensor input, Tensor other)", promote=ARITH, method=False, function=False, saves=(), grad="AddBackward0")
+@op("_add_grads(Tensor input, Tensor other)", promote=ARITH, method=False, function=False, saves=(), grad="AddBackward0",
+    passes=("input", "other"))  # fmt: skip
 def add_grads(input, other):
     return input + other
 
@@ -55,6 +56,13 @@ def add_grads(input, other):
 def _add(a, b, record: bool):
     spec = add_grads.spec(("T", "T"), ())
     return apply(spec, (a, b)) if record else emit(spec, (a, b))
+
+
+def _copied(g: Tensor) -> Tensor:
+    """A recorded copy of a gradient that others may have too."""
+    from torchish._tensor.methods import copy_op
+
+    return apply(copy_op.spec(("T", "T"), ()), (g.detach(), g))
 
 
 def _accumulate(variable: Tensor, g, record: bool) -> None:
@@ -65,7 +73,7 @@ def _accumulate(variable: Tensor, g, record: bool) -> None:
         variable._grad = t
         return
     if variable._grad is None:
-        variable._grad = g if record else Tensor._wrap(g)
+        variable._grad = _copied(g) if record else Tensor._wrap(g)
     elif record:
         variable._grad = _add(variable._grad, g, True)
     else:
@@ -141,8 +149,10 @@ def _call_all_hook(hook, grads, record: bool, outputs=None):
 
 
 def _store_grad(t: Tensor, g, record: bool) -> None:
-    g = g if record else Tensor._wrap(g)
-    t._grad = g if t._grad is None else _add(t._grad, g, True)
+    if t._grad is None:
+        t._grad = g.clone() if record else Tensor._wrap(g)
+    else:
+        t._grad = _add(t._grad, g if record else Tensor._wrap(g), True)
 
 
 def _zeros(a, record: bool):

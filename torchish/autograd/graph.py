@@ -145,7 +145,7 @@ class Recipe:
     """What recording an operation takes that depends on its spec, its inputs' avals and on which of them need gradients only."""
 
     __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "firsts", "saves_result",
-                 "deaf", "watches_all", "unchanged", "saves_all")  # fmt: skip
+                 "deaf", "watches_all", "unchanged", "saves_all", "passes")  # fmt: skip
 
     def __init__(self, spec, needs: tuple[bool, ...], given: tuple, name: str):
         cut = set(cuts(spec.statics, given)) if (cuts := getattr(spec.op, "cuts", None)) is not None else ()
@@ -154,7 +154,11 @@ class Recipe:
         self.needs = needs
         self.avals = given
         self.mask = saved_inputs(spec, needs)
-        self.cls = named(name, PartGradFn if cut else ReachingGradFn if getattr(spec.op, "reaches", ()) else GradFn)
+        self.passes = passed_on(spec, needs)
+        self.cls = named(
+            name,
+            PartGradFn if cut else PassingGradFn if self.passes else ReachingGradFn if getattr(spec.op, "reaches", ()) else GradFn,
+        )
         self.deaf = tuple(k for k in cut if type(k) is int)
         self.saved = tuple(i for i, s in enumerate(self.mask) if s)
         self.edges = edge_positions(spec)
@@ -177,6 +181,16 @@ def recipe(spec, needs: tuple[bool, ...], given: tuple, name: str) -> Recipe:
     if made is None:
         made = spec.memo[key] = Recipe(spec, needs, given, name)
     return made
+
+
+def passed_on(spec, needs: tuple[bool, ...]) -> tuple[int, ...]:
+    """The flat inputs whose gradient is the result's own if they have its aval."""
+    passes = getattr(spec.op, "passes", None)
+    if not passes:
+        return ()
+    names = flat_names(spec)
+    given = {n for n, _ in names}
+    return tuple(i for i, (n, k) in enumerate(names) if needs[i] and k == "T" and passes.get(n, n) not in given)
 
 
 def input_avals(inputs: tuple) -> tuple:
@@ -305,6 +319,15 @@ class GradFn(Node):
         it = iter(made)
         return [next(it) if need else None for need in self.recipe.edge_needs]
 
+    def _run_for(self, needs: tuple[bool, ...], grads: list, record: bool) -> list:
+        """The gradients of some of the inputs only, for which the same is saved."""
+        made = self.recipe
+        self.recipe = recipe(self.spec, needs, made.avals, type(self).__name__)
+        try:
+            return GradFn._run(self, grads, record)
+        finally:
+            self.recipe = made
+
     def _run_unpacked(self, grads: list, record: bool) -> list:
         from torchish.autograd.saved import unpacked
 
@@ -353,6 +376,26 @@ class PartGradFn(GradFn):
         return super()._run(heard, record)
 
 
+class PassingGradFn(GradFn):
+    """The backward of an operation that hands its gradient on to some inputs as it is, as a sum does, which takes no operation."""
+
+    def _run(self, grads: list, record: bool) -> list:
+        made = self.recipe
+        g = grads[0]
+        a = g._aval if record else g.aval
+        same = [i for i in made.passes if made.avals[i] is a]
+        if not same:
+            return super()._run(grads, record)
+        needs = tuple([need and i not in same for i, need in enumerate(made.needs)])
+        if True not in needs:
+            return [g if i in same else None for i in made.edges]
+        out = self._run_for(needs, grads, record)
+        for k, i in enumerate(made.edges):
+            if i in same:
+                out[k] = g
+        return out
+
+
 class ReachingGradFn(GradFn):
     """The backward of a backward with several gradients: inputs that those in question do not depend on get none."""
 
@@ -364,11 +407,7 @@ class ReachingGradFn(GradFn):
             return super()._run(grads, record)
         if True not in needs:
             return [None] * len(self._targets)
-        self.recipe = recipe(self.spec, needs, made.avals, type(self).__name__)
-        try:
-            return super()._run(grads, record)
-        finally:
-            self.recipe = made
+        return self._run_for(needs, grads, record)
 
 
 _ONE = (True,)

@@ -65,6 +65,8 @@ class Op:
         flat = traits["flat"]
         self.flat: Callable = flat if callable(flat) else lambda name, statics, a, names=frozenset(flat): name in names
         self.cuts: Callable | None = traits["cuts"]
+        # argument -> the factor with which its gradient is the result's own, where they have the same shape and dtype
+        self.passes: dict[str, str] = {name: factor for name, _, factor in (p.partition("*") for p in traits["passes"])}
         self.alone: frozenset[str] = frozenset(traits["alone"])
         self.check: Callable | None = traits["check"]
         self.refine: Callable | None = None
@@ -326,6 +328,7 @@ def op(
     selects: Iterable[str] | Callable[[tuple, tuple[Aval, ...]], Iterable[str]] = (),
     flat: Iterable[str] | Callable[[str, tuple, Aval], bool] = (),
     cuts: Callable[[tuple, tuple[Aval, ...]], Iterable[str | int]] | None = None,
+    passes: Iterable[str] = (),
     alone: Iterable[str] = (),
     check: Callable | None = None,
     raw: Iterable[str] = (),
@@ -351,6 +354,8 @@ def op(
     `flat`: arguments whose gradient is zero everywhere (or a function of an argument's name, the static arguments and its aval).
     `cuts`: from the static arguments and the inputs' avals, the arguments that get no gradient at all (None), and the numbers of the
     results whose gradient goes nowhere.
+    `passes`: arguments whose gradient is the result's own where they have its shape and dtype; "other*alpha": if `alpha`, which is 1 then,
+    is left out.
     `alone`: arguments with which it is compiled apart from its neighbours, whose shapes vary where its own do not.
     """
 
@@ -360,7 +365,8 @@ def op(
             schema, body, promote=promote, result=result, inplace=inplace, out=out, method=method, function=function,
             returns=returns, aliases=aliases, differentiable=differentiable, grad=grad, inplace_grad=inplace_grad, saves=saves,
             layout=layout or ("pointwise" if promote else "contiguous"), source=body.__module__, indices=indices,
-            selects=selects, flat=flat, cuts=cuts, alone=alone, check=check, raw=tuple(raw), apart=tuple(apart), omit=tuple(omit),
+            selects=selects, flat=flat, cuts=cuts, passes=passes, alone=alone, check=check, raw=tuple(raw), apart=tuple(apart),
+            omit=tuple(omit),
         )  # fmt: skip
         REGISTRY.setdefault(schema.name, []).append(o)
         for a in aliases:

@@ -142,6 +142,7 @@ def _rows(input, dim, index):
     saves=("index",),
     grad="IndexAddBackward0",
     indices=("index",),
+    passes=("input",),
 )
 def index_add(input, index, source, alpha, dim):
     source = source * to_dtype(alpha, input.dtype)

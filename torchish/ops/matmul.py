@@ -199,7 +199,7 @@ def _same(a, b, names: str) -> None:
         raise RuntimeError(f"{names} must have the same dtype, but got {type_name(a)} and {type_name(b)}")
 
 
-@op("addmm(Tensor input, Tensor mat1, Tensor mat2)", inplace=True, saves=_SAVES_MATS)
+@op("addmm(Tensor input, Tensor mat1, Tensor mat2)", inplace=True, saves=_SAVES_MATS, passes=("input",))
 def addmm(input, mat1, mat2):
     """input + mat1 @ mat2; `input` broadcasts to (n, p)."""
     return _addmm(input, mat1, mat2, None, None)

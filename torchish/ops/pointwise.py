@@ -64,7 +64,7 @@ def check_subtraction(common: dt.dtype, given: Given) -> None:
 
 @op(
     "add(Tensor|Number input, Tensor|Number other, *, Number alpha=1)",
-    promote=ARITH, inplace=True, saves=(), omit=("alpha",), check=check_alpha,
+    promote=ARITH, inplace=True, saves=(), omit=("alpha",), check=check_alpha, passes=("input", "other*alpha"),
 )  # fmt: skip
 def add(input, other, alpha):
     """`input + alpha * other`."""
@@ -73,7 +73,7 @@ def add(input, other, alpha):
 
 @op(
     "sub(Tensor|Number input, Tensor|Number other, *, Number alpha=1)",
-    promote=ARITH, inplace=True, saves=(), omit=("alpha",), check=check_subtraction, aliases=("subtract",),
+    promote=ARITH, inplace=True, saves=(), omit=("alpha",), check=check_subtraction, aliases=("subtract",), passes=("input",),
 )  # fmt: skip
 def sub(input, other, alpha):
     """`input - alpha * other`."""
@@ -86,7 +86,7 @@ def _rsub(input, other, alpha):
 
 
 _RSUB: dict[str, Any] = dict(promote=ARITH, saves=(), omit=("alpha",), check=check_subtraction, method=False, out=False)
-rsub = op("rsub(Tensor input, Tensor other, *, Number alpha=1)", **_RSUB)(_rsub)
+rsub = op("rsub(Tensor input, Tensor other, *, Number alpha=1)", passes=("other",), **_RSUB)(_rsub)
 rsub.turned = True
 rsub_number = op("rsub(Tensor input, Number other, Number alpha=1)", grad="RsubBackward1", apart=("alpha",), **_RSUB)(
     _rsub
@@ -201,7 +201,7 @@ def _float_remainder(x, y):
     return jnp.where((rest != 0) & ((y < 0) != (rest < 0)), rest + y, rest)
 
 
-_REMAINDER: dict[str, Any] = dict(promote=ARITH, check=refuse("remainder_cpu", BOOL, COMPLEX))
+_REMAINDER: dict[str, Any] = dict(promote=ARITH, passes=("input",), check=refuse("remainder_cpu", BOOL, COMPLEX))
 _BOTH_FOR_OTHER: dict[str, Any] = {"input": ("other",), "other": ("other",)}
 remainder = op(
     "remainder(Tensor input, Tensor other)",
@@ -222,7 +222,7 @@ def _fmod(input, other):
     return elementary.fmod(input, other)
 
 
-_FMOD: dict[str, Any] = dict(promote=ARITH, inplace=True, check=refuse("fmod_cpu", BOOL, COMPLEX))
+_FMOD: dict[str, Any] = dict(promote=ARITH, inplace=True, passes=("input",), check=refuse("fmod_cpu", BOOL, COMPLEX))
 fmod = op("fmod(Tensor input, Tensor other)", grad="FmodBackward1", saves=_BOTH_FOR_OTHER, **_FMOD)(_fmod)
 
 
@@ -247,7 +247,7 @@ def _(grad, result):
 
 @op(
     "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)",
-    promote=ARITH, inplace=True, omit=("value",), check=refuse("addcmul_cpu_out", BOOL),
+    promote=ARITH, inplace=True, passes=("input",), omit=("value",), check=refuse("addcmul_cpu_out", BOOL),
     saves={"tensor1": ("tensor2",), "tensor2": ("tensor1",)},
 )  # fmt: skip
 def addcmul(input, tensor1, tensor2, value):
@@ -268,7 +268,7 @@ def _check_addcdiv(common: dt.dtype, given: Given) -> None:
 
 @op(
     "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)",
-    promote=ARITH, inplace=True, omit=("value",), check=_check_addcdiv,
+    promote=ARITH, inplace=True, passes=("input",), omit=("value",), check=_check_addcdiv,
     saves={"tensor1": ("tensor2",), "tensor2": ("tensor1", "tensor2")},
 )  # fmt: skip
 def addcdiv(input, tensor1, tensor2, value):

@@ -83,6 +83,7 @@ def _add(ref, values):
     saves=("index",),
     grad="ScatterAddBackward0",
     indices=("index",),
+    passes=("input",),
 )
 def scatter_add(input, index, src, dim):
     if not index.size:
