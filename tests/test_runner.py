@@ -59,6 +59,7 @@ TOY = {
     "utils/__init__.py": "from torchish import data",
     "data/__init__.py": "from torchish.data.dataset import Dataset",
     "data/dataset.py": "class Dataset: pass",
+    "functorch.py": "",
     "broken.py": "import a_module_that_is_not_there",
     "engine.py": "",
 }
@@ -348,12 +349,12 @@ def test_pytorch_modules_are_torchish_modules(torchish):
     from torch.nn import Parameter
     from torch.utils.data import Dataset
     import torch.utils.data.dataset
-    import sys, torchish
+    import functorch, sys, torchish
     assert torch is torchish and nn is torchish.nn and F is torchish.nn.functional
     assert torch.utils.data is torchish.data and torch.utils.data.dataset is torchish.data.dataset
     for theirs, ours in {
         "torch": "torchish", "torch.nn": "torchish.nn", "torch.utils.data": "torchish.data",
-        "torch.utils.data.dataset": "torchish.data.dataset",
+        "torch.utils.data.dataset": "torchish.data.dataset", "functorch": "torchish.functorch",
     }.items():
         assert sys.modules[theirs] is sys.modules[ours]
         assert sys.modules[theirs].__spec__.name == ours

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+
 import numpy as np
 import pytest
 import torch as pytorch
@@ -278,3 +281,56 @@ def test_a_function_with_results_that_nothing_used(used):
         return t.func.vmap(t.func.grad(lambda x: Cube.apply(x)[used] if used < 2 else sum(Cube.apply(x))))(t.arange(4.0))
 
     assert repr(compute(torchish)) == repr(compute(pytorch))
+
+
+FUNCTORCH = [pytest.param(importlib.import_module("torchish.functorch"), torchish, id="torchish"),
+             pytest.param(importlib.import_module("functorch"), pytorch, id="pytorch")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("functorch", "torch"), FUNCTORCH)
+@pytest.mark.filterwarnings("ignore:We've integrated functorch")
+def test_modules_as_functions_of_their_state(functorch, torch):
+    linear = torch.nn.Linear(3, 3)
+    model = torch.nn.Sequential(linear, torch.nn.ReLU(), linear, torch.nn.BatchNorm1d(3))
+    x = torch.randn(5, 3)
+    f, params, buffers = functorch.make_functional_with_buffers(model)
+    assert [type(p) for p in params] == [torch.nn.Parameter] * 4 and [b.dim() for b in buffers] == [1, 1, 0]
+    assert f.param_names == ("0.weight", "0.bias", "3.weight", "3.bias") and f.stateless_model[0].weight.device.type == "meta"
+    assert f.stateless_model[0].weight is f.stateless_model[2].weight
+    out = f(params, buffers, x)
+    assert buffers[2] == 1 and model[3].num_batches_tracked == 0  # the state is the caller's, and a copy
+    assert torch.allclose(out, model(x), atol=1e-6)
+    with pytest.raises(RuntimeError, match=r"^make_functional\(model\): `model` has buffers. Please use make_functional_with_buffers"):
+        functorch.make_functional(model)
+
+    f, params = functorch.make_functional(linear, disable_autograd_tracking=True)
+    assert not any(p.requires_grad for p in params) and f.__class__.__name__ == "FunctionalModule"
+    gradients = functorch.grad(lambda p, x: f(p, x).sum())(params, x)
+    assert torch.allclose(gradients[0], x.sum(0).expand(3, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize(("functorch", "torch"), FUNCTORCH)
+@pytest.mark.filterwarnings("ignore:We've integrated functorch")
+def test_modules_are_combined_for_an_ensemble(functorch, torch):
+    models, x = [torch.nn.Linear(3, 2) for _ in range(4)], torch.randn(5, 3)
+    f, params, buffers = functorch.combine_state_for_ensemble(models)
+    out = functorch.vmap(f, (0, 0, None))(params, buffers, x)
+    assert [p.shape for p in params] == [(4, 2, 3), (4, 2)] and buffers == () and not params[0].requires_grad
+    assert torch.allclose(out, torch.stack([m(x) for m in models]), atol=1e-6)
+    with pytest.raises(RuntimeError, match="^combine_state_for_ensemble: Expected at least one model, got 0.$"):
+        functorch.combine_state_for_ensemble([])
+    with pytest.raises(RuntimeError, match="to be of the same class.$"):
+        functorch.combine_state_for_ensemble([models[0], torch.nn.ReLU()])
+
+
+def test_functions_of_functorch_warn_as_pytorchs_do():
+    ours, theirs = (p.values[0] for p in FUNCTORCH)
+    names = set(ours.__all__) - {"FunctionalModule", "FunctionalModuleWithBuffers"}
+    assert {n for n, f in vars(theirs).items() if getattr(f, "__module__", "") == "torch._functorch.deprecated"} == names
+    for name in names:
+        seen = []
+        for functorch in (ours, theirs):
+            with pytest.warns(FutureWarning) as caught, contextlib.suppress(Exception):
+                getattr(functorch, name)(*[None] * (3 if name == "jvp" else 1))
+            seen.append([(str(w.message), w.filename) for w in caught])
+        assert seen[0] == seen[1] == [(seen[0][0][0], __file__)]

@@ -10,6 +10,7 @@ ALIASES = {
     "torch": "torchish",
     "torch.utils.data": "torchish.data",
     "torchvision": "torchish.vision",
+    "functorch": "torchish.functorch",
     "safetensors": "torchish.safetensors",
 }
 
@@ -24,6 +25,7 @@ TORCHISH_ONLY = frozenset(
         "torchish.data",
         "torchish.engine",
         "torchish.flax",
+        "torchish.functorch",
         "torchish.interop",
         "torchish.ops",
         "torchish.safetensors",
