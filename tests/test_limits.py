@@ -180,3 +180,40 @@ def test_a_function_may_change_a_leaf_where_nothing_is_recorded():
 @pytest.mark.parametrize("code", ["torch.isin(torch.tensor([1]), True)", "torch.isin(torch.tensor([1j]), torch.tensor([1]))"])
 def test_what_membership_does_not_take(code):
     assert outcome(torchish, code) == outcome(torch, code)
+
+
+EIGHT_BITS = ["float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"]
+
+
+@pytest.mark.parametrize("name", EIGHT_BITS)
+@pytest.mark.parametrize("source", ["bool", "uint8", "int64", "uint16", "float16", "float32", "float64", "complex64"])
+def test_numbers_become_8_bits_and_come_back(name, source):
+    code = (
+        f"x = torch.tensor([0.0, 1.0, 2.5, 3.0, -3.0, 100.0, 0.3, 248.0, 448.0, 464.0, 480.0, 6e4]).to(torch.{source}); "
+        f"y = x.to(torch.{name}); (y.float().tolist(), y[:4].to(torch.{source}).tolist(), y[:4].to(torch.int64).tolist())"
+    )
+    assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("name", EIGHT_BITS[:4])
+@pytest.mark.parametrize("code", [
+    "torch.tensor([500.0, -1e5, 3.0], dtype=d).float()", "torch.tensor(500, dtype=d).float()", "torch.full((2,), 1e6, dtype=d)",
+    "torch.full((2,), inf, dtype=d).float()", "torch.zeros(2, dtype=d).fill_(1e6)",
+    "torch.zeros(2, dtype=d).copy_(torch.tensor([3, 500])).float()",
+    "torch.as_tensor([3, 500], dtype=d).float()", "torch.zeros(1, dtype=d).new_tensor([500.0]).float()",
+])  # fmt: skip
+def test_numbers_past_8_bits(name, code):
+    code = f"d = torch.{name}; " + code
+    assert outcome(torchish, code) == outcome(torch, code)
+
+
+@pytest.mark.parametrize("code", [
+    "torch.ones(2, 2, dtype=a) @ torch.ones(2, 2, dtype=b)", "torch.baddbmm(*[torch.ones(1, 1, 1, dtype=d) for d in (a, b, b)])",
+    "torch.nn.functional.conv1d(*[torch.ones(1, 1, 1, dtype=d) for d in (a, a)], torch.ones(1, dtype=b))",
+    "torch.nn.functional.bilinear(*[torch.ones(1, 1, dtype=d) for d in (a, b)], torch.ones(1, 1, 1))",
+    "torch.zeros(2, dtype=a).cumsum_(0, dtype=b)", "torch.full((2,), 1e80, dtype=b)",
+])  # fmt: skip
+@pytest.mark.parametrize("pair", ["int64, int16", "int16, float32", "uint8, int32", "bfloat16, float64", "int8, float16"])
+def test_types_have_their_names_in_cpp(code, pair):
+    code = "a, b = [getattr(torch, n) for n in '" + pair + "'.split(', ')]; " + code
+    assert outcome(torchish, code) == outcome(torch, code)

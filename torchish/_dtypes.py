@@ -95,6 +95,18 @@ def as_dtype(x: Any) -> dtype | None:
     return OF_PYTHON.get(x) if isinstance(x, type) else None
 
 
+def to_8_bits(np: Any, v: Any, d: np.dtype) -> Any:
+    """float32 numbers, an array of NumPy or of JAX (whose `np` is given), in a dtype of 8 bits, rounded as PyTorch does."""
+    if d == float8_e4m3fn.np:  # which has no infinity
+        v = np.clip(v, -448, 448)
+    elif d == float8_e8m0fnu.np:  # powers of two: the sign is dropped, half-way numbers go up, from the smallest one down
+        bits = v.view(np.uint32)
+        exponent, fraction = (bits >> 23) & 0xFF, bits & 0x7FFFFF
+        up = (exponent < 255) & ((fraction > 0x400000) | ((fraction == 0x400000) & (exponent > 0)))
+        return (exponent + up).astype(np.uint8).view(d)
+    return v.astype(d)
+
+
 _TO_COMPLEX = {float64: complex128, float32: complex64, float16: complex64, complex64: complex64, complex128: complex128}
 _TO_REAL = {complex64: float32, complex128: float64}
 
@@ -110,6 +122,24 @@ LEGACY_NAMES = {
 }  # fmt: skip
 
 # The names that PyTorch's C++ messages use ("result type Float can't be cast to ...").
+# The types of PyTorch's C++ code, as its compiler names them.
+_CPP_NAMES = {
+    bool_: "bool", uint8: "unsigned char", int8: "signed char", int16: "short int", int32: "int", int64: "long int",
+    uint16: "short unsigned int", uint32: "unsigned int", uint64: "long unsigned int", float16: "c10::Half", bfloat16: "c10::BFloat16",
+    float32: "float", float64: "double", complex64: "c10::complex<float>", complex128: "c10::complex<double>",
+}  # fmt: skip
+
+
+def cpp_name(d: dtype) -> str:
+    """The name of a dtype's type in C++, which many error messages give."""
+    return _CPP_NAMES.get(d) or f"c10::{d.name.capitalize()}"
+
+
+def source_name(d: dtype) -> str:
+    """The same as the source code says it, where integers but int have names with their widths."""
+    return f"{d.name}_t" if d.category == 1 and d is not int32 else cpp_name(d)
+
+
 SCALAR_TYPE_NAMES = {d: n.removesuffix("Tensor") for d, n in LEGACY_NAMES.items()}
 # what errors from C++ call a type: the oldest ones by their Python classes
 TYPE_TEXTS = {

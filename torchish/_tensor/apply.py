@@ -44,7 +44,6 @@ from torchish.engine.expr import (
 )
 from torchish.engine.program import force
 from torchish.ops.declare import op, to_dtype
-from torchish.ops.rules import cpp_name
 from torchish.ops.views import write_spec
 
 _new = object.__new__
@@ -425,7 +424,8 @@ def _in_own_dtype(spec: Spec, t: Tensor) -> Spec:
     own, at = t._aval.torch_dtype, spec.op.static.index("dtype")
     asked = spec.statics[at]
     if asked not in (None, own):
-        raise RuntimeError(f"Bad in-place call: input tensor dtype {cpp_name(own)} and output tensor dtype {cpp_name(asked)} should match")
+        names = [dt.cpp_name(d) for d in (own, asked)]
+        raise RuntimeError(f"Bad in-place call: input tensor dtype {names[0]} and output tensor dtype {names[1]} should match")
     return spec.op.spec(spec.kinds, (*spec.statics[:at], own, *spec.statics[at + 1 :]))
 
 

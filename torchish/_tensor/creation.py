@@ -11,7 +11,7 @@ import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._dtypes import NUMBER_KINDS
-from torchish._tensor.data import checked_ndarray, is_sequence, to_array, triggered, warn_once
+from torchish._tensor.data import checked_ndarray, convert, is_sequence, to_array, triggered, warn_once
 from torchish._tensor.dispatch import plain
 from torchish._tensor.errors import counts_arguments, type_name
 from torchish._tensor.size import device_of, resolve
@@ -320,7 +320,7 @@ def filled(size, value, d: dt.dtype, where: str, requires_grad: bool = False, st
     else:
         with np.errstate(all="ignore"):
             plain = value == 0 and not np.signbit([value.real, value.imag]).any()  # and no -0.0
-            array = np.zeros(size, d.np) if plain else np.full(size, value).astype(d.np)
+            array = np.zeros(size, d.np) if plain else convert(np.full(size, value), d)
         t = from_host(array, where)
         if strides is not None:
             t._strides = t._storage.strides = strides
@@ -391,15 +391,9 @@ def legacy_constructor(cls, args: tuple, kwargs: dict) -> Tensor:
 
 def _options(d: dt.dtype) -> str:
     return (
-        f"TensorOptions(dtype={_C_NAMES.get(d, d.name)}, device=cpu, layout=Strided, requires_grad=false (default), "
+        f"TensorOptions(dtype={dt.cpp_name(d)}, device=cpu, layout=Strided, requires_grad=false (default), "
         "pinned_memory=false (default), memory_format=(nullopt))"
     )
-
-
-_C_NAMES = {
-    dt.int64: "long int", dt.int32: "int", dt.int16: "short int", dt.int8: "signed char", dt.uint8: "unsigned char",
-    dt.float32: "float", dt.float64: "double", dt.float16: "c10::Half", dt.bfloat16: "c10::BFloat16", dt.bool_: "bool",
-}  # fmt: skip
 
 
 def _new_method(self: Tensor, *args, device=None) -> Tensor:

@@ -162,6 +162,8 @@ def convert(array: np.ndarray, d: dt.dtype, *, checked: bool = False, copy: bool
                 _check_range(array, d)
             if array.dtype.kind == "f":
                 return np.trunc(array).astype(np.int64).astype(d.np)
+        if d.itemsize == 1 and d.category == 2:
+            return dt.to_8_bits(np, array.astype(np.float32), d.np)
         return array.astype(d.np)
 
 
@@ -252,7 +254,7 @@ def _element(x: Any, d: dt.dtype) -> Any:
     if d.category == 2:
         if not hasattr(x, "__float__") and not hasattr(x, "__index__"):
             raise TypeError(f"must be real number, not {type(x).__name__}")
-        return np.array(float(x)).astype(d.np)
+        return convert(np.array(float(x)), d)
     if isinstance(x, (float, np.floating)):
         return convert(np.array(float(x)), d, checked=True)
     if not hasattr(x, "__index__"):

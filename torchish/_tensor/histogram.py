@@ -11,8 +11,6 @@ from torchish.engine.expr import TRACED
 from torchish.ops import histogram as h
 from torchish.return_types import make
 
-_C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half"}
-
 
 def _finite_range(input: Tensor) -> tuple[float, float]:
     """The values' range, (0, 0) where it cannot be known yet."""
@@ -79,7 +77,7 @@ def _check_weight(input: Tensor, weight: Tensor | None) -> None:
 
 
 def _c_name(t: Tensor) -> str:
-    return _C_NAMES.get(t.dtype.name, t.dtype.name)
+    return dt.cpp_name(t.dtype)
 
 
 def counted(input: Tensor, bins: tuple[int, ...], range) -> tuple[Tensor, ...]:

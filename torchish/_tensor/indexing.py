@@ -7,7 +7,6 @@ elements the mask picks: then the assignment is a select between two arrays, and
 
 from __future__ import annotations
 
-import math
 import operator
 import warnings
 from collections.abc import Callable
@@ -418,13 +417,10 @@ def type_name_of(value: Any) -> str:
     return f"{kind.__module__}.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__
 
 
-_C_NAMES = {
-    "uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t", "float16": "c10::Half",
-    "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double", "complex64": "c10::complex<float>",
-    "complex128": "c10::complex<double>", "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
-}  # fmt: skip
 _LARGEST = {dt.float16: 65504.0, dt.bfloat16: 3.3895313892515355e38, dt.float32: 3.4028234663852886e38}
 _LARGEST[dt.complex64] = _LARGEST[dt.float32]
+_LARGEST |= {dt.float8_e4m3fn: 448.0, dt.float8_e5m2: 57344.0, dt.float8_e4m3fnuz: 240.0, dt.float8_e5m2fnuz: 57344.0}
+_FINITE = {dt.float8_e4m3fn, dt.float8_e4m3fnuz, dt.float8_e5m2fnuz}
 
 
 def fitting(x, d: dt.dtype):
@@ -440,15 +436,15 @@ def fitting(x, d: dt.dtype):
         return x
     if type(x) is complex and d.category != 3:
         if x.imag:
-            raise RuntimeError(f"value cannot be converted to type {_C_NAMES.get(d.name, d.name)} without overflow")
+            raise RuntimeError(f"value cannot be converted to type {dt.source_name(d)} without overflow")
         x = x.real
     if d.category == 1:
         info = np.iinfo(d.np)
         low = info.min if d.is_signed else -int(info.max)  # negative numbers wrap into unsigned types
         if x != x or not low <= int(x if abs(x) != float("inf") else 2**70) <= info.max:
-            raise RuntimeError(f"value cannot be converted to type {_C_NAMES[d.name]} without overflow")
-    elif d in _LARGEST and (_LARGEST[d] < abs(x.real) < math.inf or _LARGEST[d] < abs(x.imag) < math.inf):
-        raise RuntimeError(f"value cannot be converted to type {_C_NAMES[d.name]} without overflow")
+            raise RuntimeError(f"value cannot be converted to type {dt.source_name(d)} without overflow")
+    elif d in _LARGEST and any(_LARGEST[d] < abs(part) and (part - part == 0 or d in _FINITE) for part in (x.real, x.imag)):
+        raise RuntimeError(f"value cannot be converted to type {dt.source_name(d)} without overflow")
     return x
 
 

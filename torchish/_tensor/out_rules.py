@@ -118,11 +118,6 @@ COPIED = frozenset(
     "fft_rfft fft_rfft2 fft_rfftn lu".split()
 )
 
-_C_NAMES = {
-    dt.float32: "float", dt.float64: "double", dt.float16: "c10::Half", dt.bfloat16: "c10::BFloat16", dt.int64: "long int",
-    dt.int32: "int", dt.int16: "short int", dt.int8: "signed char", dt.uint8: "unsigned char", dt.bool_: "bool",
-    dt.complex64: "c10::complex<float>", dt.complex128: "c10::complex<double>",
-}  # fmt: skip
 
 
 def with_dtype(name: str, dtype: dt.dtype | None, got: dt.dtype) -> dt.dtype | None:
@@ -130,7 +125,7 @@ def with_dtype(name: str, dtype: dt.dtype | None, got: dt.dtype) -> dt.dtype | N
     if dtype is None:
         return got if name in ANY_DTYPE else None
     if dtype is not got and (name in ANY_DTYPE or name == "mean"):
-        raise RuntimeError(f"Expected out tensor to have dtype {_C_NAMES.get(dtype, dtype)}, but got {_C_NAMES.get(got, got)} instead")
+        raise RuntimeError(f"Expected out tensor to have dtype {dt.cpp_name(dtype)}, but got {dt.cpp_name(got)} instead")
     return dtype
 
 
@@ -145,7 +140,7 @@ def check_dtype(name: str, have: dt.dtype, got: dt.dtype) -> None:
         text = CASTABLE.get(name, CAST)
     names: dict[str, Any] = {
         "name": name, "short": name.partition("_")[2], "have": dt.SCALAR_TYPE_NAMES[have], "got": dt.SCALAR_TYPE_NAMES[got],
-        "c_have": _C_NAMES.get(have, have), "c_got": _C_NAMES.get(got, got), "int32": have is dt.int32,
+        "c_have": dt.cpp_name(have), "c_got": dt.cpp_name(got), "int32": have is dt.int32,
     }  # fmt: skip
     error = TypeError if text.startswith("torch.cat") else RuntimeError
     raise error(text.format(**names))

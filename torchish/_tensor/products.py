@@ -24,7 +24,6 @@ from torchish.autograd.graph import GradFn, named
 from torchish.ops import matmul as m
 from torchish.ops.declare import broadcast_shapes
 from torchish.ops.dims import wrap_dim
-from torchish.ops.precision import c_type_name
 
 Shape = tuple[int, ...]
 
@@ -184,7 +183,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     x, y, w = input1._aval.shape, input2._aval.shape, weight._aval.shape
     given = {"input1": input1, "input2": input2, "weight": weight, **({} if bias is None else {"bias": bias})}
     if len({t._aval.torch_dtype for t in given.values()}) > 1:
-        kinds = ", ".join(f"{what}: {c_type_name(t._aval).replace('long long', 'long int')}" for what, t in given.items())
+        kinds = ", ".join(f"{what}: {dt.cpp_name(t._aval.torch_dtype)}" for what, t in given.items())
         raise RuntimeError(f"All tensors must have the same dtype, got {kinds}")
     if len(x) != len(y):
         raise RuntimeError(f"bilinear(): input dimensions do not match: got {len(x)} and {len(y)}")
@@ -714,7 +713,7 @@ def grouped_mm(mat_a: Tensor, mat_b: Tensor, *, offs: Tensor | None, bias: Tenso
     if out_dtype is not None and out_dtype is not a.torch_dtype:
         raise RuntimeError("Grouped gemm output dtype must match `mat_a` dtype")
     if a.torch_dtype is not b.torch_dtype:
-        names = [m.c_type_name(x) for x in (a, b)]
+        names = [dt.cpp_name(x.torch_dtype) for x in (a, b)]
         raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}")
     groups = offs._aval.shape[0] if offs is not None else a.shape[0]
     for t in (a, b):

@@ -18,7 +18,6 @@ from torchish.ops.precision import (
     INTEGERS,
     LONG,
     REAL,
-    c_type_name,
     is_complex,
     is_half,
     require_kernel,
@@ -127,7 +126,7 @@ def check(input, weight, bias, stride, padding, dilation, transposed, output_pad
     k = weight.ndim
     # (functions that are not transposed look at the bias themselves)
     if bias is not None and bias.dtype != input.dtype and not transposed:
-        types = [c_type_name(x).replace("long long", "long int") for x in (input, bias)]
+        types = [dt.cpp_name(dt.FROM_NP[x.dtype]) for x in (input, bias)]
         raise RuntimeError(f"Input type ({types[0]}) and bias type ({types[1]}) should be the same")
     if is_complex(input):
         _check_types(input, weight, bias)

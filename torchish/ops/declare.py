@@ -226,6 +226,8 @@ def to_dtype(v, np_dtype: np.dtype):
         return v != 0
     if jnp.issubdtype(v.dtype, jnp.floating) and jnp.issubdtype(np_dtype, jnp.integer):
         return _float_to_int(v, np_dtype)
+    if np_dtype.itemsize == 1 and jnp.issubdtype(np_dtype, jnp.floating):
+        return dt.to_8_bits(jnp, to_dtype(v, np.dtype(np.float32)), np_dtype)  # PyTorch rounds to 8 bits from there only
     if v.dtype == np.bool_ and jnp.issubdtype(np_dtype, jnp.inexact):
         # A choice, not a conversion: XLA rewrites x * convert(mask) to where(mask, x, 0), which loses nan and inf.
         return jnp.where(v, np.ones((), np_dtype), np.zeros((), np_dtype))
@@ -235,6 +237,8 @@ def to_dtype(v, np_dtype: np.dtype):
 def _float_to_int(v, np_dtype: np.dtype):
     # C's conversion as PyTorch's CPU build does it: through int64 (out of range and nan give its minimum) and
     # then by truncation of the high bits.
+    if v.dtype.itemsize == 1:  # the limits are beyond 8 bits
+        v = v.astype(np.float32)
     if np_dtype == np.uint64:
         big = v >= 2.0**63
         high = (v - jnp.where(big, 2.0**63, 0)).astype(np.uint64) + np.uint64(2**63)

@@ -7,12 +7,14 @@ full float32 on every platform (PyTorch's default, where an accelerator would ta
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from torchish import _dtypes as dt
 from torchish.ops import declare
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.dims import size_of
-from torchish.ops.precision import c_type_name, is_half, type_name, type_text, widen
+from torchish.ops.precision import is_half, type_name, type_text, widen
 
 Dims = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -61,7 +63,7 @@ BTN: Dims = (((1,), (1,)), ((0,), (0,)))
 
 def meta_name(x) -> str:
     """The C++ name of an array's dtype in PyTorch's matrix product messages."""
-    return "long int" if x.dtype == jnp.int64 else c_type_name(x)
+    return dt.cpp_name(dt.FROM_NP[np.dtype(x.dtype)])
 
 
 def no_bool(x, kernel: str) -> None:

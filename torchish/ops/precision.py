@@ -114,13 +114,3 @@ def require_kernel(name: str, x, dtypes: frozenset[str]) -> None:
         raise NotImplementedError(f"\"{name}\" not implemented for '{type_name(x)}'")
 
 
-def c_type_name(x) -> str:
-    """The C++ name of an array's dtype: float, double, long int…"""
-    return _C_NAMES.get(np.dtype(x.dtype).name, np.dtype(x.dtype).name)
-
-
-_C_NAMES = {
-    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long long",
-    "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char", "bool": "bool",
-    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
-}  # fmt: skip

@@ -100,15 +100,6 @@ def same_dtype(first: str, *others: str) -> Check:
         for name in others:
             k, other = given[name]
             if k == "T" and other is not d:
-                raise RuntimeError(f"expected dtype {cpp_name(d)} for `{name}` but got dtype {cpp_name(other)}")
+                raise RuntimeError(f"expected dtype {dt.cpp_name(d)} for `{name}` but got dtype {dt.cpp_name(other)}")
 
     return check
-
-
-def cpp_name(d: dt.dtype) -> str:
-    """The name that PyTorch's C++ code prints for a dtype."""
-    short = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "int16": "short int",
-             "int8": "signed char", "uint8": "unsigned char", "bool": "bool", "float16": "c10::Half",
-             "bfloat16": "c10::BFloat16", "complex64": "c10::complex<float>",
-             "complex128": "c10::complex<double>"}  # fmt: skip
-    return short.get(d.name, d.name)

@@ -6,15 +6,15 @@ import math
 import warnings
 
 import torchish as torch
+from torchish import _dtypes as dt
 from torchish._tensor.dispatch import composite
 from torchish._tensor.nn_functional._call import ap
 from torchish._tensor.tensor import Tensor
 from torchish.ops.attention import attention
-from torchish.ops.rules import cpp_name
 
 
 def _c_name(t: Tensor) -> str:
-    return cpp_name(t._aval.torch_dtype)
+    return dt.cpp_name(t._aval.torch_dtype)
 
 
 @composite(
