@@ -121,7 +121,7 @@ ABSENT = (
 # PyTorch's modules that torchish lacks, below `torch.`: all of them, and what is in them.
 ABSENT_MODULES = (
     Reason("graphs of PyTorch's operators; here JAX captures programs (`torch.compile`, `torchish.flax`, `jax.export`)", "",
-           "jit fx export onnx package nativert utils\\.(jit|mobile_optimizer|bundled_inputs|model_dump)"),
+           "jit fx export package nativert utils\\.(jit|mobile_optimizer|bundled_inputs|model_dump)"),
     Reason("quantisation, which is kernels for 8-bit integers of one vendor's processors", "",
            "ao quantization nn\\.(intrinsic|qat|quantizable|quantized) backends\\.(quantized|xnnpack)"),
     Reason("layouts that XLA lacks, whose arrays are dense and rectangular", "", "sparse nested cuda\\.sparse"),

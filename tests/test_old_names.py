@@ -100,3 +100,22 @@ def test_gradients_can_have_a_dtype_of_their_own():
             told.append((str(x.grad.dtype), x.grad.tolist()))
         found.append((told, outcome(lambda m, x=x: (x * 2).grad_dtype, m)))
     assert found[0] == found[1]
+
+
+def test_a_method_that_only_pytorchs_tensors_have_says_so():
+    assert hasattr(pytorch.eye(2), "to_sparse")
+    for owner, whose in [(torchish.eye(2), "'Tensor' object"), (torchish.nn.Parameter(torchish.eye(2)), "'Parameter' object"),
+                         (torchish.Tensor, "type object 'Tensor'")]:  # fmt: skip
+        with pytest.raises(AttributeError) as error:
+            _ = owner.to_sparse
+        assert str(error.value) == f"{whose} has no attribute 'to_sparse' (torchish does not have it)"
+        assert not hasattr(owner, "to_sparse") and "to_sparse" not in dir(owner)
+
+
+def test_a_subclass_may_have_what_tensors_lack():
+    class Sparse(torchish.Tensor):
+        def to_sparse(self):
+            return self.sum().item()
+
+    assert torchish.eye(2).as_subclass(Sparse).to_sparse() == 2
+    assert "to_sparse" in dir(Sparse)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
 from torchish import _families
+from torchish._runner._names import pytorch_names
 from torchish._tensor.autocast import listed
 from torchish._tensor.dispatch import COMPOSITES, PLAIN, make_function, make_inplace, overloads_of
 from torchish._tensor.docstrings import document
@@ -72,6 +74,23 @@ def install_methods() -> None:
             setattr(Tensor, short + "_", document(make_inplace(short + "_", usable), short + "_", usable, method=True))
 
 
+class Lacking:
+    """An attribute of PyTorch's tensors that torchish's do not have: looking it up says whose fault that is."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, tensor: Tensor | None, cls: type) -> NoReturn:
+        whose = f"type object {cls.__name__!r}" if tensor is None else f"{cls.__name__!r} object"
+        raise AttributeError(f"{whose} has no attribute {self._name!r} (torchish does not have it)")
+
+
+def _say_what_is_lacking() -> None:
+    for name in pytorch_names()["torch.Tensor"]:
+        if not hasattr(Tensor, name):
+            setattr(Tensor, name, Lacking(name))
+
+
 _lock = threading.RLock()
 _state = "common"  # "common" families loaded, "loading" the others, "complete"
 
@@ -91,6 +110,7 @@ def complete() -> bool:
         for name, f in functions().items():
             vars(torchish).setdefault(name, f)
         install_methods()
+        _say_what_is_lacking()
         del TensorMeta.__getattr__, Tensor.__getattr__
         _state = "complete"
     return True

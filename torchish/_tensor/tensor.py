@@ -64,7 +64,7 @@ class TensorMeta(type):
 
     def __dir__(cls) -> list[str]:
         _complete()
-        return [*super().__dir__()]
+        return [name for name in super().__dir__() if hasattr(cls, name)]
 
 
 class Tensor(metaclass=TensorMeta):
@@ -603,7 +603,8 @@ class Tensor(metaclass=TensorMeta):
 
     def __dir__(self):
         _complete()
-        return sorted(set(object.__dir__(self)))
+        known = set(dir(type(self)))
+        return sorted({name for name in object.__dir__(self) if name in known or name in vars(self)})
 
     def jax(self) -> jax.Array:
         """The value as a JAX array (shared: never written by torchish afterwards)."""
