@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
+import pickletools
 import warnings
+import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -160,6 +163,32 @@ def ran(torch, m):
     x = torch.arange(64.0).reshape(1, 1, 8, 8) / 64
     y = m.net(x).flatten(2).transpose(1, 2)
     return [m.net(x), m.rnn(y)[0], m.gru(y)[0], m.attention(y), m.tied(m.norm(m.embedding(torch.tensor([1, 0])))), m.scale]
+
+
+def names_in(torch, make):
+    """The names of classes and functions in a file."""
+    buffer = io.BytesIO()
+    torch.save(make(torch), buffer)
+    with zipfile.ZipFile(buffer) as archive:
+        return {arg for op, arg, _ in pickletools.genops(archive.read("archive/data.pkl")) if op.name == "GLOBAL"}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda torch: torch.nn.TransformerEncoderLayer(4, 2),
+        lambda torch: [torch.nn.functional.relu, torch.nn.functional.softmax, torch.nn.init.ones_, torch.nn.utils.clip_grad_norm_],
+    ],
+)
+def test_functions_and_classes_go_by_pytorchs_names(make):
+    assert names_in(torchish, make) == names_in(pytorch, make)
+
+
+def test_classes_are_where_pytorch_has_them():
+    for cls in vars(pytorch.nn.modules).values():
+        if isinstance(cls, type) and cls.__module__ != "torch.nn.modules.linear_cross_entropy":
+            home = importlib.import_module(cls.__module__.replace("torch", "torchish", 1))
+            assert getattr(home, cls.__name__) is getattr(torchish.nn.modules, cls.__name__)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids="-".join)

@@ -6,6 +6,7 @@ import io
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -203,6 +204,7 @@ _TENSOR_REDUCES = (Tensor.__reduce_ex__, Parameter.__reduce_ex__)
 
 _RULES: dict[type, Callable[[Any], Any]] = {
     Global: lambda g: g.name,
+    FunctionType: lambda f: f.__qualname__,  # `_Pickler` has a way of its own for functions, past `save_global`
     dt.dtype: lambda d: d.name,
     Size: lambda s: (Size, (tuple(s),)),
     device: lambda d: (device, (d.type,) if d.index is None else (d.type, d.index)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import FunctionType
 
 from torchish.nn.modules.activation import (
@@ -203,7 +204,10 @@ _SHARED = frozenset({
 
 
 def _name_as_pytorch() -> None:
-    """Give the classes the module names that PyTorch shows, `torch.nn.modules.linear.Linear`, and the names of their constructors."""
+    """Give the classes the module names that PyTorch shows, `torch.nn.modules.linear.Linear`, and the names of their constructors.
+
+    A class that lives in a file of its own here is in PyTorch's too.
+    """
     for name in __all__:
         cls = globals()[name]
         init = cls.__init__
@@ -215,6 +219,7 @@ def _name_as_pytorch() -> None:
         for base in cls.__mro__:
             if base.__module__.startswith("torchish."):
                 base.__module__ = base.__module__.replace("torchish", "torch", 1)
+        setattr(sys.modules[cls.__module__.replace("torch", "torchish", 1)], name, cls)
 
 
 _name_as_pytorch()
