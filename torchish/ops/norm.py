@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -128,6 +130,24 @@ def group_norm(input, weight, bias, groups, eps):
     centered = g - g.mean(-1, keepdims=True)
     y = (centered * lax.rsqrt(jnp.square(centered).mean(-1, keepdims=True) + eps)).reshape(x.shape)
     return _affine(y, _channels(weight, x.ndim), _channels(bias, x.ndim)).astype(input.dtype)
+
+
+@group_norm.backward
+def _(grad, input, weight, groups, eps):
+    """By way of what each channel's gradients, and their products with the normalized values, add up to."""
+    x, g = widen(input), widen(grad)
+    n, c = x.shape[:2]
+    area = math.prod(x.shape[2:])
+    count = max(c // groups * area, 1)
+    x, g = (v.reshape(n, groups, c // groups, area) for v in (x, g))
+    centered = x - x.mean((2, 3), keepdims=True)
+    inverse = lax.rsqrt(jnp.square(centered).mean((2, 3), keepdims=True) + eps)
+    g_sum = g.sum(3, keepdims=True)
+    gn_sum = (g * centered).sum(3, keepdims=True) * inverse
+    scale = jnp.ones((), x.dtype) if weight is None else widen(weight).reshape(1, groups, -1, 1)
+    g_mean, gn_mean = ((scale * v).sum(2, keepdims=True) / count for v in (g_sum, gn_sum))
+    gx = inverse * (scale * g - g_mean - centered * (inverse * gn_mean))
+    return gx.reshape(grad.shape), gn_sum.sum(0).reshape(-1), g_sum.sum(0).reshape(-1)
 
 
 @_norm("rms_norm_composed(Tensor input, Tensor? weight, int dims, float eps)", grad="MulBackward0")
