@@ -285,38 +285,32 @@ def _max_separable(x, window):
     kernel, stride, padding, dilation, sizes = window
     n = len(kernel)
     lead = x.ndim - n
-    position = jnp.arange(math.prod(x.shape[lead:])).reshape(x.shape[lead:])
-    position = jnp.broadcast_to(position, x.shape)
+    cells = [math.prod(x.shape[lead + i + 1 :]) for i in range(n)]
+    position = None
     for i in reversed(range(n)):
         axis = lead + i
         at = np.arange(sizes[i])[:, None] * stride[i] - padding[i] + np.arange(kernel[i])[None] * dilation[i]
         inside = (at >= 0) & (at < x.shape[axis])
         at = np.clip(at, 0, x.shape[axis] - 1)
-        x, position = _first_max(x, position, axis, at, inside)
+        x, position = _first_max(x, position, axis, at, inside, cells[i])
     return x, position
 
 
-def _first_max(x, position, axis, at, inside):
-    """Along one axis, the first maximum among the elements `at` (windows, places) that are `inside`, and its
-    position."""
+def _first_max(x, position, axis, at, inside, cells):
+    """Along one axis, the first maximum among the elements `at` (windows, places) that are `inside`, and its position: that along the
+    axis, in steps of `cells`, and the `position` that the element has itself (None: the first of them)."""
     rest = (1,) * (x.ndim - axis - 1)
     values = jnp.take(x, at.reshape(-1), axis=axis).reshape(x.shape[:axis] + at.shape + x.shape[axis + 1 :])
     mask = inside.reshape(inside.shape + rest)
-    score = jnp.where(mask, values, lowest(x.dtype))
-    # an all -inf window still takes its first element inside
-    place = jnp.argmax(score, axis + 1)
+    best = jnp.max(values, axis + 1, where=mask, initial=lowest(x.dtype), keepdims=True)
+    places = np.arange(at.shape[1], dtype=np.int32).reshape((-1, *rest))
+    place = jnp.min(jnp.where(mask & (values == best), places, at.shape[1] - 1), axis + 1)
     if jnp.issubdtype(x.dtype, jnp.floating):
-        nan = (values != values) & mask
-        last = at.shape[1] - 1 - jnp.argmax(jnp.flip(nan, axis + 1), axis + 1)
-        none = jnp.max(score, axis + 1) == -jnp.inf
-        first = jnp.broadcast_to(jnp.argmax(inside, 1).reshape((-1, *rest)), place.shape)
-        place = jnp.where(nan.any(axis + 1), last, jnp.where(none, first, place))
-    place = jnp.expand_dims(place, axis + 1)
-    positions = jnp.take(position, at.reshape(-1), axis=axis).reshape(values.shape)
-    return (
-        jnp.take_along_axis(values, place, axis + 1).squeeze(axis + 1),
-        jnp.take_along_axis(positions, place, axis + 1).squeeze(axis + 1),
-    )
+        nan = jnp.max(jnp.where(mask & (values != values), places, -1), axis + 1)
+        place = jnp.where(nan < 0, place, nan)
+    chosen = jnp.asarray(at)[np.arange(len(at)).reshape((-1, *rest)), place]
+    x = jnp.take_along_axis(x, chosen, axis)
+    return x, chosen * cells + (0 if position is None else jnp.take_along_axis(position, chosen, axis))
 
 
 def scatter_positions(grad, position, shape):
@@ -466,6 +460,26 @@ def adaptive_avg_pool(input, output_size):
     return x.astype(input.dtype)
 
 
+@adaptive_avg_pool.backward
+def _(grad, input_shape, output_size):
+    g, n = widen(grad), len(output_size)
+    for i in reversed(range(n)):
+        axis, size, out = g.ndim - n + i, input_shape[len(input_shape) - n + i], output_size[i]
+        if out == size:
+            continue
+        start, end = _bins(size, out)
+        counts = (end - start).astype(g.dtype).reshape((-1,) + (1,) * (n - i - 1))
+        at = np.arange(size)
+        # each element is in a few bins that follow one another
+        first, last = (np.searchsorted(bounds, at, "right") for bounds in (end, start))
+        shares, total = quotient(g, counts), jnp.zeros((), g.dtype)
+        for k in range(max((last - first).max(initial=0), 0)):
+            inside = (first + k < last).reshape((-1, *counts.shape[1:]))
+            total = total + jnp.where(inside, jnp.take(shares, np.minimum(first + k, out - 1), axis=axis), 0)
+        g = jnp.broadcast_to(total, g.shape[:axis] + (size,) + g.shape[axis + 1 :])
+    return g.astype(grad.dtype)
+
+
 @op(
     "adaptive_max_pool_nd(Tensor input, int[] output_size)",
     method=False, function=False, grad=lambda spec, flat: f"AdaptiveMaxPool{len(spec.statics[0])}DBackward0", layout="planes",
@@ -476,17 +490,42 @@ def adaptive_max_pool(input, output_size):
     _check_adaptive(f"adaptive_max_pool{n}d", n, input, output_size, ":")
     require_kernel("adaptive_max_pool2d" if n == 2 else "adaptive_max_pool3d_cpu", input, REAL)
     lead = input.ndim - n
-    x = input
-    position = jnp.broadcast_to(jnp.arange(math.prod(x.shape[lead:])).reshape(x.shape[lead:]), x.shape)
+    x, position = input, None
+    cells = [math.prod(x.shape[lead + i + 1 :]) for i in range(n)]
     if 0 in output_size or 0 in x.shape:
         shape = x.shape[:lead] + tuple(output_size)
         return jnp.zeros(shape, x.dtype), jnp.zeros(shape, np.int64)
     for i in reversed(range(n)):
         start, end = _bins(x.shape[lead + i], output_size[i])
+        if len(start) <= _MOST_SLICES:
+            x, position = _first_max_of_slices(x, position, lead + i, start, end, cells[i])
+            continue
         at = start[:, None] + np.arange((end - start).max())[None]
         inside = at < end[:, None]
-        x, position = _first_max(x, position, lead + i, np.minimum(at, x.shape[lead + i] - 1), inside)
+        x, position = _first_max(x, position, lead + i, np.minimum(at, x.shape[lead + i] - 1), inside, cells[i])
     return x, position
+
+
+# (8, 32, 62, 62) float32 to 7x7 in 1.3 ms, where gathered windows take 8.8 and a running maximum over their places 3.6.
+_MOST_SLICES = 64  # each is compiled apart
+
+
+def _first_max_of_slices(x, position, axis, start, end, cells):
+    """`_first_max` of elements that lie side by side."""
+    found = [_first_max_of_all(lax.slice_in_dim(x, a, b, 1, axis), axis) for a, b in zip(start.tolist(), end.tolist(), strict=True)]
+    chosen = jnp.concatenate([at + a for (_, at), a in zip(found, start, strict=True)], axis)
+    x = jnp.concatenate([best for best, _ in found], axis)
+    return x, chosen * cells + (0 if position is None else jnp.take_along_axis(position, chosen, axis))
+
+
+def _first_max_of_all(x, axis):
+    best = x.max(axis, keepdims=True)
+    at = lax.broadcasted_iota(np.int32, x.shape, axis)
+    first = jnp.min(jnp.where(x == best, at, x.shape[axis]), axis, keepdims=True)
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        nan = jnp.max(jnp.where(x != x, at, -1), axis, keepdims=True)
+        first = jnp.where(nan < 0, first, nan)
+    return best, first.astype(np.int64)
 
 
 @adaptive_max_pool.backward
