@@ -252,6 +252,18 @@ def test_convolution_as_a_product_of_windows(monkeypatch, kernel, stride, dilati
 
 
 @pytest.mark.parametrize(
+    "image, kernel, padding",
+    [((2, 2), (3, 3), 1), ((3, 4), (5, 5), 2), ((1, 1), (3, 3), 1), ((4, 4), (3, 3), 0), ((3,), (5,), 2), ((2, 2, 2), (3, 3, 3), 1)],
+)
+def test_convolutions_of_images_smaller_than_the_kernel(image, kernel, padding):
+    """Or with such outputs, as in the gradient: XLA would change image and kernel over, and be a hundred times slower."""
+    n = len(image)
+    x, w = RNG.standard_normal((6, 4, *image)), RNG.standard_normal((8, 4, *kernel))
+    agree(lambda t, F, x, w: getattr(F, f"conv{n}d")(x, w, padding=padding), x, w)
+    agree(lambda t, F, x, w: getattr(F, f"conv_transpose{n}d")(x, w, padding=padding), np.concatenate([x, x], 1), w)
+
+
+@pytest.mark.parametrize(
     "image, kernel, padding, dilation",
     [((4, 6), (2, 4), 1, 1), ((1, 4), (2, 2), 1, 1), ((2, 3), (2, 3), (1, 2), (1, 2)), ((5,), (4,), 1, 1), ((5, 6, 4), (3, 2, 3), 1, 1)],
 )

@@ -37,6 +37,15 @@ channel, for one input channel a group; `split` is one convolution for each grou
 
 In three dimensions: one convolution in two dimensions for each plane of the kernel.
 
+Of an image smaller than the kernel XLA makes the kernel, and the batch its channels (input gradients: of the gradient). So `windows`
+there (milliseconds, forward / input gradient):
+
+  512->512 3x3 2x2     batch 4     lax 118 / 85        windows 2.3 / 12
+  512->512 3x3 2x2     batch 128   lax 2900 / 3500     windows 32 / 50
+  128->128 5x5 4x4     batch 16    lax 56 / 57         windows 3.2 / 3.6
+  128->128 7x7 4x4     batch 16    lax 120 / 72        windows 8.0 / 7.9
+  100->512 4x4 1x1     batch 64    lax 52              windows 17 (transposed)
+
 Strided convolutions with no more outputs than the kernel is wide are products of all windows with the kernel (`windows`): while it
 simplifies the gradients of such convolutions, XLA ends the process ("Window dimensions do not match RHS shape").
 
@@ -77,6 +86,8 @@ def choose(x, w, stride, padding, dilation, groups, part: str) -> str | int:
     o, c, *kernel = w.shape
     sizes = _sizes([n + low + high for n, (low, high) in zip(x.shape[2:], padding, strict=True)], kernel, stride, dilation)
     if floating and (math.prod(kernel) == 1 or (part == "weight" and c >= FEW_CHANNELS)):
+        return "windows"
+    if floating and part != "weight" and _swapped(sizes if part == "input" else x.shape[2:], kernel):
         return "windows"
     if floating and len(kernel) == 2 and tuple(stride) == (1, 1) == tuple(dilation) and kernel[1] > 1 and c < FEW_CHANNELS:
         rows, columns = x.shape[0] * sizes[0], sizes[1]
@@ -226,6 +237,11 @@ def _few_windows(x, w, stride, padding, dilation) -> bool:
     return any(n <= k for n, k in zip(_sizes(padded, w.shape[2:], stride, dilation), w.shape[2:], strict=True))
 
 
+def _swapped(image, kernel) -> bool:
+    """Whether XLA would take the image, which is the smaller, for the kernel."""
+    return math.prod(image) < math.prod(kernel) <= TAPS_MAX
+
+
 def _windows(x, w, stride, padding, dilation):
     """A product of the kernel, (O, places * C), with the windows, (places * C, N * outputs)."""
     (o, _, *kernel), n = w.shape, x.shape[0]
@@ -279,7 +295,8 @@ def conv_transpose(x, w, stride, padding, dilation, output_padding, groups, part
         return _by_group(lambda x, w: conv_transpose(x, w, stride, padding, dilation, output_padding, 1, part), x, w, groups)
     shape = tuple((size - 1) * s + d * (k - 1) + 1 for size, s, d, k in zip(x.shape[2:], stride, dilation, kernel, strict=True))
     image, none = jax.ShapeDtypeStruct((x.shape[0], o) + shape, x.dtype), ((0, 0),) * n
-    if groups == 1 and jnp.issubdtype(x.dtype, jnp.inexact) and _few_windows(image, w, stride, none, dilation):
+    in_windows = _few_windows(image, w, stride, none, dilation) or (n == 2 and _some_on_cpu(x, w) and _swapped(x.shape[2:], kernel))
+    if groups == 1 and jnp.issubdtype(x.dtype, jnp.inexact) and in_windows:
         whole = jax.linear_transpose(lambda y: _windows(y, w, stride, none, dilation), image)(x)[0]
         edges = [(-low, op - high, 0) for (low, high), op in zip(padding, output_padding, strict=True)]
         return lax.pad(whole, jnp.zeros((), x.dtype), [(0, 0, 0), (0, 0, 0), *edges])
