@@ -67,3 +67,11 @@ def test_modes_are_named_as_in_torch():
     names = "no_grad", "enable_grad", "set_grad_enabled", "inference_mode"
     assert [str(getattr(torchish, n)) for n in names] == [str(getattr(torch, n)) for n in names]
     assert isinstance(torchish.autograd.grad_mode, types.ModuleType)
+
+
+def test_types_of_results_are_there_before_any_result():
+    theirs = {n: t for n, t in vars(torch.return_types).items() if hasattr(t, "n_sequence_fields") and n[0] != "_"}
+    assert len(theirs) > 60
+    for name, t in theirs.items():
+        ours = getattr(torchish.return_types, name)
+        assert (ours.__name__, ours.__match_args__) == (t.__name__, t.__match_args__)

@@ -145,7 +145,7 @@ def _histogram(input: Tensor, bins, range, weight, density: bool) -> tuple[Tenso
 def histogram_of_edges(input, bins, *, weight, density):
     """Weights of the elements between given bin edges."""
     hist, _ = _histogram(input.reshape(-1, 1), (bins,), None, None if weight is None else weight.reshape(-1), density)
-    return make("histogram", ("hist", "bin_edges"))((hist, bins))
+    return make("histogram")((hist, bins))
 
 
 @composite(
@@ -156,7 +156,7 @@ def histogram(input, bins, *, range, weight, density):
     hist, edges = _histogram(
         input.reshape(-1, 1), (bins,), range, None if weight is None else weight.reshape(-1), density
     )
-    return make("histogram", ("hist", "bin_edges"))((hist, edges[0]))
+    return make("histogram")((hist, edges[0]))
 
 
 @composite(
@@ -173,4 +173,4 @@ def histogramdd(input, bins, range, weight, density):
     if input.ndim >= 2 and not isinstance(bins[0], Tensor) and len(bins) != input._aval.shape[-1]:
         raise RuntimeError("histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     hist, edges = _histogram(input, bins, range, weight, density)
-    return make("histogramdd", ("hist", "bin_edges"))((hist, edges))
+    return make("histogramdd")((hist, edges))

@@ -104,16 +104,17 @@ def _public(signature: str, o, fields: str = "", plain: str = "") -> None:
     """
     name = signature.partition("(")[0].replace(".", "_")
     names = tuple(fields.split())
+    results = make(name, names) if names else None
 
     def f(*args, **kwargs):
         got = call(o, *args, **kwargs)
-        if not names:
+        if results is None:
             return by_columns(got)
         for t, n in zip(got, names, strict=True):
             if n in plain.split():
                 without_derivative(t)
             by_columns(t)
-        return make(name, names)(got)
+        return results(got)
 
     f.__doc__ = o.body.__doc__
     f.__name__ = name
@@ -142,7 +143,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False):
     inverse, info = apply(_INV, (A,))
     if check_errors:
         check_info(info, "linalg.inv_ex")
-    return make("linalg_inv_ex", ("inverse", "info"))((by_columns(inverse), info))
+    return make("linalg_inv_ex")((by_columns(inverse), info))
 
 
 @composite("logdet(Tensor input)")
@@ -181,7 +182,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     result, info = _solve(A, B, left)
     if check_errors:
         check_info(info, "torch.linalg.solve_ex")
-    return make("linalg_solve_ex", ("result", "info"))((result, info))
+    return make("linalg_solve_ex")((result, info))
 
 
 @composite(
@@ -199,7 +200,7 @@ def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False)
         "BatchLinearAlgebra.cpp:2273",
     )
     x, copy = call(s.triangular_solve, input, A, upper, transpose, unitriangular)
-    return make("triangular_solve", ("solution", "cloned_coefficient"))((by_columns(x), by_columns(copy)))
+    return make("triangular_solve")((by_columns(x), by_columns(copy)))
 
 
 @composite("lu_solve(Tensor input, Tensor LU_data, Tensor LU_pivots)", out=True)
@@ -318,8 +319,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         rank = from_host(np.zeros((0,), np.int64))
     if driver in ("gels", "gelsy"):
         singular = from_host(np.zeros((0,), real))
-    fields = ("solution", "residuals", "rank", "singular_values")
-    return make("linalg_lstsq", fields)((solution if vector else by_columns(solution), residuals, rank, singular))
+    return make("linalg_lstsq")((solution if vector else by_columns(solution), residuals, rank, singular))
 
 
 # --- Cholesky and LU ---------------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False):
     low, info = call(d.cholesky_ex, A, upper)
     if check_errors:
         check_info(info, "linalg.cholesky_ex")
-    return make("linalg_cholesky_ex", ("L", "info"))((by_columns(low), info))
+    return make("linalg_cholesky_ex")((by_columns(low), info))
 
 
 @composite("linalg.cholesky(Tensor input, *, bool upper=False)", out=True)
@@ -368,7 +368,7 @@ def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False):
     lu, pivots, info = _lu_factor(A, pivot)
     if check_errors:
         check_info(info, "torch.linalg.lu_factor_ex")
-    return make("linalg_lu_factor_ex", ("LU", "pivots", "info"))((lu, pivots, info))
+    return make("linalg_lu_factor_ex")((lu, pivots, info))
 
 
 @composite("linalg.lu_factor(Tensor A, *, bool pivot=True)", out=True)
@@ -376,7 +376,7 @@ def lu_factor(A: Tensor, *, pivot: bool = True):
     """LU in one matrix and pivots; RuntimeError when U has a zero on its diagonal."""
     lu, pivots, info = _lu_factor(A, pivot)
     check_info(info, "torch.linalg.lu_factor")
-    return make("linalg_lu_factor", ("LU", "pivots"))((lu, pivots))
+    return make("linalg_lu_factor")((lu, pivots))
 
 
 @composite("lu(Tensor A, bool pivot=True, bool get_infos=False)", out=True, aliases=("functional.lu",))
@@ -392,7 +392,7 @@ def lu(A: Tensor, pivot: bool = True, get_infos: bool = False):
         "BatchLinearAlgebra.cpp:2073",
     )
     packed, pivots, info = _lu_factor(A, pivot)
-    return make("_lu_with_info", ("LU", "pivots", "info"))((packed, pivots, info)) if get_infos else (packed, pivots)
+    return make("_lu_with_info")((packed, pivots, info)) if get_infos else (packed, pivots)
 
 
 # --- QR ----------------------------------------------------------------------------------------------------
@@ -408,7 +408,7 @@ def qr(input: Tensor, some: bool = True):
         "BatchLinearAlgebra.cpp:2505",
     )
     q, r = call(d.qr_old, input, some)
-    return make("qr", ("Q", "R"))((by_columns(q), by_columns(r)))
+    return make("qr")((by_columns(q), by_columns(r)))
 
 
 _public("linalg.qr(Tensor A, str mode='reduced')", d.qr, "Q R")
@@ -420,7 +420,7 @@ _public("ormqr(Tensor input, Tensor input2, Tensor input3, bool left=True, bool 
 
 def _without_p(got, name: str):
     without_derivative(got[0])  # a permutation
-    return make(name, ("P", "L", "U"))(got)
+    return make(name)(got)
 
 
 @composite("linalg.lu(Tensor A, *, bool pivot=True)", out=True)
@@ -471,7 +471,7 @@ def _no_driver(driver: str | None) -> None:
 def linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None):
     """U, S and Vh with A = U diag(S) Vh, singular values descending."""
     _no_driver(driver)
-    return make("linalg_svd", ("U", "S", "Vh"))(_svd(A, full_matrices, True))
+    return make("linalg_svd")(_svd(A, full_matrices, True))
 
 
 @composite("linalg.svdvals(Tensor A, *, str? driver=None)", out=True)
@@ -488,7 +488,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True):
         raise RuntimeError(
             f"linalg.svd: input should have at least 2 dimensions, but has {input._aval.ndim} dimensions instead"
         )
-    fields = make("svd", ("U", "S", "V"))
+    fields = make("svd")
     if compute_uv:
         u, sv, vh = _svd(input, not some, True)
         return fields((u, sv, views.adjoint(vh)))
@@ -513,7 +513,7 @@ def _check_uplo(uplo: str) -> str:
 def eigh(A: Tensor, UPLO: str = "L"):
     """Eigenvalues (real, ascending) and eigenvectors of Hermitian matrices, of which one triangle is read."""
     values, vectors = call(d.eigh, A, _check_uplo(UPLO), True)
-    return make("linalg_eigh", ("eigenvalues", "eigenvectors"))((values, by_columns(vectors)))
+    return make("linalg_eigh")((values, by_columns(vectors)))
 
 
 @composite("linalg.eigvalsh(Tensor input, str UPLO='L')", out=True)
@@ -537,7 +537,7 @@ def eig(A: Tensor):
     if given is not None and not np.isfinite(given).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
     values, vectors = call(d.eig, A)
-    return make("linalg_eig", ("eigenvalues", "eigenvectors"))((values, by_columns(vectors)))
+    return make("linalg_eig")((values, by_columns(vectors)))
 
 
 @composite("linalg.eigvals(Tensor input)", out=True)

@@ -391,7 +391,7 @@ def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
     ld, pivots, info = _ldl(A, hermitian)
     if check_errors:
         la.check_info(info, "torch.linalg.ldl_factor_ex")
-    return make("linalg_ldl_factor_ex", ("LD", "pivots", "info"))((ld, pivots, info))
+    return make("linalg_ldl_factor_ex")((ld, pivots, info))
 
 
 @composite("linalg.ldl_factor(Tensor input, *, bool hermitian=False)", out=True)
@@ -399,7 +399,7 @@ def ldl_factor(A, *, hermitian=False):
     """LAPACK's compact LDL factors and pivots."""
     ld, pivots, info = _ldl(A, hermitian)
     la.check_info(info, "torch.linalg.ldl_factor")
-    return make("linalg_ldl_factor", ("LD", "pivots"))((ld, pivots))
+    return make("linalg_ldl_factor")((ld, pivots))
 
 
 @composite("linalg.ldl_solve(Tensor LD, Tensor pivots, Tensor B, *, bool hermitian=False)", out=True)
