@@ -1,5 +1,7 @@
 """Warnings that PyTorch gives once in a process."""
 
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -43,3 +45,16 @@ def test_set_warn_always_takes_a_bool():
     for t in (torchish, pytorch):
         with pytest.raises(RuntimeError, match="setWarnOnlyOnce expects a bool, but got int"):
             t.set_warn_always(1)
+
+
+@pytest.mark.parametrize("library", ["torch", "torchish"])
+def test_python_shows_a_warning_of_one_place_once(library):
+    """Nothing that runs meanwhile, the first compilation least of all, makes Python forget what it has shown."""
+    code = f"""
+import {library} as torch
+for _ in range(3):
+    print(torch.nn.functional.softmax(torch.ones(2, 2), _stacklevel=2).sum().item())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "2.0\n" * 3
+    assert done.stderr.count("Implicit dimension choice for softmax has been deprecated") == 1

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import re
 import threading
 import time
 import warnings
@@ -425,10 +426,13 @@ def run_pending() -> tuple[Run | None, bool]:
 
 @functools.cache
 def _expect_warnings() -> None:
-    """What is donated is a guess, and forked processes compute elsewhere (see `remote`). Once for all: `catch_warnings` around each
-    compilation would make Python repeat the user's warnings."""
-    warnings.filterwarnings("ignore", message="Some donated buffers were not usable")
-    warnings.filterwarnings("ignore", message=FORK_WARNING, category=RuntimeWarning)
+    """What is donated is a guess, and forked processes compute elsewhere (see `remote`).
+
+    Into the list itself, and once for all: `filterwarnings`, and `catch_warnings` around each compilation, would make Python forget
+    which of the user's warnings it has shown, and show them again.
+    """
+    for message, category in (("Some donated buffers were not usable", Warning), (FORK_WARNING, RuntimeWarning)):
+        warnings.filters.insert(0, ("ignore", re.compile(message), category, None, 0))  # type: ignore[attr-defined]
 
 
 def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:
