@@ -51,6 +51,14 @@ def test_mnist(cls, packed, tmp_path):
     assert batch[0].shape == (5, 1, 28, 28)
 
 
+def test_mnists_names_of_long_ago(tmp_path):
+    write_mnist(tmp_path)
+    data = datasets.MNIST(str(tmp_path), train=False)
+    for old, new in [("train_data", "data"), ("test_data", "data"), ("train_labels", "targets"), ("test_labels", "targets")]:
+        with pytest.warns(UserWarning, match=f"^{old} has been renamed {new}$"):
+            assert getattr(data, old) is getattr(data, new)
+
+
 def test_a_half_written_file_counts_as_missing(tmp_path):
     folder = write_mnist(tmp_path)
     path = folder / "train-images-idx3-ubyte"

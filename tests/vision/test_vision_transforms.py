@@ -1,6 +1,7 @@
 """torchish.vision.transforms draws and computes what torchvision 0.28 does: the numbers below are torchvision's."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -98,6 +99,40 @@ def test_weights_are_loaded_from_the_hubs_folder(tmp_path, monkeypatch):
     torch.save(published.state_dict(), tmp_path / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth")
     loaded = models.squeezenet1_1(weights="DEFAULT")
     assert torch.equal(loaded.features[0].weight, published.features[0].weight)
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "warned"),
+    [
+        ((), {"weights": None, "progress": False}, []),
+        ((None,), {}, ["Using 'weights' as positional"]),
+        ((None, True), {}, ["Using 'weights' and 'progress' as positional"]),
+        ((), {"pretrained": False}, ["The parameter 'pretrained' is deprecated since 0.13", "equivalent to passing `weights=None`."]),
+        ((False,), {}, ["Using 'weights' as positional parameter(s)", "equivalent to passing `weights=None`."]),
+    ],
+)
+def test_how_models_were_asked_for_before_weights_had_names(args, kwargs, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert type(models.squeezenet1_1(*args, **kwargs)).__name__ == "SqueezeNet"
+    assert len(caught) == len(warned)
+    for warning, text in zip(caught, warned, strict=True):
+        assert warning.category is UserWarning and text in str(warning.message)
+
+
+def test_pretrained_weights_are_the_first_that_were_published(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    published = models.squeezenet1_1()
+    torch.save(published.state_dict(), tmp_path / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth")
+    for args, kwargs in [((), {"pretrained": True}), ((True,), {})]:
+        with pytest.warns(UserWarning, match=r"equivalent to passing `weights=SqueezeNet1_1_Weights.IMAGENET1K_V1`\. You can also use"):
+            loaded = models.squeezenet1_1(*args, **kwargs)
+        assert torch.equal(loaded.features[0].weight, published.features[0].weight)
+    with pytest.raises(ValueError, match="No weights available for model vit_h_14"):
+        models.vit_h_14(pretrained=True)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'pretrained'"):
+        models.squeezenet1_1(weights=None, pretrained=True)
 
 
 def test_boxes():

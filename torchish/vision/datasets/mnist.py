@@ -7,6 +7,7 @@ import lzma
 import os
 import shutil
 import string
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -183,21 +184,25 @@ class MNIST(VisionDataset):
     def class_to_idx(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.classes)}
 
-    # PyTorch's names of long ago
+    # torchvision's names of long ago
     @property
     def train_labels(self) -> Tensor:
+        warnings.warn("train_labels has been renamed targets", stacklevel=2)
         return self.targets
 
     @property
     def test_labels(self) -> Tensor:
+        warnings.warn("test_labels has been renamed targets", stacklevel=2)
         return self.targets
 
     @property
     def train_data(self) -> Tensor:
+        warnings.warn("train_data has been renamed data", stacklevel=2)
         return self.data
 
     @property
     def test_data(self) -> Tensor:
+        warnings.warn("test_data has been renamed data", stacklevel=2)
         return self.data
 
     def _check_exists(self) -> bool:

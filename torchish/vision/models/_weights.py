@@ -6,6 +6,7 @@ import enum
 import functools
 import hashlib
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,10 +169,10 @@ def register_model(name: str | None = None) -> Callable:
         weights_of = ENUMS.get(key)
 
         @functools.wraps(build)
-        def builder(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> Any:
-            if "pretrained" in kwargs:  # how it was asked for before there were enums
-                if kwargs.pop("pretrained"):
-                    weights = "IMAGENET1K_V1"
+        def builder(*args: Any, **kwargs: Any) -> Any:
+            _take_positions(args, kwargs)
+            _take_pretrained(key, weights_of, kwargs)
+            weights, progress = kwargs.pop("weights", None), kwargs.pop("progress", True)
             if weights is not None and weights_of is None:
                 raise ValueError(f"No weights are published for {key}")
             weights = weights_of.verify(weights) if weights_of is not None else None
@@ -188,6 +189,46 @@ def register_model(name: str | None = None) -> Callable:
         return builder
 
     return decorate
+
+
+def _take_positions(args: tuple, kwargs: dict[str, Any]) -> None:
+    """Make keywords of arguments by position, which builders took before torchvision 0.13."""
+    taken = dict(zip(("weights", "progress", "kwargs"), args, strict=False))
+    if taken:
+        *head, last = [f"'{name}'" for name in taken]
+        names = f"{', '.join(head)}{',' if len(head) > 1 else ''} and {last}" if head else last
+        warnings.warn(
+            f"Using {names} as positional parameter(s) is deprecated since 0.13 and may be removed in the future. Please use keyword "
+            "parameter(s) instead.",
+            stacklevel=3,
+        )
+        kwargs.update(taken)
+
+
+def _take_pretrained(model: str, weights_of: Any, kwargs: dict[str, Any]) -> None:
+    """Make weights of `pretrained=True`, or of any value in their place that says yes or no."""
+    by_name = "weights" not in kwargs
+    asked = kwargs.get("pretrained" if by_name else "weights")
+    if (by_name and "pretrained" not in kwargs) or (
+        not by_name and (asked is None or isinstance(asked, WeightsEnum) or (isinstance(asked, str) and asked != "legacy"))
+    ):
+        return
+    weights = getattr(weights_of, "IMAGENET1K_V1", None) if asked else None
+    if asked and weights is None:
+        raise ValueError(f"No weights available for model {model}")
+    if by_name:
+        warnings.warn(
+            "The parameter 'pretrained' is deprecated since 0.13 and may be removed in the future, please use 'weights' instead.",
+            stacklevel=3,
+        )
+    newest = f" You can also use `weights={type(weights).__name__}.DEFAULT` to get the most up-to-date weights." if asked else ""
+    warnings.warn(
+        "Arguments other than a weight enum or `None` for 'weights' are deprecated since 0.13 and may be removed in the future. "
+        f"The current behavior is equivalent to passing `weights={weights}`.{newest}",
+        stacklevel=3,
+    )
+    kwargs.pop("pretrained", None)
+    kwargs["weights"] = weights
 
 
 def _with(name: str, value: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
