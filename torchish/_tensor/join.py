@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._tensor import host
 from torchish._tensor.apply import apply
 from torchish._tensor.creation import from_host
 from torchish._tensor.data import triggered, warn_once
@@ -28,26 +29,40 @@ def _not_empty(tensors: tuple, name: str) -> None:
         raise RuntimeError(f"{name} expects a non-empty TensorList")
 
 
+@composite("cat(Tensor[] tensors, int dim=0)", method=False, out=True, aliases=("concat", "concatenate"))
+def cat(tensors: tuple[Tensor, ...], dim: int) -> Tensor:
+    """Join tensors along a dimension; the other sizes must agree (tensors of shape [0] are left out)."""
+    made = host.joined(tensors, dim, np.concatenate)
+    return made if made is not None else apply(join.cat.spec((len(tensors),), (dim,)), tensors)
+
+
+@composite("stack(Tensor[] tensors, int dim=0)", method=False, out=True)
+def stack(tensors: tuple[Tensor, ...], dim: int) -> Tensor:
+    """Join tensors of one shape along a new dimension."""
+    made = host.joined(tensors, dim, np.stack)
+    return made if made is not None else apply(join.stack.spec((len(tensors),), (dim,)), tensors)
+
+
 @composite("hstack(Tensor[] tensors)", method=False, out=True)
 def hstack(tensors: tuple[Tensor, ...]) -> Tensor:
     """Join tensors column-wise (vectors end to end)."""
     _not_empty(tensors, "hstack")
     parts = [at_least_1d(t) for t in tensors]
-    return call(join.cat, parts, 0 if parts[0]._aval.ndim == 1 else 1)
+    return cat(tuple(parts), 0 if parts[0]._aval.ndim == 1 else 1)
 
 
 @composite("vstack(Tensor[] tensors)", method=False, out=True, aliases=("row_stack",))
 def vstack(tensors: tuple[Tensor, ...]) -> Tensor:
     """Join tensors row-wise (vectors are rows)."""
     _not_empty(tensors, "vstack")
-    return call(join.cat, [at_least_2d(t) for t in tensors], 0)
+    return cat(tuple([at_least_2d(t) for t in tensors]), 0)
 
 
 @composite("dstack(Tensor[] tensors)", method=False, out=True)
 def dstack(tensors: tuple[Tensor, ...]) -> Tensor:
     """Join tensors along the third dimension."""
     _not_empty(tensors, "dstack")
-    return call(join.cat, [at_least_3d(t) for t in tensors], 2)
+    return cat(tuple([at_least_3d(t) for t in tensors]), 2)
 
 
 @composite("column_stack(Tensor[] tensors)", method=False, out=True)

@@ -25,7 +25,7 @@ def _concatenate(tensors: list, dim: int) -> Any:
     return tensors[0] if len(tensors) == 1 else lax.concatenate(tensors, dim)
 
 
-@op("cat(Tensor[] tensors, int dim=0)", method=False, saves=(), layout="cat", aliases=("concat", "concatenate"),
+@op("cat(Tensor[] tensors, int dim=0)", method=False, function=False, saves=(), layout="cat",
     flat=lambda name, statics, a: a.shape == (0,))  # fmt: skip
 def cat(tensors, dim):
     """Join tensors along a dimension; the other sizes must agree (tensors of shape [0] are left out)."""
@@ -54,7 +54,7 @@ def cat(tensors, dim):
     return _concatenate([t for _, t in parts], dim)
 
 
-@op("stack(Tensor[] tensors, int dim=0)", method=False, saves=(), layout="stack")
+@op("stack(Tensor[] tensors, int dim=0)", method=False, function=False, saves=(), layout="stack")
 def stack(tensors, dim):
     """Join tensors of one shape along a new dimension."""
     if not tensors:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
+from torchish._tensor import host
 from torchish._tensor.creation import as_tensor, from_host, tensor
 from torchish._tensor.dispatch import call
 from torchish._tensor.tensor import Tensor
-from torchish.data._utils import host
 
 _INT64 = 2**63
 _MapOfFunctions = dict[type | tuple[type, ...], Callable]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from torchish._tensor import host
 from torchish._tensor.tensor import Tensor
-from torchish.data._utils import collate, host
+from torchish.data._utils import collate
 from torchish.data.dataset import Subset, TensorDataset
 from torchish.engine import program
 from torchish.engine.expr import CPU, LOCAL

@@ -6,10 +6,10 @@ from multiprocessing.reduction import ForkingPickler
 
 import numpy as np
 
+from torchish._tensor import host
 from torchish._tensor.creation import from_host
 from torchish._tensor.size import Size, device
 from torchish._tensor.tensor import Tensor
-from torchish.data._utils import host
 from torchish.engine.channel import CHECK_INTERVAL, REDUCERS, Channel, Closed, pair
 from torchish.nn.parameter import Parameter
 

@@ -16,8 +16,8 @@ from urllib.error import URLError
 import numpy as np
 
 from torchish._tensor.creation import from_host
+from torchish._tensor.host import host_view
 from torchish._tensor.tensor import Tensor
-from torchish.data._utils.host import host_view
 from torchish.vision._optional import pil
 from torchish.vision.datasets import _elsewhere
 from torchish.vision.datasets.utils import check_integrity, download_and_extract_archive, download_url, extract_archive, verify_str_arg

@@ -11,9 +11,9 @@ import numpy as np
 import torchish as torch
 import torchish.nn.functional as nnf
 from torchish._tensor.creation import from_host
+from torchish._tensor.host import host_view
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
-from torchish.data._utils.host import host_view
 from torchish.ops import vision as sampling
 
 
