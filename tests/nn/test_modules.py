@@ -190,6 +190,35 @@ def test_attention_backends_are_accepted():
         pass
 
 
+def test_attention_backends_are_told():
+    def told(library):
+        cuda = library.backends.cuda
+        kernels, backend = library.nn.attention.sdpa_kernel, library.nn.attention.SDPBackend
+
+        def flags():
+            return [getattr(cuda, f"{name}_sdp_enabled")() for name in ("flash", "mem_efficient", "math", "cudnn")]
+
+        seen = [flags()]
+        cuda.enable_flash_sdp(False)
+        seen.append(flags())
+        with kernels(backend.MATH):
+            seen.append(flags())
+            with kernels([backend.FLASH_ATTENTION, backend.CUDNN_ATTENTION]):
+                seen.append(flags())
+            seen.append(flags())
+        seen.append(flags())
+        cuda.enable_flash_sdp(True)
+        with warnings.catch_warnings(record=True) as given:
+            warnings.simplefilter("always")
+            block = cuda.sdp_kernel(enable_math=False)
+            seen.append([(w.category, str(w.message), w.filename) for w in given])
+            with block:
+                seen.append(flags())
+        return [*seen, flags()]
+
+    assert told(torchish) == told(torch)
+
+
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_gradients_of_convolutions_are_differentiable(rank):
     def gradients(library):

@@ -1,6 +1,8 @@
 """`torch.backends.cuda`."""
 
 import contextlib
+import warnings
+from collections.abc import Iterator
 
 
 class _MatmulFlags:
@@ -29,19 +31,64 @@ def is_built() -> bool:
     return is_available()
 
 
+# Which kernels of attention are wanted. They are kept, set and told as in PyTorch; attention is one computation, which XLA compiles.
+_wanted = dict.fromkeys(("flash", "mem_efficient", "math", "cudnn"), True)
+
+
 def flash_sdp_enabled() -> bool:
-    return True
+    return _wanted["flash"]
 
 
-mem_efficient_sdp_enabled = math_sdp_enabled = cudnn_sdp_enabled = flash_sdp_enabled
+def mem_efficient_sdp_enabled() -> bool:
+    return _wanted["mem_efficient"]
+
+
+def math_sdp_enabled() -> bool:
+    return _wanted["math"]
+
+
+def cudnn_sdp_enabled() -> bool:
+    return _wanted["cudnn"]
 
 
 def enable_flash_sdp(enabled: bool) -> None:
-    """Accepted; attention is one XLA computation."""
+    _wanted["flash"] = bool(enabled)
 
 
-enable_mem_efficient_sdp = enable_math_sdp = enable_cudnn_sdp = enable_flash_sdp
+def enable_mem_efficient_sdp(enabled: bool) -> None:
+    _wanted["mem_efficient"] = bool(enabled)
 
 
-def sdp_kernel(*args, **kwargs):
-    return contextlib.nullcontext()
+def enable_math_sdp(enabled: bool) -> None:
+    _wanted["math"] = bool(enabled)
+
+
+def enable_cudnn_sdp(enabled: bool) -> None:
+    _wanted["cudnn"] = bool(enabled)
+
+
+@contextlib.contextmanager
+def sdp_kernel(
+    enable_flash: bool = True, enable_math: bool = True, enable_mem_efficient: bool = True, enable_cudnn: bool = True
+) -> Iterator[dict]:
+    """`torch.nn.attention.sdpa_kernel` of the kernels enabled; deprecated."""
+    from torchish.nn.attention import SDPBackend, sdpa_kernel
+
+    warnings.warn(
+        "`torch.backends.cuda.sdp_kernel()` is deprecated. In the future, this context manager will be removed. "
+        "Please see `torch.nn.attention.sdpa_kernel()` for the new context manager, with updated signature.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    enabled = {
+        SDPBackend.FLASH_ATTENTION: enable_flash,
+        SDPBackend.EFFICIENT_ATTENTION: enable_mem_efficient,
+        SDPBackend.MATH: enable_math,
+        SDPBackend.CUDNN_ATTENTION: enable_cudnn,
+    }
+
+    def block() -> Iterator[dict]:
+        with sdpa_kernel([backend for backend, wanted in enabled.items() if wanted]) as context:
+            yield context
+
+    return block()  # the warning belongs to the call, not to the block

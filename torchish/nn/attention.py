@@ -25,14 +25,30 @@ class SDPBackend(enum.IntEnum):
     __repr__ = enum.Enum.__repr__
 
 
+_FLAGS = {
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "mem_efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "math": SDPBackend.MATH,
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+}
+
+
 @contextlib.contextmanager
 def sdpa_kernel(backends: list[SDPBackend] | SDPBackend, set_priority: bool = False) -> Iterator[dict]:
-    """A block in which PyTorch would use one of `backends`; AssertionError for what is neither a backend nor a list."""
+    """A block in which the flags of `torch.backends.cuda` name `backends`; AssertionError for what is neither a backend nor a list."""
     if not isinstance(backends, (list, SDPBackend)):
         raise AssertionError(
             f"Backend must be an instance of SDPBackend or a list of SDPBackend instances, got {type(backends).__name__}"
         )
-    yield {}
+    from torchish.backends.cuda import _wanted
+
+    before = dict(_wanted)
+    chosen = backends if isinstance(backends, list) else [backends]
+    _wanted.update((name, backend in chosen) for name, backend in _FLAGS.items())
+    try:
+        yield {}
+    finally:
+        _wanted.update(before)
 
 
 __all__ = ["SDPBackend", "WARN_FOR_UNFUSED_KERNELS", "sdpa_kernel"]
