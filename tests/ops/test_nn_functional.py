@@ -121,6 +121,18 @@ def test_value_gradient_and_name(name):
     agree(CALLS[name], X, W)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_attention_that_may_see_nothing(dropout):
+    """Zeros, and no gradient."""
+    seen = np.array([[1, 0, 1], [0, 0, 0], [1, 1, 1]], bool)
+
+    def call(t, F, x):
+        t.manual_seed(0)
+        return F.scaled_dot_product_attention(x, x, x, t.tensor(seen), dropout)
+
+    agree(call, X.reshape(-1)[:24].reshape(1, 2, 3, 4))
+
+
 @pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 def test_grid_sample(mode, padding):

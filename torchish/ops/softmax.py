@@ -35,12 +35,25 @@ def softmax(input, dim, dtype):
     return (jax.nn.softmax(x, d) if input.ndim else jnp.where(jnp.isfinite(x), jnp.ones_like(x), jnp.nan)).astype(out)
 
 
-@softmax.backward
-def _(grad, result, input_shape, dim):
+def _backward(grad, result, input_shape, dim):
     if not input_shape:
         return jnp.zeros_like(grad)
     g, y = widen(grad), widen(result)
     return y * (g - jnp.sum(g * y, dim, keepdims=True))
+
+
+softmax.backward(_backward)
+
+
+@op("_safe_softmax(Tensor input, int dim, dtype? dtype=None)", method=False, function=False)
+def _safe_softmax(input, dim, dtype):
+    """Softmax, with zeros where everything along the dimension is -inf, for queries that may see no key."""
+    x, d, out = _prepare(input, dim, dtype, "softmax")
+    values = softmax.body(input, dim, dtype)
+    return jnp.where(jnp.all(jnp.isneginf(x), d, keepdims=True), 0, values).astype(out) if x.size else values
+
+
+_safe_softmax.backward(_backward)
 
 
 @op("log_softmax(Tensor input, int dim, dtype? dtype=None)", aliases=("special.log_softmax",))

@@ -11,6 +11,7 @@ from torchish._tensor.dispatch import composite
 from torchish._tensor.nn_functional._call import ap
 from torchish._tensor.tensor import Tensor
 from torchish.ops.attention import attention
+from torchish.ops.softmax import _safe_softmax
 
 
 def _c_name(t: Tensor) -> str:
@@ -72,9 +73,7 @@ def _composed(query, key, value, mask, dropout_p, is_causal, scale):
     first = query * (-root if scale is not None and scale < 0 else root)
     weights = torch.matmul(first, (key * root).transpose(-2, -1))
     if mask is not None:
-        weights = (weights + mask).softmax(-1)
-        # a row that sees nothing gives zeros
-        weights = weights.masked_fill((mask == -math.inf).all(-1, keepdim=True), 0.0)
+        weights = ap(_safe_softmax, (-1, None), weights + mask)
     else:
         weights = weights.softmax(-1)
     if dropout_p > 0:
