@@ -79,12 +79,12 @@ def stacked(batch: Sequence[Tensor]) -> Tensor | None:
     return from_host(out)
 
 
-MANY = 16  # tensors; fewer are joined by a program, with what comes before and after
+MANY = 16  # tensors, from which on they may be `joined`; fewer are joined by a program, with what comes before and after
 
 
 def joined(tensors: Sequence[Tensor], dim: int, join: Callable[[list[np.ndarray], int], np.ndarray]) -> Tensor | None:
     """`join`, NumPy's `concatenate` or `stack`, of many plain host tensors of one dtype; None for anything else, and what does not fit."""
-    if len(tensors) < MANY or apply.PROFILER is not None or LOCAL.capture is not None or is_channels_last(tensors[0]):
+    if apply.PROFILER is not None or LOCAL.capture is not None or is_channels_last(tensors[0]):
         return None
     dtype = tensors[0]._aval.dtype
     recording = STATE.enabled

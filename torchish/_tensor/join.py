@@ -32,15 +32,17 @@ def _not_empty(tensors: tuple, name: str) -> None:
 @composite("cat(Tensor[] tensors, int dim=0)", method=False, out=True, aliases=("concat", "concatenate"))
 def cat(tensors: tuple[Tensor, ...], dim: int) -> Tensor:
     """Join tensors along a dimension; the other sizes must agree (tensors of shape [0] are left out)."""
-    made = host.joined(tensors, dim, np.concatenate)
-    return made if made is not None else apply(join.cat.spec((len(tensors),), (dim,)), tensors)
+    if len(tensors) >= host.MANY and (made := host.joined(tensors, dim, np.concatenate)) is not None:
+        return made
+    return apply(join.cat.spec((len(tensors),), (dim,)), tensors)
 
 
 @composite("stack(Tensor[] tensors, int dim=0)", method=False, out=True)
 def stack(tensors: tuple[Tensor, ...], dim: int) -> Tensor:
     """Join tensors of one shape along a new dimension."""
-    made = host.joined(tensors, dim, np.stack)
-    return made if made is not None else apply(join.stack.spec((len(tensors),), (dim,)), tensors)
+    if len(tensors) >= host.MANY and (made := host.joined(tensors, dim, np.stack)) is not None:
+        return made
+    return apply(join.stack.spec((len(tensors),), (dim,)), tensors)
 
 
 @composite("hstack(Tensor[] tensors)", method=False, out=True)
