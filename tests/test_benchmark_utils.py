@@ -8,6 +8,7 @@ import torch.utils.benchmark as theirs
 
 import torchish
 import torchish.utils.benchmark as ours
+from torchish.engine.program import ON_RUN
 
 TIMES = {
     "one": [3.2e-5],
@@ -94,3 +95,22 @@ def test_timer_errors(arguments):
             m.Timer(**arguments)
         messages.append(str(error.value))
     assert messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("stmt", ["x @ x", "y = x @ x", "y = x * 2\ny @ x", "for _ in range(2):\n    x @ x  # dropped"])
+def test_results_that_are_dropped_are_computed(stmt):
+    x = torchish.randn(300, 300)
+    x.sum().item()
+    runs = []
+    ON_RUN.append(lambda *run: runs.append(run))
+    try:
+        ours.Timer(stmt, globals={"x": x}).timeit(7)
+    finally:
+        ON_RUN.pop()
+    assert len(runs) == 7 + 2  # two to warm up
+
+
+def test_statements_that_are_no_python_raise_as_pytorchs_do():
+    for library in (theirs, ours):
+        with pytest.raises(SyntaxError):
+            library.Timer("1 +")

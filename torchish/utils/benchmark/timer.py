@@ -11,16 +11,30 @@ from typing import Any, NoReturn
 import numpy as np
 
 import torchish as torch
-from torchish.engine.program import evaluate_all
+from torchish.engine.expr import LOCAL
+from torchish.engine.program import ON_RUN, Program, evaluate_all
 from torchish.utils.benchmark.measurement import Measurement, TaskSpec, set_torch_threads
 
 
 def timer() -> float:
-    """The time in seconds, once everything that was called for has been computed."""
+    """The time in seconds, once everything that was called for has been started (under a `Timer`, computed)."""
     evaluate_all()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return timeit.default_timer()
+
+
+def _compute() -> None:
+    """Called at the end of each execution: run what it called for, also what nobody refers to any more."""
+    pending = LOCAL.pending
+    used = {id(x) for e in pending for x in e.inputs or ()}
+    results = [e for e in pending if id(e) not in used]
+    evaluate_all()
+    del results
+
+
+def _wait(program: Program, start: int, end: int) -> None:
+    """One of `ON_RUN`: with any of these a program is waited for when it runs, as PyTorch's functions are on a CPU."""
 
 
 class Language(enum.Enum):
@@ -33,7 +47,8 @@ class Language(enum.Enum):
 class Timer:
     """Measures a statement: `Timer("x @ x", globals={"x": x}).blocked_autorange()`.
 
-    The default `timer` waits for what the statement called for: the time is that of the computation, not of recording it.
+    Each execution runs what the statement called for, also where its result is dropped, and the default `timer` waits for that: the
+    time is that of the computation, not of recording it.
     `label`, `sub_label`, `description` and `env` say what is measured, for `Compare`. ValueError for statements in C++.
     """
 
@@ -58,12 +73,16 @@ class Timer:
         stmt, setup = (textwrap.dedent(code).removeprefix("\n").rstrip() for code in (stmt, setup))
         self._globals = dict(globals or {})
         self._globals.setdefault("torch", torch)
-        self._timer = self._timer_cls(stmt=stmt, setup=setup, timer=timer, globals=self._globals)
+        names = {**self._globals, _compute.__name__: _compute}
+        self._timer = self._timer_cls(stmt=f"{stmt}\n{_compute.__name__}()", setup=setup, timer=timer, globals=names)
         self._task_spec = TaskSpec(stmt, setup, global_setup, label, sub_label, description, env, num_threads)
 
     def _timeit(self, number: int) -> float:
-        # Never zero, which would have no logarithm.
-        return max(self._timer.timeit(number), 1e-9)
+        ON_RUN.append(_wait)
+        try:
+            return max(self._timer.timeit(number), 1e-9)  # never zero, which would have no logarithm
+        finally:
+            ON_RUN.remove(_wait)
 
     def timeit(self, number: int = 1000000) -> Measurement:
         """One measurement of `number` executions, after a hundredth of them to warm up."""
