@@ -96,6 +96,21 @@ def changes_in_place(torch, x):
 
 
 @case((3,))
+def changes_new_tensors_in_place(torch, x):
+    """Their values are the same for all directions, only their tangents are batches."""
+
+    def f(x):
+        y = torch.zeros(3)
+        y[0] = x[1] ** 2
+        y += x
+        y.index_add_(0, torch.tensor([2, 2, 0]), x * x)
+        return torch.zeros(3).copy_(y).mul_(x)
+
+    F = torch.func
+    return F.jacfwd(f)(x), F.jacfwd(F.jacfwd(f))(x), F.hessian(lambda x: f(x).pow(2).sum())(x)
+
+
+@case((3,))
 def decisions_on_values(torch, x):
     """Outside of vmap a transformed function may look at values."""
 

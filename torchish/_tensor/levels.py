@@ -307,12 +307,22 @@ def refuse_batched(t: Tensor, message: str) -> None:
         raise RuntimeError(message)
 
 
+def _batches(e: Expr) -> set[Level]:
+    """The batches that a value belongs to itself, its tangents apart."""
+    found = set()
+    while isinstance(e, (Dual, levels.Batched)):
+        if isinstance(e, Dual):
+            e = e.primal
+        else:
+            found.add(e.level)
+            e = e.physical
+    return found
+
+
 def check_write(t: Tensor, e: Expr) -> None:
-    """Refuse to write a batch into a tensor that is not one; note tensors that get a tangent."""
-    old = t._storage.expr
-    for level in levels_of(e):
-        if level.size is not None and not belongs(level, old):
-            raise RuntimeError(MUTATED)
+    """Refuse to write a batch into a tensor that is not one; note tensors that get a tangent, which may be a batch."""
+    if not _batches(e) <= _batches(t._storage.expr):
+        raise RuntimeError(MUTATED)
     if levels.ACTIVE.stack:
         for level in levels_of(e):
             if level.size is None and level.active:
