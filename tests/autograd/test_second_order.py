@@ -16,7 +16,8 @@ import torchish
 SECOND_ORDER = """
     mul.  atan2.  clamp.  maximum.  floor.  copysign.  fill.  div.floor_rounding  sort.  kthvalue.  max.reduction_no_dim  amax.  median.
     cumprod.  linalg.vector_norm.  quantile.  scatter.  masked_select.  linalg.solve.  linalg.cholesky.  lu_solve.  stft.
-    nn.functional.pad.reflect  nn.functional.avg_pool1d.  nn.functional.adaptive_avg_pool1d.  nn.functional.conv1d.
+    nn.functional.pad.reflect  nn.functional.avg_pool1d.  nn.functional.adaptive_avg_pool1d.  nn.functional.adaptive_max_pool2d.
+    nn.functional.conv1d.
     nn.functional.layer_norm.  nn.functional.huber_loss.  nn.functional.gelu.
 """.split()
 

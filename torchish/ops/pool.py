@@ -461,10 +461,11 @@ def adaptive_avg_pool(input, output_size):
 
 
 @adaptive_avg_pool.backward
-def _(grad, input_shape, output_size):
+def _(grad, input, output_size):
+    """(It names the input, not just its shape: PyTorch's gradients of this gradient reach the input, as zeros.)"""
     g, n = widen(grad), len(output_size)
     for i in reversed(range(n)):
-        axis, size, out = g.ndim - n + i, input_shape[len(input_shape) - n + i], output_size[i]
+        axis, size, out = g.ndim - n + i, input.shape[input.ndim - n + i], output_size[i]
         if out == size:
             continue
         start, end = _bins(size, out)
