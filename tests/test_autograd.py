@@ -231,6 +231,17 @@ def hooks_run_in_order_and_replace(torch):
 
 
 @contract
+def hooks_on_leaves_run_as_the_leaves_are_reached(torch):
+    log = []
+    leaves = [leaf(torch) for _ in "abc"]
+    for name, x in zip("abc", leaves, strict=True):
+        x.register_hook(lambda g, name=name: log.append(name))
+    torch.stack(leaves).sum().backward()
+    torch.addcmul(*reversed(leaves)).sum().backward()
+    return log
+
+
+@contract
 def hooks_of_functions(torch):
     x = leaf(torch)
     y = x * 2

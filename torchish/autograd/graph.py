@@ -710,7 +710,8 @@ def _run_counting(
                     stack.append(child)
     useful = _leads_to(order, set(wanted) | (accumulate_only or set())) if restrict else None
 
-    heap = [(-n._seq, id(n), n) for n in buffers if not pending.get(n)]
+    arrivals = itertools.count()  # leaves, whose numbers are the same, run in the order in which they are complete
+    heap = [(-n._seq, next(arrivals), n) for n in buffers if not pending.get(n)]
     heapq.heapify(heap)
     previous = STATE.enabled
     STATE.enabled = record
@@ -746,7 +747,7 @@ def _run_counting(
                     buf[number] = g if buf[number] is None else TENSORS.add(buf[number], g, record)
                 pending[child] -= 1
                 if pending[child] == 0:
-                    heapq.heappush(heap, (-child._seq, id(child), child))
+                    heapq.heappush(heap, (-child._seq, next(arrivals), child))
     finally:
         STATE.enabled = previous
     return [captured.get(t) for t in targets or ()]
