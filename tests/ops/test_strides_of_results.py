@@ -64,3 +64,25 @@ def test_memory_order_of_images(image, layer):
     if layer.startswith("Pixel") and image.startswith("volumes"):
         pytest.skip("PyTorch refuses these for their strides alone")
     assert strides(torchish) == expected
+
+
+LEAVES = {
+    "channels last": lambda t: t.zeros(2, 3, 4, 5).to(memory_format=t.channels_last),
+    "transposed": lambda t: t.zeros(2, 4, 3, 5).transpose(1, 2),
+    "expanded": lambda t: t.zeros(4, 5).expand(2, 3, 4, 5),
+    "with holes": lambda t: t.zeros(2, 3, 4, 10)[..., ::2],
+}
+
+
+@pytest.mark.parametrize("leaf", LEAVES)
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("hooked", [False, True])
+def test_gradients_of_leaves_lie_as_the_leaves_do(leaf, recorded, hooked):
+    def strides(t):
+        x = LEAVES[leaf](t).detach().requires_grad_()
+        if hooked:
+            x.register_post_accumulate_grad_hook(lambda p: None)
+        (x * t.ones(2, 3, 4, 5)).sum().backward(create_graph=recorded)
+        return x.grad.stride(), x.grad.detach().zero_().stride()
+
+    assert strides(torchish) == strides(pytorch)

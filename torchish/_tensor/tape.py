@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torchish import _dtypes as dt
 from torchish._tensor.apply import apply, cast, cast_expr
+from torchish._tensor.layout import is_dense
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import TENSORS, GradFn, edge_positions
@@ -66,14 +67,11 @@ def _copied(g: Tensor) -> Tensor:
 
 
 def _accumulate(variable: Tensor, g, record: bool) -> None:
-    if variable._post_accumulate is None and not record and variable._grad is None:
-        t = Tensor._wrap(g)
-        if variable._strides is not None:
+    if variable._grad is None:
+        t = _copied(g) if record else Tensor._wrap(g)
+        if variable._strides is not None and is_dense(variable):
             t._strides = t._storage.strides = variable._strides
         variable._grad = t
-        return
-    if variable._grad is None:
-        variable._grad = _copied(g) if record else Tensor._wrap(g)
     elif record:
         variable._grad = _add(variable._grad, g, True)
     else:
