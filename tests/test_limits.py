@@ -195,8 +195,20 @@ def test_numbers_become_8_bits_and_come_back(name, source):
     assert outcome(torchish, code) == outcome(torch, code)
 
 
+@pytest.mark.parametrize("name", EIGHT_BITS)
+@pytest.mark.parametrize("code", [
+    "x = torch.cat([-(2.0 ** -torch.arange(7.0, 30)), torch.tensor([-1e-9, -0.0, 2.0**-11, 2.0**-18, 3 * 2.0**-19])]); x.to(d).float()",
+    "x = torch.tensor([1.0, 2.0, 500.0], requires_grad=True); torch.autograd.grad((x.to(d).float() * 3).sum(), x)",
+    "torch.func.jvp(lambda x: x.to(d).float(), (torch.tensor([1.0, 500.0]),), (torch.tensor([2.0, 3.0]),))",
+])  # fmt: skip
+def test_rounding_to_8_bits(name, code):
+    code = f"d = torch.{name}; " + code
+    assert outcome(torchish, code) == outcome(torch, code)
+
+
 @pytest.mark.parametrize("name", EIGHT_BITS[:4])
 @pytest.mark.parametrize("code", [
+    "torch.full((2,), 70000, dtype=d)", "torch.zeros(2, dtype=d).fill_(500).float()",
     "torch.tensor([500.0, -1e5, 3.0], dtype=d).float()", "torch.tensor(500, dtype=d).float()", "torch.full((2,), 1e6, dtype=d)",
     "torch.full((2,), inf, dtype=d).float()", "torch.zeros(2, dtype=d).fill_(1e6)",
     "torch.zeros(2, dtype=d).copy_(torch.tensor([3, 500])).float()",

@@ -95,6 +95,9 @@ def as_dtype(x: Any) -> dtype | None:
     return OF_PYTHON.get(x) if isinstance(x, type) else None
 
 
+_LEAST = {float8_e4m3fnuz.np: 2.0**-10, float8_e5m2fnuz.np: 2.0**-17}  # the smallest numbers but zero
+
+
 def to_8_bits(np: Any, v: Any, d: np.dtype) -> Any:
     """float32 numbers, an array of NumPy or of JAX (whose `np` is given), in a dtype of 8 bits, rounded as PyTorch does."""
     if d == float8_e4m3fn.np:  # which has no infinity
@@ -104,6 +107,8 @@ def to_8_bits(np: Any, v: Any, d: np.dtype) -> Any:
         exponent, fraction = (bits >> 23) & 0xFF, bits & 0x7FFFFF
         up = (exponent < 255) & ((fraction > 0x400000) | ((fraction == 0x400000) & (exponent > 0)))
         return (exponent + up).astype(np.uint8).view(d)
+    elif d in _LEAST:  # these have no negative zero: its bits are nan's, which XLA may make of what is rounded to it
+        v = np.where(np.abs(v) <= _LEAST[d] / 2, np.float32(0), v)
     return v.astype(d)
 
 
@@ -121,7 +126,6 @@ LEGACY_NAMES = {
     float8_e8m0fnu: "Float8_e8m0fnuTensor",
 }  # fmt: skip
 
-# The names that PyTorch's C++ messages use ("result type Float can't be cast to ...").
 # The types of PyTorch's C++ code, as its compiler names them.
 _CPP_NAMES = {
     bool_: "bool", uint8: "unsigned char", int8: "signed char", int16: "short int", int32: "int", int64: "long int",
@@ -140,6 +144,7 @@ def source_name(d: dtype) -> str:
     return f"{d.name}_t" if d.category == 1 and d is not int32 else cpp_name(d)
 
 
+# The names that PyTorch's C++ messages use ("result type Float can't be cast to ...").
 SCALAR_TYPE_NAMES = {d: n.removesuffix("Tensor") for d, n in LEGACY_NAMES.items()}
 # what errors from C++ call a type: the oldest ones by their Python classes
 TYPE_TEXTS = {

@@ -432,7 +432,7 @@ def fitting(x, d: dt.dtype):
             x = float(x) if d.category else True  # programs take signed integers of 64 bits
     if type(x) is bool or d.category == 0:
         return x
-    if type(x) is int and d.category > 1 and d is not dt.float16:
+    if type(x) is int and d.category > 1 and _LARGEST.get(d, 2.0**64) >= 2.0**64:
         return x
     if type(x) is complex and d.category != 3:
         if x.imag:

@@ -12,6 +12,7 @@ function, unless `@add.backward` gives a rule.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable
@@ -227,11 +228,21 @@ def to_dtype(v, np_dtype: np.dtype):
     if jnp.issubdtype(v.dtype, jnp.floating) and jnp.issubdtype(np_dtype, jnp.integer):
         return _float_to_int(v, np_dtype)
     if np_dtype.itemsize == 1 and jnp.issubdtype(np_dtype, jnp.floating):
-        return dt.to_8_bits(jnp, to_dtype(v, np.dtype(np.float32)), np_dtype)  # PyTorch rounds to 8 bits from there only
+        return _to_8_bits(to_dtype(v, np.dtype(np.float32)), np_dtype)  # PyTorch rounds to 8 bits from there only
     if v.dtype == np.bool_ and jnp.issubdtype(np_dtype, jnp.inexact):
         # A choice, not a conversion: XLA rewrites x * convert(mask) to where(mask, x, 0), which loses nan and inf.
         return jnp.where(v, np.ones((), np_dtype), np.zeros((), np_dtype))
     return v.astype(np_dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _to_8_bits(v, np_dtype: np.dtype):
+    return dt.to_8_bits(jnp, v, np_dtype)
+
+
+@_to_8_bits.defjvp
+def _(np_dtype: np.dtype, primals, tangents):
+    return _to_8_bits(*primals, np_dtype), tangents[0].astype(np_dtype)  # as if nothing were rounded
 
 
 def _float_to_int(v, np_dtype: np.dtype):
