@@ -119,3 +119,28 @@ def test_a_subclass_may_have_what_tensors_lack():
 
     assert torchish.eye(2).as_subclass(Sparse).to_sparse() == 2
     assert "to_sparse" in dir(Sparse)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda m: m.Tensor, lambda m: "torch.Tensor", lambda m: m.FloatTensor, lambda m: "torch.HalfTensor", lambda m: m.nn.Parameter,
+        lambda m: float, lambda m: "Tensor", lambda m: "torch.meta.FloatTensor", lambda m: 3, lambda m: m.float16,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_type_takes_the_default_type_and_legacy_ones(kind, device):
+    """They are types of the CPU, where a tensor of another device moves to."""
+
+    def use(m):
+        made = m.arange(6, device=device).reshape(2, 3).t().type(kind(m))
+        return str(made.dtype), str(made.device), made.stride()
+
+    same(use)
+    for m in (pytorch, torchish):
+        m.set_default_dtype(m.float64)
+    try:
+        same(use)
+    finally:
+        for m in (pytorch, torchish):
+            m.set_default_dtype(m.float32)

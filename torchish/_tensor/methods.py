@@ -256,17 +256,27 @@ def type_(self: Tensor, dtype=None, non_blocking: bool = False):
     if dtype is None:
         prefix = "torch." if a.device in (CPU, "traced") else f"torch.{a.device.partition(':')[0]}."
         return prefix + dt.LEGACY_NAMES[a.torch_dtype]
-    if isinstance(dtype, str):
-        module, _, short = dtype.rpartition(".")
-        for d, n in dt.LEGACY_NAMES.items():
-            if n == short and module.startswith("torch"):
-                return convert(self, d, resolve("cuda") if "cuda" in module else None)
-        raise ValueError(f"invalid type: '{dtype}'")
     if isinstance(dtype, dt.dtype):
         return convert(self, dtype)
-    if not hasattr(dtype, "_legacy_dtype"):
+    if not isinstance(dtype, str | type):
         raise TypeError("dtype must be a type, str, or dtype object")
-    return convert(self, dtype._legacy_dtype)
+    made, where = _legacy_type(dtype)
+    return convert(self, made, resolve(where))
+
+
+def _legacy_type(kind: Any) -> tuple[dt.dtype, str]:
+    """The dtype and the device of a legacy type, given by its class or its name; `torch.Tensor` is the default type."""
+    if kind is Tensor or kind == "torch.Tensor":
+        return dt.get_default_dtype(), CPU
+    if hasattr(kind, "_legacy_dtype"):
+        return kind._legacy_dtype, kind._legacy_device.partition(":")[0]
+    if isinstance(kind, type):
+        raise ValueError(f"invalid type: '{kind.__name__}'")
+    module, _, short = kind.rpartition(".")
+    for d, name in dt.LEGACY_NAMES.items():
+        if name == short and module in ("torch", "torch.cuda"):
+            return d, CPU if module == "torch" else "cuda"
+    raise ValueError(f"invalid type: '{kind}'")
 
 
 @takes("type_as(Tensor input, Tensor other)")
