@@ -83,7 +83,8 @@ def _accumulate(variable: Tensor, g, record: bool) -> None:
             old._vc.version += 1
     if variable._post_accumulate:
         for hook in list(variable._post_accumulate.values()):
-            hook(variable)
+            if hook(variable) is not None:
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
 def _cast(g, a, record: bool):

@@ -636,10 +636,8 @@ def _run_plain(roots: list, gradients: list, keep_graph: bool) -> None:
                 g = grads[i]
                 if g is not None and g.aval is not a:
                     grads[i] = TENSORS.cast(g, a, False)
-            if node._pre_hooks:
-                grads = _run_pre_hooks(node, grads, False)
-            if node._retained:
-                _retain(node, grads, False)
+            if node._pre_hooks or node._retained:
+                grads = _run_function_hooks(node, _run_tensor_hooks(node, grads, False), False)
             out = node._run(grads, False)
             if node._post_hooks:
                 out = _run_post_hooks(node, out, grads, False)
@@ -724,20 +722,21 @@ def _run_counting(
                 for i, g in enumerate(grads):
                     if g is not None and i < len(node._avals):
                         grads[i] = TENSORS.cast(g, node._avals[i], record)
-                if node._pre_hooks:
-                    grads = _run_pre_hooks(node, grads, record)
-                if node._retained:
-                    _retain(node, grads, record)
-                for number in wanted.get(node, ()):
-                    captured[node, number] = grads[number]
-                if not (type(node) is AccumulateGrad and restrict and node not in (accumulate_only or ())):
-                    if useful is None or any(c in useful for c in node._targets if c) or node in (accumulate_only or ()):
-                        run = node._run if not ANOMALY.enabled else _watched(node)
-                        out = run(grads, record) if PROFILER is None else PROFILER(node.name(), run, grads, record)
-                        if node._post_hooks:
-                            out = _run_post_hooks(node, out, grads, record)
-                        if not keep_graph:
-                            node._release()
+                runs = useful is None or any(c in useful for c in node._targets if c) or node in (accumulate_only or ())
+                if type(node) is AccumulateGrad and restrict and node not in (accumulate_only or ()):
+                    runs = False
+                before = [*grads]
+                grads = _run_tensor_hooks(node, grads, record)
+                for number in wanted.get(node, ()):  # PyTorch looks before the hooks of functions that run
+                    captured[node, number] = (before if runs else grads)[number]
+                if runs:
+                    grads = _run_function_hooks(node, grads, record)
+                    run = node._run if not ANOMALY.enabled else _watched(node)
+                    out = run(grads, record) if PROFILER is None else PROFILER(node.name(), run, grads, record)
+                    if node._post_hooks:
+                        out = _run_post_hooks(node, out, grads, record)
+                    if not keep_graph:
+                        node._release()
             for k, (child, number) in enumerate(zip(node._targets, node._numbers, strict=True)):
                 if child is None:
                     continue
@@ -800,12 +799,20 @@ def _leads_to(order: list[Node], goals: set) -> set:
     return useful
 
 
-def _run_pre_hooks(node: Node, grads: list, record: bool) -> list:
+def _run_tensor_hooks(node: Node, grads: list, record: bool) -> list:
+    """The hooks on the outputs' gradients, of which those that are kept are what is left then."""
+    for which, hook in list((node._pre_hooks or {}).values()):
+        if which != "all" and grads[which] is not None:
+            grads[which] = TENSORS.call_hook(hook, grads[which], record)
+    if node._retained:
+        _retain(node, grads, record)
+    return grads
+
+
+def _run_function_hooks(node: Node, grads: list, record: bool) -> list:
     for which, hook in list((node._pre_hooks or {}).values()):
         if which == "all":
             grads = TENSORS.call_all_hook(hook, grads, record)
-        elif grads[which] is not None:
-            grads[which] = TENSORS.call_hook(hook, grads[which], record)
     return grads
 
 

@@ -1,0 +1,54 @@
+"""The order in which hooks see a gradient, and what of it is kept and returned."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch as pytorch
+
+import torchish
+
+ADDED = {
+    "tensor": lambda t, z: z.register_hook(lambda g: g * 2),
+    "function": lambda t, z: z.grad_fn.register_prehook(lambda gs: (gs[0] + 1,)),
+    "kept": lambda t, z: z.retain_grad(),
+}
+
+
+def gradients(t, names, how, recorded):
+    x, y = (t.tensor([1.0, 2.0], requires_grad=True) for _ in "xy")
+    z = x * y
+    for name in names:
+        ADDED[name](t, z)
+    out = (z * 3).sum()
+    if how.startswith("of "):
+        got = t.autograd.grad(out, [{"x": x, "z": z}[c] for c in how.removeprefix("of ")], create_graph=recorded)
+    else:
+        out.backward(create_graph=recorded, inputs={"all": None, "x": [x], "z": [z]}[how])
+        got = x.grad, y.grad
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [None if g is None else g.tolist() for g in (*got, z.grad)]
+
+
+@pytest.mark.parametrize("names", [
+    ["tensor"], ["function"], ["tensor", "function"], ["function", "tensor"],
+    ["kept", "tensor", "function"], ["function", "kept", "tensor"],
+])  # fmt: skip
+@pytest.mark.parametrize("how", ["all", "x", "z", "of z", "of xz"])
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.filterwarnings("ignore:Using backward")
+def test_order_of_hooks(names, how, recorded):
+    assert gradients(torchish, names, how, recorded) == gradients(pytorch, names, how, recorded)
+
+
+def test_hooks_after_accumulation_return_nothing():
+    def message(t):
+        x = t.ones(2, requires_grad=True)
+        x.register_post_accumulate_grad_hook(lambda p: p.grad)
+        with pytest.raises(RuntimeError) as error:
+            x.sum().backward()
+        return str(error.value)
+
+    assert message(torchish) == message(pytorch)
