@@ -40,6 +40,17 @@ def host_view(t: Tensor) -> np.ndarray | None:
     return as_strided(value.reshape(-1), t._aval.shape, t.stride(), t._offset) if _is_plain(t) else None
 
 
+def known(t: Tensor, compute: bool = False) -> np.ndarray | None:
+    """`host_view` of an argument, which may be a value inside a function transform or of a step that is captured: None then.
+
+    `compute`: a value that is pending is computed now.
+    """
+    if type(t._storage.expr) is not Expr or LOCAL.capture is not None:
+        return None
+    value = host_view(t)
+    return t._host() if value is None and compute and t._aval.device == CPU else value
+
+
 def _is_plain(view: Tensor) -> bool:
     """Whether a view's strides are those of the array that its storage holds."""
     return view._storage.strides is None and view._on_buffer()
@@ -84,15 +95,15 @@ MANY = 16  # tensors, from which on they may be `joined`; fewer are joined by a 
 
 def joined(tensors: Sequence[Tensor], dim: int, join: Callable[[list[np.ndarray], int], np.ndarray]) -> Tensor | None:
     """`join`, NumPy's `concatenate` or `stack`, of many plain host tensors of one dtype; None for anything else, and what does not fit."""
-    if apply.PROFILER is not None or LOCAL.capture is not None or is_channels_last(tensors[0]):
+    if apply.PROFILER is not None or is_channels_last(tensors[0]):
         return None
     dtype = tensors[0]._aval.dtype
     recording = STATE.enabled
     values = []
     for t in tensors:
-        if type(t) is not Tensor or t._aval.dtype != dtype or type(t._storage.expr) is not Expr or (recording and t._needs()):
+        if type(t) is not Tensor or t._aval.dtype != dtype or (recording and t._needs()):
             return None
-        value = host_view(t)
+        value = known(t)
         if value is None or value.shape == (0,):
             return None
         values.append(value)

@@ -63,7 +63,7 @@ def _bag_sums(values, bags, count: int, each: int):
 )  # fmt: skip
 def embedding_bag(weight, indices, bags, per_sample_weights, count, each, mode, padding_idx, scale_grad_by_freq):
     """The sum (mode 0), mean (1) or maximum (2) of the rows of each of `count` bags; `bags` names each index's bag. `each`: how many
-    indices every bag has, one bag after the other; 0 where that varies.
+    indices every bag has, one bag after the other; 0 where that varies: then indices of bag `count` are in none.
     """
     kept = None if padding_idx < 0 else indices != padding_idx
     if kept is None and each:
@@ -112,7 +112,7 @@ def _bags_by_place(weight, indices, kept, factors, mode):
 def _(grad, weight, indices, bags, per_sample_weights, count, each, mode, padding_idx, scale_grad_by_freq, needs):
     g = widen(grad)[bags]
     rows = widen(weight)[indices]
-    kept = jnp.ones(indices.shape, bool) if padding_idx < 0 else indices != padding_idx
+    kept = bags < count if padding_idx < 0 else (indices != padding_idx) & (bags < count)
     gp = None
     if per_sample_weights is not None:
         gp = jnp.where(kept, (g * rows).sum(1), 0)

@@ -9,7 +9,9 @@ import numpy as np
 
 import torchish as torch
 from torchish import _dtypes as dt
+from torchish._tensor import host
 from torchish._tensor.apply import write_inplace
+from torchish._tensor.creation import from_host
 from torchish._tensor.dispatch import composite
 from torchish._tensor.nn_functional._call import ap, require
 from torchish._tensor.tensor import Tensor
@@ -207,6 +209,8 @@ def embedding_bag(
         )
     if offsets is not None:
         count, bags = _bags(offsets, input, include_last_offset)
+        if per_sample_weights is None and not scale_grad_by_freq:
+            input, bags = _padded(input, bags, count)
     rows = weight._aval.shape[0]
     if padding_idx is not None and not -rows <= padding_idx < rows:
         raise RuntimeError(f"padding_idx must be within the number of embeddings, -{rows} through {rows - 1}, but got {padding_idx}")
@@ -223,8 +227,8 @@ def _bags(offsets: Tensor, indices: Tensor, include_last_offset: bool) -> tuple[
         if not count:
             raise RuntimeError("include_last_offset: number of offset should be at least 1")
         count -= 1
-    known = offsets._read().value
-    if type(known) is np.ndarray and known.size:
+    known = host.known(offsets, compute=host.known(indices) is not None)  # often a cumsum, and worth a program then: see `_padded`
+    if known is not None and known.size:
         if known[0] != 0:
             raise RuntimeError(
                 "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
@@ -234,9 +238,25 @@ def _bags(offsets: Tensor, indices: Tensor, include_last_offset: bool) -> tuple[
             raise RuntimeError(f"offsets[-1] can not be greater than input's length {n} but got offsets[-1] of {known[-1]}")
         if (known[:count] < 0).any():
             raise IndexError("index out of range in self")
+    if known is not None:
+        return count, from_host(np.searchsorted(known[:count], np.arange(n), side="right") - 1)
     places = torch.arange(n, device=offsets.device)
     bags = torch.searchsorted(offsets[:count].to(torch.int64).contiguous(), places, right=True) - 1
     return count, bags
+
+
+def _padded(indices: Tensor, bags: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Known indices and their bags, made longer by indices in no bag: a program then serves for batches of many lengths.
+
+    Texts of all lengths, one after the other, would have a program compiled for every batch. At most an eighth is added.
+    """
+    n = bags._aval.shape[0]
+    step = 1 << max(n.bit_length() - 4, 0)
+    more = -n % step
+    arrays = [host.known(t) for t in (indices, bags)] if more else [None]
+    if any(a is None for a in arrays):
+        return indices, bags
+    return tuple(from_host(np.pad(a, (0, more), constant_values=v)) for a, v in zip(arrays, (0, count), strict=True))  # type: ignore[return-value,arg-type]
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
