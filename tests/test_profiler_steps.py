@@ -83,6 +83,16 @@ def test_table_and_traces(tmp_path):
     assert json.loads(gzip.open(written).read())["traceEvents"]
 
 
+def test_the_frame_of_the_table():
+    frames = []
+    for torch in (pytorch, torchish):
+        with torch.autograd.profiler.profile() as p, torch.profiler.record_function("a name that is the longest"):
+            pass
+        lines = p.key_averages().table(header="Header").split("\n")
+        frames.append([*lines[:5], lines[-3]])
+    assert frames[0] == frames[1]
+
+
 @pytest.mark.parametrize("call", ["key_averages", "events"])
 def test_nothing_measured_yet(call):
     messages = []

@@ -198,11 +198,11 @@ class EventList(list):
             columns.append("Input Shapes")
             widths.append(min(max(max(len(str(e.input_shapes)) for e in rows) + 4, 12), max_shapes_column_width))
         total = sum(e.self_cpu_time_total for e in rows)
-        line = "  ".join("-" * w for w in widths)
+        line = "".join("-" * w + "  " for w in widths)
         out = []
         if header is not None:
-            out += ["=" * len(line), header]
-        out += [line, "  ".join(f"{c:>{w}}" for c, w in zip(columns, widths, strict=True)), line]
+            out += ["=" * (len(line) - 2), header]
+        out += [line, "".join(f"{c:>{w}}  " for c, w in zip(columns, widths, strict=True)), line]
         for e in rows[: row_limit if row_limit >= 0 else None]:
             name = e.key if len(e.key) <= max_name_column_width - 3 else e.key[: max_name_column_width - 3] + "..."
             count = e.count
@@ -216,7 +216,7 @@ class EventList(list):
             if shapes:
                 text = str(e.input_shapes)
                 cells.append(text if len(text) <= max_shapes_column_width else text[: max_shapes_column_width - 3] + "...")
-            out.append("  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)))
+            out.append("".join(f"{c:>{w}}  " for c, w in zip(cells, widths, strict=True)))
         out += [line, f"Self CPU time total: {format_time(total)}"]
         if self.use_device:
             out.append(f"Self {self.use_device.upper()} time total: {format_time(0.0)}")
