@@ -198,6 +198,24 @@ def test_cross_entropy(reduction, options, weighted):
     agree(call, X[..., 0, 0], LABELS[:, 0, 0])
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("rows", "classes"), [(6, 4), (300, 100), (5000, 20)])
+def test_ignored_targets_take_no_part(rows, classes, weighted, reduction):
+    """Whatever the values at an ignored class are."""
+    generator = np.random.default_rng(0)
+    x, y, w = generator.standard_normal((rows, classes)), generator.integers(0, classes, rows), generator.random(classes)
+    y[:2], x[0, 2], x[1, 2] = 2, np.nan, -np.inf
+    got = []
+    for t in (real, torch):
+        values, weight = t.tensor(x, requires_grad=True), t.tensor(w) if weighted else None
+        loss = t.nn.functional.nll_loss(values, t.tensor(y), weight, ignore_index=2, reduction=reduction)
+        loss.sum().backward()
+        got.append((loss.detach().numpy(), values.grad.numpy()))
+    for want, have in zip(*got, strict=True):
+        np.testing.assert_allclose(have, want, rtol=1e-12, atol=1e-15)
+
+
 def test_cross_entropy_of_probabilities():
     agree(lambda t, F, x, y: F.cross_entropy(x, y.softmax(1), label_smoothing=0.2), X, Y)
 

@@ -374,6 +374,23 @@ def test_dtypes_of_nothing(name, dtype):
     assert kinds[0] == kinds[1]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int16", "complex64"])
+@pytest.mark.parametrize("shape", [(70, 129), (5001,), (3, 4000), (9000, 1), (20, 30, 50)])
+def test_running_values_of_many(shape, dtype):
+    """Sums are PyTorch's to the last bit: it adds one value after the other."""
+    made = np.random.default_rng(0).standard_normal(shape)
+    x = (made * 3).astype(dtype) if dtype[0] == "i" else (1 + made / 50).astype(dtype)
+    want, have = torch.tensor(x), torchish.tensor(x)
+    for d in range(len(shape)):
+        assert np.array_equal(have.cumsum(d).numpy(), want.cumsum(d).numpy()) or dtype == "complex64"
+        for f in ("cumsum", "cumprod"):
+            np.testing.assert_allclose(getattr(have, f)(d).numpy(), getattr(want, f)(d).numpy(), rtol=1e-5)
+        if dtype != "complex64":
+            for f in ("cummax", "cummin"):
+                for a, b in zip(getattr(have, f)(d), getattr(want, f)(d), strict=True):
+                    assert np.array_equal(a.numpy(), b.numpy())
+
+
 @pytest.mark.parametrize("name", ["cumsum_", "cumprod_"])
 @pytest.mark.parametrize("own", ["bool", "int32", "uint8", "float32", "float16", "complex64"])
 @pytest.mark.parametrize("asked", [None, "int32", "int64", "float32", "float64", "bfloat16"])
