@@ -55,16 +55,21 @@ def gradient(input, *, spacing, dim, edge_order):
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     axes = wrap_dims(dims, input.ndim)
+    for a in axes:
+        if input._aval.shape[a] < edge_order + 1:
+            raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
     if coordinates:
+        for s in steps:
+            if s._aval.device != input._aval.device:
+                raise RuntimeError(
+                    f"torch.gradient expected each tensor to be on the same device, but got devices {input.device} and {s.device}!"
+                )
         for s in steps:
             if s.ndim != 1:
                 raise RuntimeError(
                     "torch.gradient expected each element of spacing to have one dimension, but got an element with "
                     f"{s.ndim} dimensions!"
                 )
-    for a in axes:
-        if input._aval.shape[a] < edge_order + 1:
-            raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
     if input.dtype is dt.bool_:
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "

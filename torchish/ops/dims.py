@@ -23,10 +23,17 @@ def size_of(x, dim: int) -> int:
     return x.shape[wrap_dim(dim, x.ndim, scalar=False)]
 
 
+def refuse_many_dims(ndim: int) -> None:
+    """RuntimeError for tensors of which PyTorch cannot reduce some dimensions: it keeps sets of dimensions in 64 bits."""
+    if ndim > 64:
+        raise RuntimeError("only tensors with up to 64 dims are supported")
+
+
 def wrap_dims(dims: int | Sequence[int] | None, ndim: int, *, unique: bool = True) -> tuple[int, ...]:
     """Wrap several dimensions (None or empty: all); RuntimeError when one appears twice."""
     if dims is None or (not isinstance(dims, int) and len(dims) == 0):
         return tuple(range(ndim))
+    refuse_many_dims(ndim)
     if isinstance(dims, int):
         dims = (dims,)
     out = tuple(wrap_dim(int(d), ndim) for d in dims)

@@ -12,7 +12,7 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops.compare import maximum, minimum
 from torchish.ops.declare import REGISTRY, op, to_dtype
-from torchish.ops.dims import wrap_dim, wrap_dims
+from torchish.ops.dims import refuse_many_dims, wrap_dim, wrap_dims
 from torchish.ops.folds import greatest, least, total
 from torchish.ops.order import first_where, positions
 from torchish.ops.precision import is_complex, is_half, quotient, stepwise, type_name, widen
@@ -180,8 +180,7 @@ def prod(input, dtype):
 
 @op("prod(Tensor input, int dim, bool keepdim=False, *, dtype? dtype=None)", grad="ProdBackward1", selects=_number)
 def prod_dim(input, dim, keepdim, dtype):
-    dim = wrap_dim(dim, input.ndim)
-    return _prod(input, (dim,) if input.ndim else (), keepdim, dtype)
+    return _prod(input, wrap_dims(dim, input.ndim), keepdim, dtype)
 
 
 def _prod_gradient(grad, result, input, axes, keepdim, dtype):
@@ -327,6 +326,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
             raise RuntimeError(f"{name}(): does not support complex input")
         dim = wrap_dim(dim, input.ndim)
         refuse_empty_dims(input, (dim,), name)
+        refuse_many_dims(input.ndim)
         return selected(input, lambda x: _first_best(x, dim, largest), dim, keepdim)
 
     @dim_form.backward
@@ -346,6 +346,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
             return _first_best(input.reshape(-1), 0, largest).reshape((1,) * input.ndim if keepdim else ())
         dim = wrap_dim(dim, input.ndim)
         refuse_empty_dims(input, (dim,), f"arg{name}")
+        refuse_many_dims(input.ndim)
         if not input.ndim:
             return jnp.zeros((), np.int64)
         at = _first_best(input, dim, largest)
@@ -412,6 +413,7 @@ def aminmax(input, dim, keepdim):
         d = wrap_dim(dim, input.ndim)
         if input.ndim and input.shape[d] == 0:
             raise IndexError(f"aminmax: Expected reduction dim {d} to have non-zero size.")
+        refuse_many_dims(input.ndim)
         axes = (d,) if input.ndim else ()
     return extremum(input, axes, keepdim, False), extremum(input, axes, keepdim, True)
 

@@ -121,9 +121,9 @@ def logcumsumexp(input, dim):
 
 
 def _logcumsumexp(x, dim):
+    d = wrap_dim(dim, x.ndim)
     if not x.ndim or not x.size:
         return x
-    d = wrap_dim(dim, x.ndim)
     return _complex_logcumsumexp(x, d) if is_complex(x) else running("logsumexp", widen(x), d, x.dtype).astype(x.dtype)
 
 
