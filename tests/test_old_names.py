@@ -83,10 +83,49 @@ def test_layouts_are_told_as_pytorch_tells_them(use):
         lambda m: len(m.ones(3).untyped_storage()),
         lambda m: m.FloatStorage([1, 2]).dtype is m.float32,
         lambda m: m.ones(2).storage().tolist(), lambda m: m.HalfStorage().size(),
+        lambda m: m.ones(3).storage().fill_(2).tolist(), lambda m: m.ones(3).double().storage().element_size(),
+        lambda m: m.ones(3).storage().is_cuda, lambda m: m.ones(3).storage()[1:2],
+        lambda m: m.Tensor(m.arange(3).storage()), lambda m: m.ones(2).new(m.arange(3).storage()),
+        lambda m: m.as_tensor(m.arange(3).storage()),
+        lambda m: m.tensor(m.ones(3).storage(), dtype=m.float64), lambda m: m.tensor(m.ones(2).untyped_storage()).tolist(),
+        lambda m: m.HalfTensor(m.ones(2).untyped_storage()).tolist(), lambda m: m.DoubleTensor(m.ones(3).untyped_storage()).shape[0],
     ],
 )  # fmt: skip
 def test_storages_have_their_old_classes(use):
     same(use)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "make",
+    [lambda m, s: m.Tensor(s), lambda m, s: m.FloatTensor(s), lambda m, s: m.ones(1).new(s), lambda m, s: m.tensor(s), lambda m, s: m.as_tensor(s)],
+)
+def test_a_tensor_made_of_a_storage_shares_it(make):
+    def written(m):
+        x = m.arange(6.0)
+        made = make(m, x[2:].storage())
+        made[0] = 7
+        return x.tolist(), made.tolist(), made.data_ptr() == x.data_ptr()
+
+    same(written)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_storages_of_one_memory_asked_for_one_by_one_have_one_id():
+    def ids(m):  # each is gone before the next is asked for, which takes its place
+        x = m.arange(6.0)
+        views = (x, x.view(2, 3), x[2:])
+        return len({id(v.storage()) for v in views}), len({id(v.untyped_storage()) for v in views})
+
+    same(ids)
+
+
+@pytest.mark.parametrize("name", ["FloatTensor", "LongTensor"])
+@pytest.mark.parametrize("args", [(2, 3), ([1, 2],)])
+def test_legacy_types_of_gpus_want_one(name, args):
+    if torchish.cuda.is_available():
+        pytest.skip("there is one")
+    same(lambda m: getattr(m.cuda, name)(*args))
 
 
 def test_gradients_can_have_a_dtype_of_their_own():

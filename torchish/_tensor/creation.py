@@ -15,9 +15,10 @@ from torchish._tensor.data import checked_ndarray, convert, is_sequence, to_arra
 from torchish._tensor.dispatch import plain
 from torchish._tensor.errors import counts_arguments, type_name
 from torchish._tensor.size import device_of, resolve
-from torchish._tensor.storage import Storage, VersionCounter, contiguous_strides
+from torchish._tensor.storage import Memory, Storage, VersionCounter, contiguous_strides
 from torchish._tensor.tensor import Tensor, TensorMeta
 from torchish.autograd.grad_mode import STATE
+from torchish.engine.devices import devices_of
 from torchish.engine.expr import CPU, TRACED, Aval, Expr, aval, emit, leaf
 from torchish.engine.program import to_device
 from torchish.ops.declare import op, to_dtype
@@ -58,6 +59,8 @@ def tensor(
     elif isinstance(data, jax.Array):
         t = from_jax(data)
         t = t if dtype is None else t.to(dtype)
+    elif isinstance(data, Memory):
+        t = data._elements(dtype, "{}")
     else:
         t = from_host(to_array(data, dtype), resolve(device))
     if requires_grad:
@@ -349,9 +352,11 @@ def like_strides(t: Tensor, memory_format=None):
 
 
 def legacy_constructor(cls, args: tuple, kwargs: dict) -> Tensor:
-    """`torch.Tensor(2, 3)`, `torch.FloatTensor([1, 2])`: sizes give memory, data gives a copy."""
+    """`torch.Tensor(2, 3)`, `torch.FloatTensor([1, 2])`: sizes give memory, data gives a copy, a storage is shared."""
     d = getattr(cls, "_legacy_dtype", None) or dt.get_default_dtype()
     where = getattr(cls, "_legacy_device", CPU)
+    if where.startswith("cuda") and not devices_of("cuda"):
+        raise TypeError(f"type {cls.__module__}.{cls.__name__} not available. Torch not compiled with CUDA enabled.")
     if wrong := sorted(kwargs.keys() - {"device"}):
         got = ", ".join([type(a).__name__ for a in args] + [f"{k}={type_name(v)}" for k, v in kwargs.items()])
         raise TypeError(
@@ -365,6 +370,8 @@ def legacy_constructor(cls, args: tuple, kwargs: dict) -> Tensor:
         if src._aval.torch_dtype is not d and cls is not Tensor and hasattr(cls, "_legacy_dtype"):
             raise TypeError(f"expected {_options(d)} (got {_options(src._aval.torch_dtype)})")
         t = src._alias()
+    elif len(args) == 1 and isinstance(args[0], Memory):
+        t = args[0]._elements(d, "type {} for argument 1 'storage'")
     elif len(args) == 1 and not _is_size(args[0]) and (is_sequence(args[0]) or isinstance(args[0], np.ndarray)):
         t = from_host(to_array(args[0], d), where)
     elif len(args) == 1 and _is_size(args[0]):

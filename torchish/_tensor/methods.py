@@ -18,7 +18,7 @@ from torchish._tensor.layout import STRIDED, is_channels_last, memory_format, pe
 from torchish._tensor.out import resize
 from torchish._tensor.refusals import check_inplace, check_overlap
 from torchish._tensor.size import resolve
-from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
+from torchish._tensor.storage import Memory, Storage, VersionCounter, as_strided, contiguous_strides
 from torchish._tensor.tensor import Tensor, readonly
 from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
@@ -458,14 +458,15 @@ composite("resolve_neg(Tensor input)")(lambda input: input)
 # --- storage -----------------------------------------------------------------------------------------------
 
 
-class UntypedStorage:
+class UntypedStorage(Memory):
     """The bytes that a tensor and its views share."""
 
     __module__ = "torch.storage"
 
     def __init__(self, storage: Storage, keep: Tensor | None = None):
         self._storage = storage
-        self._keep = keep
+        # detached here: made before this object, it would take the place of the storage asked for last, and programs compare `id`s
+        self._keep = keep.detach() if keep is not None else None
 
     def data_ptr(self) -> int:
         return self._storage.address() if self._storage.n_elements() else 0
@@ -490,8 +491,12 @@ class UntypedStorage:
         t = object.__new__(Tensor)
         st = self._storage
         t._storage, t._aval, t._vc, t._strides = st, st.expr.aval, VersionCounter(), st.strides
-        flat = t.as_strided((st.n_elements(),), (1,), 0)
+        own, n = t._aval.dtype.itemsize, st.n_elements()
+        flat = t.as_strided((n * own // d.itemsize * d.itemsize // own,), (1,), 0)
         return flat if d is t._aval.torch_dtype else flat.view(d)
+
+    def _elements(self, d: dt.dtype | None, about: str) -> Tensor:
+        return self._tensor(d or dt.int64)
 
     def to(self, *, device, non_blocking: bool = False):
         """The same elements on another device."""
@@ -549,6 +554,12 @@ class TypedStorage(UntypedStorage):
     def dtype(self):
         return self._storage.expr.aval.torch_dtype
 
+    def _elements(self, d: dt.dtype | None, about: str) -> Tensor:
+        if (d := d or dt.get_default_dtype()) is not self.dtype:
+            wanted, got = (dt.LEGACY_NAMES[x].removesuffix("Tensor") for x in (d, self.dtype))
+            raise RuntimeError(f"Expected a Storage of type {wanted} or an UntypedStorage, but got {about.format(got)}")
+        return self._tensor(d)
+
     def size(self) -> int:
         return self._storage.n_elements()
 
@@ -558,8 +569,21 @@ class TypedStorage(UntypedStorage):
     def tolist(self):
         return self._tensor(self.dtype).tolist()
 
+    def element_size(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
+    def fill_(self, value):
+        self._tensor(self.dtype).fill_(value)
+        return self
+
     def __getitem__(self, i):
-        return self._tensor(self.dtype)[i].item() if isinstance(i, int) else self._tensor(self.dtype)[i].tolist()
+        if isinstance(i, slice):
+            raise RuntimeError("slices are only supported in UntypedStorage.__getitem__")
+        return self._tensor(self.dtype)[i].item()
 
     def __setitem__(self, i, value):
         self._tensor(self.dtype)[i] = value
@@ -575,7 +599,7 @@ class TypedStorage(UntypedStorage):
 
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
-    return UntypedStorage(self._storage, self.detach())
+    return UntypedStorage(self._storage, self)
 
 
 def storage(self: Tensor) -> TypedStorage:
@@ -585,7 +609,7 @@ def storage(self: Tensor) -> TypedStorage:
         "instead of tensor.storage()",
         ever=True,
     )
-    return TypedStorage(self._storage, self.detach())
+    return TypedStorage(self._storage, self)
 
 
 def data_ptr(self: Tensor) -> int:

@@ -47,6 +47,17 @@ def _pointer(array) -> int:
     return array.__array_interface__["data"][0]
 
 
+class Memory:
+    """What tensors can be made of without a copy: the base of the storages that programs see."""
+
+    def _elements(self, d: Any, about: str) -> Any:
+        """The memory as elements of a dtype, or of the one that is taken where none was asked for.
+
+        RuntimeError for typed elements of another dtype, with `about` saying where, for `{}` the dtype got.
+        """
+        raise NotImplementedError
+
+
 class Storage(VersionCounter):
     """What aliasing tensors share.
 
