@@ -28,6 +28,7 @@ CALLS = {
     "two missing": lambda t, x: t.mul(),
     "a list of numbers": lambda t, x: t.remainder([1.0], x),
     "too many for a hidden signature": lambda t, x: t.add(x, x, 1, 2, 3, 4),
+    "names": lambda t, x: t.randn(1, 2, names=("a", "b")),
     "one by one": lambda t, x: t.reshape(x, -1),
     "flip": lambda t, x: t.flip(x, 0),
     "strings by keyword": lambda t, x: t.sum(x, dim=("a", "b")),

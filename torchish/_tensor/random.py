@@ -36,7 +36,7 @@ def _new(shape, dtype, device, requires_grad, generator, host, accelerator, d=No
 
 _KW = (
     "generator? generator=None, dtype? dtype=None, any layout=None, device? device=None, bool? pin_memory=False, "
-    "bool? requires_grad=False, any names=None"
+    "bool? requires_grad=False"
 )
 _LIKE = (
     "dtype? dtype=None, any layout=None, device? device=None, bool? requires_grad=False, bool? pin_memory=False, "
@@ -45,13 +45,13 @@ _LIKE = (
 
 
 @composite(f"rand(int[]* size, *, {_KW})", method=False, out=True)
-def rand(size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+def rand(size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     """Uniform numbers on [0, 1), of shape `size`."""
     return _new(size, dtype, device, requires_grad, generator, streams.rand, jax_uniform)
 
 
 @composite(f"randn(int[]* size, *, {_KW})", method=False, out=True)
-def randn(size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+def randn(size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     """Standard normal numbers, of shape `size`."""
     return _new(size, dtype, device, requires_grad, generator, streams.randn, jax.random.normal)
 
@@ -67,20 +67,19 @@ def _randint(low, high, size, generator, dtype, device, requires_grad):
 
 
 @composite(f"randint(int high, int[!] size, *, {_KW})", method=False, out=True)
-def randint(high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+def randint(high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     """Integers on [0, high), of shape `size`."""
     return _randint(0, high, size, generator, dtype, device, requires_grad)
 
 
 @composite(f"randint(int low, int high, int[!] size, *, {_KW})", method=False, out=True)
-def randint_low(low, high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
-                names=None):  # fmt: skip
+def randint_low(low, high, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     """Integers on [low, high), of shape `size`."""
     return _randint(low, high, size, generator, dtype, device, requires_grad)
 
 
 @composite(f"randperm(int n, *, {_KW})", method=False, out=True)
-def randperm(n, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False, names=None):
+def randperm(n, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     """A random permutation of 0 … n - 1."""
     where = resolve(device)
     if ACTIVE.stack and (batches := open_batches()):
@@ -185,8 +184,7 @@ def _normal(mean, std, generator):
 
 
 @composite(f"normal(Number mean, Number std, int[!] size, *, {_KW})", method=False, out=True)
-def normal_size(mean, std, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False,
-                names=None):  # fmt: skip
+def normal_size(mean, std, size, *, generator=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
     """Normal numbers of shape `size`."""
     return _new(
         size, dtype, device, requires_grad, generator,

@@ -87,7 +87,7 @@ class Schema:
         """`display`, as the one or two signatures that PyTorch has."""
         if not self.drawn or method:
             return [self.display(method, out)]
-        shown = [p for p in self.params if p.name not in ("names", "generator")]
+        shown = [p for p in self.params if p.name != "generator"]
         sizes = ", ".join(p.display() for p in shown if not p.keyword_only)
         rest = ", ".join([*(["Tensor out = None"] if out else []), *(p.display() for p in shown if p.keyword_only)])
         return [f"({sizes}, *, torch.Generator generator, {rest})", f"({sizes}, *, {rest})"]
