@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pytest
 import torch as pytorch
 
@@ -15,6 +16,9 @@ CALLS = {
     "deprecated": lambda t: t.qr(t.eye(2)),
     "frames": lambda t: t.istft(t.ones(3, 4, dtype=t.complex64), 4),
     "storage": lambda t: t.ones(2).storage(),
+    "an array in a list": lambda t: t.tensor([np.ones(2)]),
+    "arrays in lists": lambda t: t.FloatTensor([[np.ones(2)], [[1.0, 2.0]]]),
+    "arrays of nothing": lambda t: t.tensor([np.ones(0)]),
 }
 
 

@@ -64,14 +64,14 @@ def to_array(data: Any, dtype: dt.dtype | None) -> np.ndarray:
         return _from_plain(data, kinds, dtype)
     shape = _sizes(data)
     d = dtype or infer_dtype(data)
-    if isinstance(data[0], np.ndarray) and len(data) > 1:
+    if np.ndarray in kinds and 0 not in shape:
         warn_once(
             "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list "
             "to a single "
             "numpy.ndarray with numpy.array() before converting to a tensor." + triggered("torch/csrc/utils/tensor_new.cpp:252")
         )
-        if d.np == data[0].dtype and all(isinstance(x, np.ndarray) and x.shape == data[0].shape for x in data):
-            return np.stack(data).astype(d.np)
+        if all(isinstance(x, np.ndarray) and x.dtype == d.np and x.shape == data[0].shape for x in data):
+            return np.stack(data)
     return _stored(data, shape, d)
 
 
@@ -112,8 +112,8 @@ def _plain_shape(data: Any, kinds: set[type]) -> tuple[int, ...] | None:
         kinds.add(float)
         return (0,)
     own = set(map(type, data))
+    kinds |= own - {list, tuple}
     if not own & {list, tuple}:
-        kinds |= own
         return (n,)
     if not own <= {list, tuple}:
         return None
