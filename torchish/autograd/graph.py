@@ -133,11 +133,13 @@ _IN_NAMESPACE = ("CopyBackwards", "CopySlices", "NotImplemented")
 
 
 def named(name: str, base: type) -> type:
-    """The subclass of `base` called `name`: PyTorch shows a function's name as its type."""
+    """The subclass of `base` called `name`: PyTorch shows a function's name as its type, which is in no module."""
     key = f"{base.__name__}:{name}"
     c = _classes.get(key)
     if c is None:
-        c = _classes[key] = type(name, (base,), {"_display": f"torch::autograd::{name}"} if name in _IN_NAMESPACE else {})
+        c = _classes[key] = type(
+            name, (base,), {"__module__": "builtins"} | ({"_display": f"torch::autograd::{name}"} if name in _IN_NAMESPACE else {})
+        )
     return c
 
 
@@ -504,6 +506,7 @@ class GradFnPattern:
 class AccumulateGrad(Node):
     """Where the gradient of a leaf arrives."""
 
+    __module__ = "builtins"
     _display = "torch::autograd::AccumulateGrad"
     closed = False  # whether the leaf was made by a function transform that has ended
 
