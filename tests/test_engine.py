@@ -418,3 +418,19 @@ def test_a_chosen_folder_that_cannot_be_used_is_said_once(tmp_path):
     assert done.stdout.startswith("[6.0, 10.87")
     said = f"RuntimeWarning: Compiled programs cannot be kept in TORCHISH_CACHE_DIR={tmp_path}/file/programs: Not a directory"
     assert done.stderr.count(said) == 1
+
+
+@pytest.mark.parametrize("library", [torch, pytest.importorskip("torch")])
+def test_meta_tensors_go_on_past_every_limit_and_through_training(library):
+    """Nothing that is pending of them is run, however much it is."""
+    with library.device("meta"):
+        x = library.ones(2)
+        for _ in range(2 * expr.PENDING_LIMIT):
+            x = x + 1
+        net = library.nn.Sequential(library.nn.Linear(2, 3), library.nn.LSTM(3, 3))
+        opt = library.optim.Adam(net.parameters())
+        top, _ = net(x[None])[0].max(0)
+        top.sum().backward()
+        opt.step()
+    assert x.device.type == net[0].weight.grad.device.type == opt.state[net[0].weight]["exp_avg"].device.type == "meta"
+    assert top.shape == (3,)
