@@ -1,6 +1,7 @@
 """torchish.vision.transforms draws and computes what torchvision 0.28 does: the numbers below are torchvision's."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -90,6 +91,53 @@ def test_models_by_name():
     assert "resnet18" in models.list_models() and models.list_models(include="vgg*_bn") == ["vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"]
     assert models.get_weight("ResNet50_Weights.DEFAULT") is models.ResNet50_Weights.IMAGENET1K_V2
     assert sum(p.numel() for p in models.resnet18().parameters()) == models.ResNet18_Weights.DEFAULT.meta["num_params"]
+
+
+NETWORKS = [
+    (lambda: models.densenet121(num_classes=5, drop_rate=0.2), 40, -2.866516, 0.600461),
+    (lambda: models.inception_v3(aux_logits=False, init_weights=False, transform_input=True), 80, -0.592241, 0.011954),
+    (lambda: models.googlenet(aux_logits=False, init_weights=False, transform_input=True), 40, -2.140464, 0.015686),
+]
+
+
+@pytest.mark.parametrize(("build", "size", "total", "magnitude"), NETWORKS)
+def test_networks_start_from_torchvisions_values(build, size, total, magnitude):
+    torch.manual_seed(0)
+    net = build().eval()
+    with torch.no_grad():
+        y = net(torch.randn(2, 3, size, size)).double()
+    assert abs(y.sum().item() - total) < 1e-4 and abs(y.abs().mean().item() - magnitude) < 1e-5
+
+
+def test_heads_in_the_middle_answer_in_training():
+    with torch.device("meta"):
+        x = torch.randn(2, 3, 299, 299)
+        inception, googlenet = (m(num_classes=7, init_weights=False) for m in (models.inception_v3, models.googlenet))
+        assert {n: t.shape for n, t in inception(x)._asdict().items()} == {"logits": (2, 7), "aux_logits": (2, 7)}
+        assert list(googlenet(x)._asdict()) == ["logits", "aux_logits2", "aux_logits1"]
+        assert inception.eval()(x).shape == googlenet.eval()(x).shape == (2, 7)
+    with pytest.warns(FutureWarning, match="default weight initialization of inception_v3"), torch.device("meta"):
+        models.inception_v3()
+
+
+def test_published_weights_bring_heads_that_are_dropped_and_old_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    published = models.googlenet(init_weights=False)
+    torch.save(published.state_dict(), folder / "googlenet-1378be20.pth")
+    loaded = models.googlenet(weights="DEFAULT")
+    assert loaded.aux1 is None and not loaded.aux_logits and loaded.transform_input
+    assert torch.equal(loaded.fc.weight, published.fc.weight)
+    with pytest.warns(UserWarning, match="are NOT pretrained"):
+        assert models.googlenet(weights="DEFAULT", aux_logits=True).aux1 is not None
+    with pytest.raises(ValueError, match="'init_weights' expected value False"):
+        models.googlenet(weights="DEFAULT", init_weights=True)
+    published = models.densenet121().state_dict()
+    old = {re.sub(r"(denselayer\d+\.[a-z]+)(\d)", r"\1.\2", name): t for name, t in published.items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, folder / "densenet121-a639ec97.pth")
+    assert torch.equal(models.densenet121(weights="DEFAULT").classifier.weight, published["classifier.weight"])
 
 
 def test_weights_are_loaded_from_the_hubs_folder(tmp_path, monkeypatch):

@@ -1,11 +1,11 @@
 """`torchvision.models`: networks for images, with the parameter names and the initial values of torchvision's.
 
-    alexnet, vgg, resnet, mobilenet, squeezenet, vision_transformer    the networks
+    alexnet, vgg, resnet, densenet, inception, googlenet, mobilenet, squeezenet, vision_transformer    the networks
     _weights    the published weights, and models by name
 """
 
 from torchish._runner import missing_attribute
-from torchish.vision.models import _weights, mobilenet, resnet, squeezenet, vgg, vision_transformer
+from torchish.vision.models import _weights, densenet, inception, mobilenet, resnet, squeezenet, vgg, vision_transformer
 from torchish.vision.models._weights import (
     Weights,
     WeightsEnum,
@@ -17,6 +17,9 @@ from torchish.vision.models._weights import (
     register_model,
 )
 from torchish.vision.models.alexnet import AlexNet, LeNet, alexnet
+from torchish.vision.models.densenet import DenseNet, densenet121, densenet161, densenet169, densenet201
+from torchish.vision.models.googlenet import GoogLeNet, GoogLeNetOutputs, googlenet
+from torchish.vision.models.inception import Inception3, InceptionOutputs, inception_v3
 from torchish.vision.models.mobilenet import MobileNetV2, mobilenet_v2
 from torchish.vision.models.resnet import (
     ResNet,
@@ -45,6 +48,8 @@ def __getattr__(name: str):
 
 
 __all__ = [
+    "densenet",
+    "inception",
     "mobilenet",
     "resnet",
     "squeezenet",
@@ -61,6 +66,17 @@ __all__ = [
     "AlexNet",
     "LeNet",
     "alexnet",
+    "DenseNet",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
+    "GoogLeNet",
+    "GoogLeNetOutputs",
+    "googlenet",
+    "Inception3",
+    "InceptionOutputs",
+    "inception_v3",
     "MobileNetV2",
     "mobilenet_v2",
     "ResNet",

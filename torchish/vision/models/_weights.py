@@ -182,7 +182,7 @@ def register_model(name: str | None = None) -> Callable:
                     kwargs = _with("image_size", weights.meta["min_size"][0], kwargs)
             model = build(_initialize=weights is None, **kwargs) if "_initialize" in build.__code__.co_varnames else build(**kwargs)
             if weights is not None:
-                model.load_state_dict(weights.get_state_dict(progress=progress))
+                getattr(model, "_load_published", model.load_state_dict)(weights.get_state_dict(progress=progress))
             return model
 
         _BUILDERS[key] = builder
