@@ -98,7 +98,13 @@ def test_storages_have_their_old_classes(use):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "make",
-    [lambda m, s: m.Tensor(s), lambda m, s: m.FloatTensor(s), lambda m, s: m.ones(1).new(s), lambda m, s: m.tensor(s), lambda m, s: m.as_tensor(s)],
+    [
+        lambda m, s: m.Tensor(s),
+        lambda m, s: m.FloatTensor(s),
+        lambda m, s: m.ones(1).new(s),
+        lambda m, s: m.tensor(s),
+        lambda m, s: m.as_tensor(s),
+    ],
 )
 def test_a_tensor_made_of_a_storage_shares_it(make):
     def written(m):

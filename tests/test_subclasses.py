@@ -264,3 +264,22 @@ def test_making_tensors_of_tensors_asks_nobody():
     assert torchish.as_tensor(x) is x and torchish.asarray(x) is x
     assert type(torchish.as_tensor(x, dtype=torchish.float64)) is torchish.Tensor
     assert torchish.nn.functional.dropout.__defaults__ == pytorch.nn.functional.dropout.__defaults__
+
+
+def test_parameters_of_other_classes_print_their_class():
+    def build(m):
+        class Own(m.nn.Parameter):
+            pass
+
+        return [repr(x) for x in (Own(m.ones(2, 2)), m.nn.Parameter(sub(m)), m.nn.Parameter(m.ones(1)))]
+
+    assert build(torchish) == build(pytorch)
+
+
+@pytest.mark.parametrize("m", BOTH, ids=lambda m: m.__name__)
+def test_swapped_tensors_are_each_other(m):
+    a, b = m.nn.Parameter(m.ones(2)), m.zeros(3)
+    a.grad, a.mark = m.full((2,), 5.0), "a's"
+    m.utils.swap_tensors(a, b)
+    assert (type(b), b.mark, b.grad.tolist(), b.tolist(), b.requires_grad) == (m.nn.Parameter, "a's", [5.0, 5.0], [1.0, 1.0], True)
+    assert (type(a), a.shape, a.requires_grad) == (m.Tensor, (3,), False)

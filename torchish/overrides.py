@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
-from typing import Any
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Self
 
 from torchish._tensor import subclasses
 from torchish._tensor.tensor import Tensor
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Whether any of the objects is of a class that answers calls with its own `__torch_function__`."""
-    return not subclasses.STATE.disabled and bool(subclasses.overloaded(tuple(relevant_args)))
+    """Whether a mode, or any of the objects, answers calls with its own `__torch_function__`."""
+    args = tuple(relevant_args)
+    return bool(args) and (bool(subclasses.STATE.modes) or (not subclasses.STATE.disabled and bool(subclasses.overloaded(args))))
 
 
 def has_torch_function_unary(x: Any) -> bool:
@@ -29,6 +32,14 @@ def handle_torch_function(public_api: Callable, relevant_args: Iterable[Any], *a
     """What the first of `relevant_args` to answer makes of the call; TypeError when none does."""
     candidates = subclasses.overloaded(tuple(relevant_args))
     types = tuple(map(type, candidates))
+    if modes := subclasses.STATE.modes:
+        mode = modes.pop()
+        try:
+            result = mode.__torch_function__(public_api, types, args, kwargs)
+        finally:
+            modes.append(mode)
+        if result is not NotImplemented:
+            return result
     for x in candidates:
         result = x.__torch_function__(public_api, types, args, kwargs)
         if result is not NotImplemented:
@@ -62,3 +73,67 @@ def is_tensor_method_or_property(func: Callable) -> bool:
     """Whether a function is one of Tensor's methods."""
     name = getattr(func, "__name__", "")
     return vars(Tensor).get(name) is func or name == "__get__"
+
+
+class TorchFunctionMode:
+    """A block in which every call of PyTorch's functions, of Tensor's methods and properties too, is answered by `__torch_function__`.
+
+    That is called with the function, the classes among the arguments that answer calls themselves, the arguments, and the keyword
+    arguments (None where there are none). Blocks nest: the inner one answers first, and what it calls goes to the outer one. From the
+    first block on, a program's calls take somewhat longer.
+    """
+
+    def __torch_function__(self, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None) -> Any:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        subclasses.open_modes()
+        subclasses.STATE.modes.append(self)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        subclasses.STATE.modes.pop()
+
+
+class BaseTorchFunctionMode(TorchFunctionMode):
+    """A mode that calls each function as it is."""
+
+    def __torch_function__(self, func: Callable, types: Iterable[type], args: tuple = (), kwargs: dict | None = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def enable_reentrant_dispatch() -> Iterator[None]:
+    """A block in a `__torch_function__` in which calls are answered again."""
+    disabled, subclasses.STATE.disabled = subclasses.STATE.disabled, False
+    try:
+        yield
+    finally:
+        subclasses.STATE.disabled = disabled
+
+
+def get_overridable_functions() -> dict[Any, list[Callable]]:
+    """The functions that `__torch_function__` is asked about, by the module or class that holds them."""
+    found: dict[Any, list[Callable]] = {}
+    for space, functions in subclasses.overridable().items():
+        holder = functools.reduce(getattr, space.split(".")[1:], importlib.import_module("torchish"))
+        found[holder] = [f.__get__ if isinstance(f, property) else getattr(holder, name) for name, f in functions]
+    return found
+
+
+@functools.cache
+def _names(opened: int) -> dict[Any, str]:
+    known: dict[Any, str] = {}
+    for space, functions in subclasses.overridable().items():
+        holder = functools.reduce(getattr, space.split(".")[1:], importlib.import_module("torchish"))
+        for name, own in functions:
+            if isinstance(own, property):
+                known[own.__get__], known[own.__set__] = f"{space}.{name}.__get__", f"{space}.{name}.__set__"
+            else:
+                known[getattr(holder, name)] = f"{space}.{name}"
+    return known
+
+
+def resolve_name(f: Any) -> str | None:
+    """The name under which programs find a function that `__torch_function__` is asked about; None for other functions."""
+    return _names(subclasses.open_modes.cache_info().currsize).get(f)

@@ -52,3 +52,15 @@ def test_hooks_after_accumulation_return_nothing():
         return str(error.value)
 
     assert message(torchish) == message(pytorch)
+
+
+@pytest.mark.parametrize("t", [pytorch, torchish], ids=lambda t: t.__name__)
+def test_a_pass_that_leads_nowhere_runs_the_hooks_it_begins_with(t):
+    x, apart = t.ones(2, requires_grad=True), t.ones(2, requires_grad=True)
+    seen = []
+    y = x * 2
+    z = y.sum()
+    y.register_hook(lambda g: seen.append("y"))
+    z.register_hook(lambda g: seen.append("z"))
+    assert t.autograd.grad(z, apart, allow_unused=True) == (None,)
+    assert seen == ["z"]

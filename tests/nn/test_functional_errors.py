@@ -86,3 +86,18 @@ def test_sizes_of_adaptive_pools(n, kind, size):
         except Exception as error:
             seen.append((type(error).__name__, str(error).partition("\n")[0]))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("kind", ["avg", "max"])
+@pytest.mark.parametrize(("shape", "size"), [((1, 1), 0), ((1,), 0), ((2, 3), 1), ((2, 0), 1), ((0, 2), 0)])
+def test_gradients_of_adaptive_pools_without_bins(n, kind, shape, size):
+    told = []
+    for t in (torch, torchish):
+        x = t.ones(*shape, *[4] * n, requires_grad=True)
+        try:
+            getattr(t.nn.functional, f"adaptive_{kind}_pool{n}d")(x, (size,) + (2,) * (n - 1)).sum().backward()
+            told.append(x.grad.tolist())
+        except RuntimeError as error:
+            told.append(str(error))
+    assert told[0] == told[1]

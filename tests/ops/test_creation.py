@@ -18,6 +18,10 @@ torch.take_along_dim(r,T([[-1]]),1).grad_fn.next_functions
 torch.take_along_dim(r,T([-1])).grad_fn.next_functions
 torch.scalar_tensor(5)
 torch.scalar_tensor(5.5,dtype=torch.int32)
+torch.scalar_tensor(70000,dtype=torch.float16)
+torch.scalar_tensor(1e40,dtype=torch.float32)
+torch.scalar_tensor(300,dtype=torch.int8)
+torch.scalar_tensor(1+2j,dtype=torch.bfloat16)
 torch.scalar_tensor(True)
 torch.scalar_tensor(1j)
 torch.scalar_tensor(T(3))

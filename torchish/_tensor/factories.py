@@ -183,7 +183,8 @@ def new_tensor(input, data, *, dtype=None, device=None, requires_grad=False, lay
 def scalar_tensor(s, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False):
     """A 0-d tensor of the default float dtype (unless another is given)."""
     d = dtype or dt.get_default_dtype()
-    return filled((), fitting(s, d), d, resolve(device), bool(requires_grad))
+    checked = dt.float64 if d in (dt.float16, dt.bfloat16) else d  # by which PyTorch makes them
+    return filled((), fitting(s, checked), d, resolve(device), bool(requires_grad))
 
 
 def _strided(size, stride, dtype, where: str, requires_grad: bool) -> Tensor:

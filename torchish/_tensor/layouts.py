@@ -24,7 +24,10 @@ def as_subclass(self: Tensor, cls: type) -> Tensor:
             "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class "
             "inherits from Tensor."
         )
-    made = alias(self)
+    from torchish._tensor.subclasses import DisableTorchFunction
+
+    with DisableTorchFunction():
+        made = alias(self)
     made.__class__ = cls
     return made
 

@@ -23,12 +23,15 @@ class _State(threading.local):
     disabled = False
     default = False  # in a function that `Tensor.__torch_function__` calls
 
+    def __init__(self) -> None:
+        self.modes: list[Any] = []  # `overrides.TorchFunctionMode`s that are entered, which answer before any argument
+
 
 STATE = _State()
 
 
 class DisableTorchFunctionSubclass:
-    """A block in which `__torch_function__` is not asked."""
+    """A block in which arguments' `__torch_function__` is not asked."""
 
     __module__ = "torch"
 
@@ -40,7 +43,16 @@ class DisableTorchFunctionSubclass:
         STATE.disabled = self._previous
 
 
-DisableTorchFunction = DisableTorchFunctionSubclass
+class DisableTorchFunction(DisableTorchFunctionSubclass):
+    """A block in which no `__torch_function__` is asked, of modes neither."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._modes, STATE.modes = STATE.modes, []
+
+    def __exit__(self, *exc: Any) -> None:
+        STATE.modes = self._modes
+        super().__exit__(*exc)
 
 
 def disabled_torch_function(func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -82,15 +94,25 @@ def overloaded(values: Iterable[Any]) -> list[Any]:
 
 
 def answer(func: Callable, candidates: list[Any], args: tuple, kwargs: dict) -> Any:
-    """What the first of `candidates` to answer makes of the call; TypeError when none does."""
+    """What the mode entered last, or the first of `candidates` to answer, makes of the call; TypeError when none does."""
     types = tuple(map(type, candidates))
     refuse_pytorchs(func.__name__, candidates)
-    for x in candidates:
+    asked = ""
+    if STATE.modes:
+        mode = STATE.modes.pop()
+        try:
+            got = mode.__torch_function__(func, types, args, kwargs or None)
+        finally:
+            STATE.modes.append(mode)
+        if got is not NotImplemented:
+            return got
+        asked = f"  - mode object {mode!r}\n"
+    for x in () if STATE.disabled else candidates:
         got = x.__torch_function__(func, types, args, kwargs or None)
         if got is not NotImplemented:
             return got
     method = getattr(Tensor, func.__name__, None) is func
-    lines = "".join(f"  - tensor subclass {t!r}\n" for t in types)
+    lines = asked + "".join(f"  - tensor subclass {t!r}\n" for t in types)
     raise TypeError(
         f"Multiple dispatch failed for 'torch.{'Tensor.' if method else ''}{func.__name__}'; all __torch_function__ handlers returned "
         f"NotImplemented:\n\n{lines}\nFor more information, try re-running with TORCH_LOGS=not_implemented"
@@ -177,10 +199,10 @@ def _wrapped(f: Callable, shown: Callable | None = None) -> Callable:
 
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if STATE.disabled:
+        if STATE.disabled and not STATE.modes:
             return f(*args, **kwargs)
         candidates = overloaded((*args, *kwargs.values()))
-        return answer(shown, candidates, args, kwargs) if candidates else f(*args, **kwargs)
+        return answer(shown, candidates, args, kwargs) if candidates or STATE.modes else f(*args, **kwargs)
 
     return call
 
@@ -189,13 +211,19 @@ def _calls_answer(*args: Any, __torch_function_answer: Any, **kwargs: Any) -> An
     return __torch_function_answer(*args, **kwargs)
 
 
-def _wrap_in_place(f: FunctionType) -> None:
+_ANSWERING: set[FunctionType] = set()  # wrapped in place
+
+
+def _wrap_in_place(f: FunctionType, shown: Callable | None = None) -> None:
     """`_wrapped`, for all who already hold `f`: it stays the same object, and gets other code."""
+    if f in _ANSWERING:
+        return
+    _ANSWERING.add(f)
     own = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
     own.__kwdefaults__ = f.__kwdefaults__
     own.__dict__.update(f.__dict__)
     f.__wrapped__ = own  # type: ignore[attr-defined]
-    answering = _wrapped(own, shown=f)
+    answering = _wrapped(own, shown or f)
     # only code that names as many free variables as a function has can be put in
     f.__code__ = _calls_answer.__code__.replace(co_freevars=f.__code__.co_freevars, co_name=f.__name__)
     f.__kwdefaults__ = {**(f.__kwdefaults__ or {}), "__torch_function_answer": answering}
@@ -203,15 +231,31 @@ def _wrap_in_place(f: FunctionType) -> None:
 
 def _property(p: property) -> property:
     def get(self: Tensor) -> Any:
-        return p.__get__(self) if STATE.disabled else answer(p.__get__, [self], (self,), {})
+        return p.__get__(self) if STATE.disabled and not STATE.modes else answer(p.__get__, [self], (self,), {})
 
     def set_(self: Tensor, value: Any) -> None:
-        if STATE.disabled:
+        if STATE.disabled and not STATE.modes:
             p.__set__(self, value)
         else:
             answer(p.__set__, [self], (self, value), {})
 
     return property(get, set_, p.fdel, p.__doc__)
+
+
+def _property_of_tensors(p: property) -> property:
+    """`_property`, of Tensor itself."""
+
+    def get(self: Tensor) -> Any:
+        return answer(made.__get__, [self], (self,), {}) if STATE.modes else p.__get__(self)
+
+    def set_(self: Tensor, value: Any) -> None:
+        if STATE.modes:
+            answer(made.__set__, [self], (self, value), {})
+        else:
+            p.__set__(self, value)
+
+    made = type(p)(get, set_ if p.fset is not None else None, p.fdel, p.__doc__)
+    return made
 
 
 def _home(cls: type, name: str) -> type | None:
@@ -259,3 +303,68 @@ def _open() -> None:
             f = vars(module).get(name)
             if isinstance(f, FunctionType) and name[:1] != "_" and not hasattr(f, "_overloads"):
                 _wrap_in_place(f)
+
+
+# --- modes -------------------------------------------------------------------------------------------------
+
+# What PyTorch calls when a program writes an operator.
+_OF_OPERATORS = {
+    "__add__": "add", "__radd__": "add", "__sub__": "sub", "__mul__": "mul", "__rmul__": "mul", "__truediv__": "div",
+    "__matmul__": "matmul", "__neg__": "neg", "__abs__": "abs", "__lt__": "lt", "__le__": "le", "__gt__": "gt", "__ge__": "ge",
+    "__ne__": "ne", "__iadd__": "add_", "__isub__": "sub_", "__imul__": "mul_",
+}  # fmt: skip
+
+
+_OPERATORS = frozenset(
+    "add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv mod rmod pow rpow ipow matmul rmatmul neg pos "
+    "abs invert eq ne lt le gt ge and rand iand or ror ior xor rxor ixor lshift rshift bool float int complex index reversed".split()
+)
+
+
+def _is_asked(name: str, f: Any) -> bool:
+    """Whether an attribute of Tensor is one that modes are asked about."""
+    if not isinstance(f, (FunctionType, BuiltInMethod, property)) or name == "as_subclass":
+        return False
+    return name[:1] != "_" or name in _DUNDERS or name[2:-2] in _OPERATORS
+
+
+def overridable() -> dict[str, list[tuple[str, Any]]]:
+    """What modes are asked about: by namespace, the names and functions."""
+    import torchish
+    from torchish._tensor.namespace import complete
+    from torchish.nn import functional, init
+
+    complete()
+
+    def public(module: Any, names: Iterable[str] | None = None) -> list[tuple[str, Any]]:
+        found = vars(module)
+        return [(n, found[n]) for n in names or list(found) if n[:1] != "_" and isinstance(found.get(n), FunctionType)]
+
+    made = [n for n, f in list(vars(torchish).items()) if hasattr(f, "_overloads")]
+    return {
+        "torch": public(torchish, dict.fromkeys(("tensor", *made, *dispatch.PLAIN))),
+        "torch.nn.functional": public(functional),
+        "torch.nn.init": [(n, f) for n, f in public(init) if n.endswith("_")],
+        "torch.Tensor": [(n, f) for n, f in list(vars(Tensor).items()) if _is_asked(n, f)],
+        "torch.linalg": public(torchish.linalg),
+        "torch.fft": public(torchish.fft),
+        "torch.special": public(torchish.special),
+    }
+
+
+@functools.cache
+def open_modes() -> None:
+    """Have every function ask the modes that are entered, from the first one on: until then, calls pay nothing for them."""
+    for space, functions in overridable().items():
+        for name, f in functions:
+            if isinstance(f, property):
+                setattr(Tensor, name, _property_of_tensors(f))
+                continue
+            inner = f.function if isinstance(f, BuiltInMethod) else f
+            if not isinstance(inner, FunctionType):
+                continue
+            if space == "torch.Tensor" and not hasattr(inner, "_overloads"):
+                inner.__name__ = name
+            called = _OF_OPERATORS.get(name) if space == "torch.Tensor" else None
+            _wrap_in_place(inner, getattr(Tensor, called) if called else None)
+    _KEPT.update(Tensor.__dict__[name].__get__ for name in ("grad", "_grad") if hasattr(Tensor.__dict__.get(name), "__get__"))

@@ -493,7 +493,7 @@ class Tensor(metaclass=TensorMeta):
         if f is not None:
             name = type(f).__name__
         cls = type(self)
-        plain = cls is Tensor or getattr(cls, "_prints_as_tensor", False)
+        plain = cls is Tensor or "_prints_as_tensor" in vars(cls)
         if type(self._storage.expr) is not Expr:
             from torchish._tensor.levels import text
 
@@ -509,6 +509,7 @@ class Tensor(metaclass=TensorMeta):
             requires_grad=self._needs(),
             tangent=tangent,
             class_name=None if plain else cls.__name__,
+            is_parameter=getattr(self, "_is_param", False),
             tensor_contents=tensor_contents,
         )
 

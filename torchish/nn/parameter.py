@@ -25,7 +25,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     __module__ = "torch.nn.parameter"
     __torch_function__ = disabled_torch_function
-    _prints_as_tensor = True
+    _prints_as_tensor = _is_param = True
 
     def __new__(cls, data: Any = None, requires_grad: bool = True):
         if data is None:

@@ -417,7 +417,7 @@ def _check_adaptive(name, n, input, output_size, colon):
     if input.ndim not in (n + 1, n + 2):
         raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got{colon} {list(input.shape)}")
     for i in range(1 if input.ndim == n + 2 else 0, input.ndim):
-        if input.shape[i] == 0 and i >= (1 if colon else input.ndim - n):
+        if input.shape[i] == 0 and i >= (1 if colon or n == 3 else input.ndim - n):
             raise RuntimeError(
                 f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
                 f"{list(input.shape)} with dimension {i} being empty"
@@ -429,6 +429,16 @@ def _check_adaptive(name, n, input, output_size, colon):
     if negative < 0:
         sizes = str(output_size[0]) + "".join(f"{',' if i == 2 else ', '}{o}" for i, o in enumerate(output_size) if i)  # (as it is there)
         raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0 but received {{{sizes}}}")
+
+
+def _refuse_empty_gradients(name: str, grad):
+    """RuntimeError where a pool had no bins."""
+    for i in range(1, grad.ndim):
+        if grad.shape[i] == 0:
+            raise RuntimeError(
+                f"{name}_backward(): Expected grad_output to have non-zero size for non-batch dimensions, but grad_output has sizes "
+                f"{[*grad.shape]} with dimension {i} being empty"
+            )
 
 
 @op(
@@ -464,6 +474,7 @@ def adaptive_avg_pool(input, output_size):
 def _(grad, input, output_size):
     """(It names the input, not just its shape: PyTorch's gradients of this gradient reach the input, as zeros.)"""
     g, n = widen(grad), len(output_size)
+    _refuse_empty_gradients(f"adaptive_avg_pool{n}d", grad)
     for i in reversed(range(n)):
         axis, size, out = g.ndim - n + i, input.shape[input.ndim - n + i], output_size[i]
         if out == size:
@@ -531,6 +542,7 @@ def _first_max_of_all(x, axis):
 
 @adaptive_max_pool.backward
 def _(grad, result, input_shape, output_size):
+    _refuse_empty_gradients(f"adaptive_max_pool{len(output_size)}d", grad[0])
     return scatter_positions(grad[0], result[1], input_shape[len(input_shape) - len(output_size) :])
 
 

@@ -40,7 +40,7 @@ class Conversion:
         from torchish._tensor.methods import convert, parse_to
 
         dtype, where, copies, fmt = parse_to(args, kwargs)
-        if copies:
+        if copies or "copy" in kwargs:
             raise RuntimeError(".to() does not accept copy argument")
         if dtype is not None and dtype.category < 2:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
