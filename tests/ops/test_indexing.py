@@ -365,3 +365,13 @@ def test_known_ranges_need_no_computation():
     picked = scores[torchish.arange(3), best]
     assert best._storage.expr.value is None
     assert picked.tolist() == [6.0, 14.0, 22.0]
+
+
+@pytest.mark.parametrize("index", [[0, None], [0, ...], [0, slice(1)], [[0, 1], [1, 0]], [None, [0]]])
+def test_lists_that_index_as_tuples_are_warned_of(index):
+    found = []
+    for lib in (torch, torchish):
+        with pytest.warns(UserWarning) as caught:
+            shape = tuple(lib.arange(12).view(2, 2, 3)[index].shape)
+        found.append((shape, [str(w.message).split("/torch/csrc/")[-1] for w in caught]))
+    assert found[0] == found[1]

@@ -40,8 +40,7 @@ _INVALID = "only integers, slices (`:`), ellipsis (`...`), None and long or byte
 _NO_SEQUENCE = (
     "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
     "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], "
-    "which "
-    "will result either in an error or a different result"
+    "which will result either in an error or a different result"
 )
 _BATCHED_MASK = (
     "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch over indexing with a boolean mask."
@@ -131,8 +130,10 @@ def as_tuple(index: Any) -> tuple:
     n = len(index)
     if n < 32:
         for x in index:
-            if isinstance(x, (Tensor, slice)) or x is None or x is Ellipsis or _is_sequence(x):
-                warnings.warn(_NO_SEQUENCE, stacklevel=3)
+            basic = x is None or x is Ellipsis
+            if basic or isinstance(x, (Tensor, slice)) or _is_sequence(x):
+                where = triggered(f"torch/csrc/autograd/python_variable_indexing.cpp:{359 if basic else 349}")
+                warnings.warn(_NO_SEQUENCE + where, stacklevel=3)
                 return tuple(index)
     return (index,)
 
