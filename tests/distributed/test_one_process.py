@@ -32,8 +32,17 @@ def test_before_initialization(monkeypatch):
         dist.init_process_group("gloo")
     with pytest.raises(RuntimeError, match="one process"):
         dist.init_process_group("gloo", init_method="tcp://127.0.0.1:1", rank=0, world_size=2)
-    with pytest.raises(RuntimeError, match="NCCL built in"):
+    not_compiled = pytest.warns(UserWarning, match="get default timeout for nccl backend, but NCCL support is not compiled")
+    with not_compiled, pytest.raises(ValueError, match="environment variable RANK expected"):
         dist.init_process_group("nccl")
+    for name, value in {"RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    for backend, error, text in [
+        ("cpu:gloo,cuda:nccl", RuntimeError, "NCCL built in"), ("mpi", RuntimeError, "MPI built in. MPI is only included"),
+        ("other", AssertionError, "Unknown backend type other"),
+    ]:  # fmt: skip
+        with pytest.raises(error, match=text):
+            dist.init_process_group(backend)
     assert not dist.is_initialized()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
@@ -145,9 +146,13 @@ def init_process_group(
     if _State.group is not None:
         raise ValueError("trying to initialize the default process group twice!")
     names = [part.rpartition(":")[2].lower() for part in (backend or "gloo").split(",")]
-    for name in names:
-        if name in ("nccl", "mpi", "ucc", "xccl") and not is_backend_available(name):
-            raise RuntimeError(f"Distributed package doesn't have {name.upper()} built in")
+    if names == ["mpi"]:
+        raise RuntimeError(
+            "Distributed package doesn't have MPI built in. MPI is only included if you build PyTorch from source on a host that has MPI "
+            "installed."
+        )
+    if names == ["nccl"] and timeout is None and not is_nccl_available():
+        warnings.warn("Attempted to get default timeout for nccl backend, but NCCL support is not compiled", stacklevel=2)
     if store is None and (init_method is None or init_method.startswith("env://")):
         rank = _from_environment("RANK") if rank < 0 else rank
         world_size = _from_environment("WORLD_SIZE") if world_size < 0 else world_size
@@ -158,6 +163,11 @@ def init_process_group(
             f"torchish runs one process, and was asked for a group of {world_size}: it drives all devices from it. Start the script once, "
             "without torchrun or with --nproc-per-node 1."
         )
+    for name in names:
+        if not is_backend_available(name):
+            if name in ("nccl", "ucc", "xccl"):
+                raise RuntimeError(f"Distributed package doesn't have {name.upper()} built in")
+            raise AssertionError(f"Unknown backend type {name}")
     _State.group = ProcessGroup(names[0])
 
 
