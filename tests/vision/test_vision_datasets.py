@@ -158,3 +158,21 @@ def test_tensorflow_datasets():
     with tfds.testing.mock_data(num_examples=3):
         data = source("mnist", "train", as_supervised=True, transform=lambda row: (T.ToTensor()(row[0]), int(row[1])))
         assert len(data) == 3 and data[0][0].shape == (1, 28, 28)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "gray"])
+def test_images_read_as_tensors(kind, tmp_path):
+    """`io` and its module `image` are the same; an image is whole pixels in memory, as PyTorch's decoders write them."""
+    from torchish.vision import io
+
+    values = np.random.default_rng(0).integers(0, 256, (5, 7) if kind == "gray" else (5, 7, 3), np.uint8)
+    path = tmp_path / f"a.{'png' if kind == 'gray' else kind}"
+    Image.fromarray(values).save(path)
+    for read in (io.read_image, io.image.read_image, lambda p: io.image.decode_image(io.read_file(p))):
+        image = read(str(path))
+        assert image.shape == ((1 if kind == "gray" else 3), 5, 7) and image.permute(1, 2, 0).is_contiguous()
+        assert np.array_equal(image.permute(1, 2, 0).numpy().squeeze(), np.asarray(Image.open(path)))
+    assert io.image.read_image(str(path), io.image.ImageReadMode.RGB).shape == (3, 5, 7)
+    for write, name in ((io.write_png, "b.png"), (io.image.write_png, "c.png")):
+        write(image, str(tmp_path / name))
+        assert np.array_equal(np.asarray(Image.open(tmp_path / name)), np.asarray(Image.open(path)))

@@ -62,9 +62,21 @@ def tensor(
     elif isinstance(data, Memory):
         t = data._elements(dtype, "{}")
     else:
-        t = from_host(to_array(data, dtype), resolve(device))
+        t = _copied(data, dtype, resolve(device))
     if requires_grad:
         t._as_leaf()
+    return t
+
+
+def _copied(data: Any, d: dt.dtype | None, where: str) -> Tensor:
+    """A tensor with a copy of `data`; that of a NumPy array keeps the array's order in memory."""
+    t = from_host(to_array(data, d), where)
+    if isinstance(data, np.ndarray) and data.ndim:
+        strides = tuple(s // data.itemsize for s in data.strides)
+        if strides != contiguous_strides(data.shape):
+            from torchish._tensor.layout import copied_strides
+
+            t._strides = t._storage.strides = copied_strides(data.shape, strides)
     return t
 
 
@@ -343,9 +355,9 @@ def like_strides(t: Tensor, memory_format=None):
     """The strides of a dense tensor laid out as `t` (None: contiguous)."""
     if t._strides is None or (memory_format is not None and str(memory_format) == "torch.contiguous_format"):
         return None
-    from torchish._tensor.layout import is_dense, permuted_strides
+    from torchish._tensor.layout import copied_strides
 
-    return t._strides if is_dense(t) else permuted_strides(t._aval.shape, [list(t._strides)])
+    return copied_strides(t._aval.shape, t._strides)
 
 
 # --- legacy ------------------------------------------------------------------------------------------------
@@ -373,7 +385,7 @@ def legacy_constructor(cls, args: tuple, kwargs: dict) -> Tensor:
     elif len(args) == 1 and isinstance(args[0], Memory):
         t = args[0]._elements(d, "type {} for argument 1 'storage'")
     elif len(args) == 1 and not _is_size(args[0]) and (is_sequence(args[0]) or isinstance(args[0], np.ndarray)):
-        t = from_host(to_array(args[0], d), where)
+        t = _copied(args[0], d, where)
     elif len(args) == 1 and _is_size(args[0]):
         t = filled(tuple(args[0]), 0.0, d, where)
     elif all(isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in args):

@@ -183,10 +183,19 @@ def permuted_strides(shape: tuple[int, ...], operand_strides: list) -> tuple[int
 
 def is_dense(t: Tensor) -> bool:
     """Whether the elements fill a stretch of memory without holes or repeats."""
+    return fills_memory(t._aval.shape, t.stride())
+
+
+def fills_memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
     n = 1
-    for s, size in sorted(zip(t.stride(), t._aval.shape, strict=True)):
+    for s, size in sorted(zip(strides, shape, strict=True)):
         if size > 1:
             if s != n:
                 return False
             n *= size
     return True
+
+
+def copied_strides(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The strides of a copy that keeps the order of elements in memory (None: contiguous)."""
+    return strides if fills_memory(shape, strides) else permuted_strides(shape, [list(strides)])
