@@ -53,10 +53,11 @@ def test_set_warn_always_takes_a_bool():
 
 @pytest.mark.parametrize("library", ["torch", "torchish"])
 def test_python_shows_a_warning_of_one_place_once(library):
-    """Nothing that runs meanwhile, the first compilation least of all, makes Python forget what it has shown."""
+    """Nothing that runs meanwhile, neither the first compilation nor a worker's start, makes Python forget what it has shown."""
     code = f"""
 import {library} as torch
 for _ in range(3):
+    list(torch.utils.data.DataLoader([0.0, 1.0], num_workers=1))
     print(torch.nn.functional.softmax(torch.ones(2, 2), _stacklevel=2).sum().item())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,16 +8,19 @@ which is how the loader learns of it at once; the end of the loader closes all c
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import multiprocessing
 import multiprocessing.connection  # Process.join imports it, which may be in the middle of somebody else's import of it
 import os
 import pickle
+import re
 import select
 import signal
 import time
 import warnings
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 from torchish.data._utils import transport
@@ -28,6 +31,24 @@ from torchish.data.dataloader import DataLoader, _BaseDataLoaderIter
 from torchish.engine.program import FORK_WARNING
 
 _NOT_YET = object()
+
+
+# What both warnings are about, threads that do not exist in the child, is what `engine.remote` is for.
+_FORKING = (
+    ("ignore", re.compile(FORK_WARNING), RuntimeWarning, None, 0),
+    ("ignore", re.compile(".*use of fork"), DeprecationWarning, None, 0),
+)
+
+
+@contextlib.contextmanager
+def _ignored(filters: tuple) -> Iterator[None]:
+    """`catch_warnings` with these filters, but Python does not forget which of the user's warnings it has shown."""
+    warnings.filters[:0] = filters  # type: ignore[index]
+    try:
+        yield
+    finally:
+        for f in filters:
+            warnings.filters.remove(f)  # type: ignore[attr-defined]
 
 
 class _Worker:
@@ -42,11 +63,7 @@ class _Worker:
         try:
             self.process = context.Process(target=_start, args=(theirs, job))
             self.process.daemon = True
-            with warnings.catch_warnings():
-                if method == "fork":
-                    # What both warnings are about, threads that do not exist in the child, is what `engine.remote` is for.
-                    warnings.filterwarnings("ignore", message=FORK_WARNING, category=RuntimeWarning)
-                    warnings.filterwarnings("ignore", message=".*use of fork", category=DeprecationWarning)
+            with _ignored(_FORKING if method == "fork" else ()):
                 self.process.start()
         except BaseException:
             self.channel.close()
