@@ -16,6 +16,10 @@ torch.take_along_dim(m,T([[4]]),1)
 torch.take_along_dim(m,T([-1]))
 torch.take_along_dim(r,T([[-1]]),1).grad_fn.next_functions
 torch.take_along_dim(r,T([-1])).grad_fn.next_functions
+torch.rand(2,names=("N",))
+torch.randn(2,names=None)
+torch.randint(2,(2,),names=("N",))
+torch.zeros(2,names=("N",))
 torch.scalar_tensor(5)
 torch.scalar_tensor(5.5,dtype=torch.int32)
 torch.scalar_tensor(70000,dtype=torch.float16)
