@@ -1,7 +1,11 @@
 """The page of the names' coverage is up to date, and each name that is absent has a reason."""
 
+import importlib
 import importlib.util
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 spec = importlib.util.spec_from_file_location("coverage_page", Path(__file__).parents[1] / "docs" / "coverage.py")
 coverage = importlib.util.module_from_spec(spec)
@@ -27,3 +31,18 @@ def test_each_reason_is_used():
 
 def test_nearly_every_name_that_counts_is_there():
     assert not [r.namespace for r in ROWS if r.share < 0.98]
+
+
+@pytest.mark.parametrize("name", ["torch", "torch.autograd", "torch.nn", "torch.nn.parallel", "torch.optim", "torch.utils.data"])
+def test_what_an_import_of_everything_gives(name):
+    """Each of PyTorch's names that there is, those made when first asked for too, and no modules but PyTorch's."""
+
+    def everything(module):
+        names: dict = {}
+        exec(f"from {module} import *", names)
+        return names
+
+    ours = importlib.import_module(name.replace("torch", "torchish", 1))
+    given, expected = everything(ours.__name__), everything(name)
+    assert not [n for n in expected if n not in given and n[:1] != "_" and hasattr(ours, n)]
+    assert not [n for n, v in given.items() if isinstance(v, ModuleType) and n not in expected]

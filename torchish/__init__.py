@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+from types import ModuleType as _ModuleType
 
 from torchish.engine import process_memory
 
@@ -81,6 +82,9 @@ _FROM = {
         "_symbolic",
     ),
 }  # fmt: skip
+_NOT_PYTORCH = frozenset(
+    "MEMORY_FORMATS annotations install load_ipython_extension missing_attribute uninstall unload_ipython_extension".split()
+)
 
 
 def __getattr__(name: str):
@@ -88,6 +92,9 @@ def __getattr__(name: str):
         return importlib.import_module(f"torchish.{name}")
     if name in _FROM:
         return getattr(importlib.import_module(f"torchish.{_FROM[name]}"), name)
+    if name == "__all__":  # what `from torch import *` gives: also what is made when first asked for, and no modules
+        hidden = _LAZY | _NOT_PYTORCH
+        return [n for n in __dir__() if n[:1] != "_" and n not in hidden and not isinstance(globals().get(n), _ModuleType)]
     if name[:1] != "_" and namespace.complete() and name in globals():
         return globals()[name]
     raise missing_attribute(__name__, name)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from torchish.autograd import anomaly_mode, function, functional, grad_mode, graph, profiler
+from torchish.autograd import functional as functional
+from torchish.autograd import grad_mode, graph
+from torchish.autograd import profiler as profiler
 from torchish.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from torchish.autograd.function import Function
-from torchish.autograd.grad_mode import (
-    STATE,
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    no_grad,
-    set_grad_enabled,
-)
+from torchish.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from torchish.autograd.grad_mode import is_grad_enabled as is_grad_enabled
 
 
 def _as_tuple(x) -> tuple:
@@ -250,7 +246,7 @@ grad_mode.set_multithreading_enabled = set_multithreading_enabled  # type: ignor
 
 
 def __getattr__(name: str):
-    if name in ("forward_ad", "variable", "Variable"):  # built on tensors, which come after this package
+    if name in ("variable", "Variable"):  # built on tensors, which come after this package
         from importlib import import_module
 
         module = import_module(f"torchish.autograd.{name.lower()}")
@@ -283,7 +279,7 @@ def is_view_replay_enabled() -> bool:
 
 
 __all__ = [
-    "STATE", "Function", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "enforce_grad_layout_policy", "function",
-    "functional", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_grad_enabled",
-    "is_view_replay_enabled", "no_grad", "profiler", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled",
+    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "enforce_grad_layout_policy", "grad", "grad_mode",
+    "gradcheck", "gradgradcheck", "inference_mode", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "set_multithreading_enabled", "variable",
 ]  # fmt: skip

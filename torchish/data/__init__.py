@@ -10,7 +10,8 @@
 
 from torchish._pickling import name_classes
 from torchish._runner import missing_attribute
-from torchish.data import _utils, dataloader, dataset, distributed, sampler
+from torchish.data import _utils as _utils
+from torchish.data import dataloader, dataset, distributed, sampler
 from torchish.data._tfds import tfds
 from torchish.data.dataloader import DataLoader, _DatasetKind, default_collate, default_convert, get_worker_info
 from torchish.data.dataset import (
@@ -57,14 +58,9 @@ __all__ = [
     "TensorDataset",
     "WeightedRandomSampler",
     "_DatasetKind",
-    "_utils",
-    "dataloader",
-    "dataset",
     "default_collate",
     "default_convert",
-    "distributed",
     "get_worker_info",
     "random_split",
-    "sampler",
     "tfds",
 ]

@@ -1,6 +1,7 @@
 """`torch.optim`: optimizers and learning-rate schedulers; `transforms` has the optimizers as Optax transformations."""
 
-from torchish.optim import lr_scheduler, swa_utils, transforms
+from torchish.optim import lr_scheduler, swa_utils
+from torchish.optim import transforms as transforms
 from torchish.optim._swap import swap_in_optimizer_params_and_state
 from torchish.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam, SparseAdam
 from torchish.optim.adaptive import ASGD, Adadelta, Adafactor, Adagrad, Muon, RMSprop, Rprop
@@ -12,7 +13,7 @@ from torchish.optim.sgd import SGD
 __all__ = [
     "ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Muon", "NAdam", "Optimizer", "RAdam",
     "RMSprop", "Rprop", "SGD", "SparseAdam", "from_optax", "lr_scheduler", "swa_utils",
-    "swap_in_optimizer_params_and_state", "transforms",
+    "swap_in_optimizer_params_and_state",
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@
 """
 
 from torchish._runner import missing_attribute
-from torchish.vision.datasets import cifar, folder, mnist, svhn, utils, vision
+from torchish.vision.datasets import utils as utils
 from torchish.vision.datasets.cifar import CIFAR10, CIFAR100
 from torchish.vision.datasets.folder import DatasetFolder, ImageFolder
 from torchish.vision.datasets.made import Digits, FakeData
@@ -37,10 +37,4 @@ __all__ = [
     "FashionMNIST",
     "ImageFolder",
     "VisionDataset",
-    "cifar",
-    "folder",
-    "mnist",
-    "svhn",
-    "utils",
-    "vision",
 ]

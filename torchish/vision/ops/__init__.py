@@ -1,7 +1,7 @@
 """`torchvision.ops`: boxes, regions of interest, layers."""
 
 from torchish._runner import missing_attribute
-from torchish.vision.ops import boxes, layers, losses, regions
+from torchish.vision.ops import layers
 from torchish.vision.ops.boxes import (
     batched_nms,
     box_area,
@@ -55,7 +55,6 @@ __all__ = [
     "box_area",
     "box_convert",
     "box_iou",
-    "boxes",
     "clip_boxes_to_image",
     "complete_box_iou",
     "complete_box_iou_loss",
@@ -63,12 +62,8 @@ __all__ = [
     "distance_box_iou_loss",
     "generalized_box_iou",
     "generalized_box_iou_loss",
-    "layers",
-    "losses",
     "masks_to_boxes",
-    "misc",
     "nms",
-    "regions",
     "remove_small_boxes",
     "roi_align",
     "roi_pool",
