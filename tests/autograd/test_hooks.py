@@ -64,3 +64,20 @@ def test_a_pass_that_leads_nowhere_runs_the_hooks_it_begins_with(t):
     z.register_hook(lambda g: seen.append("z"))
     assert t.autograd.grad(z, apart, allow_unused=True) == (None,)
     assert seen == ["z"]
+
+
+RETURNED = {"itself": lambda p: p.add_(1), "another": lambda p: p.grad, "a number": lambda p: 3, "nothing": lambda p: None}
+
+
+@pytest.mark.parametrize("what", RETURNED)
+def test_what_hooks_after_accumulation_return(what):
+    told = []
+    for t in (pytorch, torchish):
+        x = t.zeros(2, requires_grad=True)
+        x.register_post_accumulate_grad_hook(RETURNED[what])
+        try:
+            (x * 2).sum().backward()
+            told.append((x.tolist(), x.grad.tolist()))
+        except Exception as error:
+            told.append((type(error).__name__, str(error)))
+    assert told[0] == told[1]

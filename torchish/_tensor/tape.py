@@ -83,7 +83,10 @@ def _accumulate(variable: Tensor, g, record: bool) -> None:
             old._vc.version += 1
     if variable._post_accumulate:
         for hook in list(variable._post_accumulate.values()):
-            if hook(variable) is not None:
+            made = hook(variable)
+            if made is not None and not isinstance(made, Tensor):
+                raise TypeError(f"expected Variable, but hook returned '{type(made).__name__}'")
+            if made is not None and made is not variable:  # (what was written into it is returned by `add_` and the like)
                 raise RuntimeError("Tensor post accumulate grad hooks should return None.")
 
 
