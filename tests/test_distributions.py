@@ -512,3 +512,8 @@ def test_helpers():
     agree(facts(torch), facts(pytorch))
     errors = [outcome(lambda lib=lib: lib.distributions.utils.vec_to_tril_matrix(lib.ones(5))) for lib in BOTH]
     assert errors[0] == errors[1]
+
+
+def test_names():
+    """`dir` lists PyTorch's names, and nothing of how torchish gathers them."""
+    assert dir(torch.distributions) == dir(pytorch.distributions)

@@ -80,3 +80,9 @@ name_classes(*(f"{__name__}.{_m}" for _m in (
     "constraint_registry", "constraints", "distribution", "exp_family", "independent", "mixture_same_family", "transformed_distribution",
     "utils",
 )))  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    """The names of PyTorch's module: not the families, nor what they are gathered with."""
+    own = {"sys", "name_classes", "__dir__", "__getattr__"}
+    return sorted(name for name in globals() if name not in own and (not name.startswith("_") or name.startswith("__")))
