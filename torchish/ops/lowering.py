@@ -17,13 +17,17 @@ interleaved rounds, each line from one run):
   6->16    5x5 14x14   batch 512   11 / 26 / 23        15 / 18 / 17        12 / 18 / 17        12 / 15 / 14
   6->16    5x5 14x14   batch 64    1.2 / 3.1 / 1.1     1.5 / 1.9 / 1.6      - / - / 1.6
   1->32    3x3 28x28   batch 64     - / - / 9.6         - / - / 3.7         - / - / 2.9
-  32->64   3x3 26x26   batch 64    35 / 37 / 121        - / - / 35         41 / 48 / 41
-  64->64   3x3 32x32   batch 16    20 / 24 / 60        22 / 18 / 21        26 / 32 / 34
-  128->128 3x3 16x16   batch 16    12 / 20 / 38        14 / 31 / 14        27 / 29 / 35
-  256->256 3x3 8x8     batch 16    14 / 19 / 32        13 / - / 12         22 / 24 / 34
-  512->512 3x3 4x4     batch 16    18 / 19 / 28        13 / 17 / 17        30 / 32 / 72
-  64->128  3x3 32x32/2 batch 16    14 / 9.4 / 19       10 / 14 / 10
-  3->64    7x7 224/2   batch 4     22 / 43 / 90        19 / 29 / 25
+  32->64   3x3 26x26   batch 64    22 / 22 / 22        21 / 15 / 30        41 / 48 / 41
+  64->64   3x3 32x32   batch 16    16 / 15 / 16        16 / 13 / 21        26 / 32 / 34
+  128->128 3x3 16x16   batch 16    7.5 / 8.2 / 9.9     11 / 11 / 11        27 / 29 / 35
+  256->256 3x3 8x8     batch 16    9.3 / 7.6 / 8.4     8.8 / 8.0 / 8.6     22 / 24 / 34
+  512->512 3x3 4x4     batch 16    11 / 9.9 / 13       12 / 12 / 7.4       30 / 32 / 72
+  128->128 3x3 8x8     batch 4      - / - / 0.96        - / - / 0.64
+  32->32   5x5 16x16   batch 16     - / - / 2.6         - / - / 5.7
+  16->16   3x3 16x16   batch 64     - / - / 2.2         - / - / 2.9
+  16->16   3x3 32x32   batch 4      - / - / 1.0         - / - / 0.67
+  64->128  3x3 32x32/2 batch 16    9.0 / 7.0 / 7.4     7.5 / 7.1 / 6.5
+  3->64    7x7 224/2   batch 4     14 / 32 / 18        12 / 19 / 19
   64->256  1x1 56x56   batch 8     31 / 32 / 140       18 / 18 / 16
   256->512 1x1 8x8/2   batch 16    1.9 / 1.8 / 3.5     1.1 / 1.5 / 1.3
 
@@ -78,6 +82,8 @@ WINDOWS_MIN = 1 << 20  # elements of all windows: from here on they pay for few 
 WINDOWS_MAX = 1 << 22  # more are made for some images at a time: as fast, and several convolutions may be at it at once
 BLOCKED_MAX = 1 << 26  # a bound on memory
 PADDED_MAX_CHANNELS = 32
+MANY_CHANNELS, FEW_PLACES = 128, 512  # weight gradients: so many channels and so few places in all images pay
+FEW_IMAGES = 4
 SPLIT_MAX_GROUPS = 64  # programs grow with the number of groups
 TAPS_MAX = 128
 
@@ -90,7 +96,7 @@ def choose(x, w, stride, padding, dilation, groups, part: str) -> str | int:
     floating = jnp.issubdtype(x.dtype, jnp.floating)
     o, c, *kernel = w.shape
     sizes = _sizes([n + low + high for n, (low, high) in zip(x.shape[2:], padding, strict=True)], kernel, stride, dilation)
-    if floating and (math.prod(kernel) == 1 or (part == "weight" and c >= FEW_CHANNELS)):
+    if floating and (math.prod(kernel) == 1 or (part == "weight" and c >= FEW_CHANNELS and _short_sums(x, sizes, stride, dilation))):
         return "windows"
     if floating and part != "weight" and _swapped(sizes if part == "input" else x.shape[2:], kernel):
         return "windows"
@@ -105,11 +111,18 @@ def choose(x, w, stride, padding, dilation, groups, part: str) -> str | int:
             block = _block(columns, 4 if part == "input" or o < 16 else 2)
             if rows * -(-columns // block) * kernel[0] * c * (block + kernel[1] - 1) <= BLOCKED_MAX:
                 return block
-    if floating and part == "weight" and c * math.prod(kernel) * x.shape[0] * math.prod(sizes) >= WINDOWS_MIN:
+    if floating and part == "weight" and c < FEW_CHANNELS and c * math.prod(kernel) * x.shape[0] * math.prod(sizes) >= WINDOWS_MIN:
         return "windows"
     if len(kernel) == 2 and o % 8 and o < PADDED_MAX_CHANNELS and part != "weight":
         return "padded"
     return "lax"
+
+
+def _short_sums(x, sizes, stride, dilation) -> bool:
+    """Whether the weight gradient of many channels adds up so few places that XLA's convolution loses, or its windows lie apart."""
+    n, c = x.shape[:2]
+    places = n * math.prod(sizes)
+    return max(*stride, *dilation) > 1 or (places <= FEW_PLACES if c >= MANY_CHANNELS else n <= FEW_IMAGES and c < 2 * FEW_CHANNELS)
 
 
 def _block(columns: int, about: int) -> int:
