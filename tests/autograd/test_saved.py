@@ -148,6 +148,25 @@ def saved_attributes(t, log):
     return s.grad_fn._saved_self
 
 
+def functions_called(t, log):
+    """A recorded function is called with the gradients of its outputs, and does its step alone, without hooks."""
+    a, b = t.tensor([1.0, 2.0], requires_grad=True), t.tensor([3.0, 4.0], requires_grad=True)
+    y, g = a * b, t.ones(2)
+    y.grad_fn.register_hook(lambda *_: log("hook"))
+    log(*y.grad_fn(g), *(a * 2).grad_fn(g), a.exp().grad_fn(g), a.max(0)[0].grad_fn(g[0]), y.grad_fn(None), y.grad_fn.requires_grad)
+    with t.no_grad():
+        log((a**3).grad_fn(g))
+    leaf = y.grad_fn.next_functions[0][0]
+    log(leaf(g), leaf(g), a.grad)
+    for args, kwargs in [((), {}), ((g, g), {}), ((1.0,), {}), ((g,), {"x": 1})]:
+        try:
+            y.grad_fn(*args, **kwargs)
+        except TypeError as e:
+            log(str(e))
+    y.sum().backward()
+    y.grad_fn(g)
+
+
 def versions(t, log):
     y = t.ones(2, requires_grad=True).exp()
     t.autograd.graph.increment_version(y)

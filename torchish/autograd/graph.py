@@ -57,6 +57,7 @@ class Node:
     """
 
     __module__ = "torch.autograd.graph"
+    requires_grad = True
     _display: str | None = None  # what `name()` gives where that is not the class's name
     _targets: tuple[Node | None, ...] = ()
     _numbers: tuple[int, ...] = ()
@@ -115,6 +116,32 @@ class Node:
         if self._pre_hooks is None:
             self._pre_hooks = {}
         return add_hook(self._pre_hooks, (number, hook))
+
+    def __call__(self, *grads: Any, **kwargs: Any) -> Any:
+        """The gradients of the inputs for those of the outputs: this step of the backward pass alone, without hooks.
+
+        One tensor where there is one input, else a tuple of as many.
+        """
+        if kwargs:
+            raise TypeError("keyword arguments are not supported")
+        differentiable = sum(a.torch_dtype.is_floating_point or a.torch_dtype.is_complex for a in self._avals)
+        if len(grads) != differentiable:
+            raise TypeError(f"expected {differentiable} arguments, got {len(grads)} instead")
+        for i, g in enumerate(grads):
+            if g is not None and not hasattr(g, "_read"):
+                raise TypeError(f"argument {i} is not a Variable")
+        if all(g is None for g in grads):
+            out = [None] * len(self._targets)
+        else:
+            record = STATE.enabled
+            given: list = [None] * len(self._avals)
+            for i, g in enumerate(grads):
+                if g is not None:
+                    given[i] = TENSORS.cast(g if record else g._read(), self._avals[i], record)
+            out = self._run(given, record)
+            out = [g if g is None or record else TENSORS.wrap(g) for g in out]
+            out += [None] * (len(self._targets) - len(out))
+        return out[0] if len(out) == 1 else tuple(out)
 
     def _run(self, grads: list, record: bool) -> list:
         """Gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
