@@ -434,3 +434,35 @@ def test_meta_tensors_go_on_past_every_limit_and_through_training(library):
         opt.step()
     assert x.device.type == net[0].weight.grad.device.type == opt.state[net[0].weight]["exp_avg"].device.type == "meta"
     assert top.shape == (3,)
+
+
+def test_an_interrupt_while_the_graph_is_chosen_leaves_it_whole():
+    """KeyboardInterrupt at each line of the search: what was pending is computed the next time, and nothing is taken over wrongly."""
+    x = torch.arange(3.0)
+    interrupted = 0
+
+    def search(frame, event, arg):
+        return line if frame.f_code is program._select.__code__ else None
+
+    def line(frame, event, arg):
+        nonlocal left
+        left -= event == "line"
+        if left < 0:
+            raise KeyboardInterrupt
+        return line
+
+    for at in range(120):
+        left = at
+        kept = x * 2
+        y, _ = kept + 1, kept * 3
+        z = (y * kept).sum()
+        before = sys.gettrace()
+        sys.settrace(search)
+        try:
+            z.item()
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            sys.settrace(before)
+        assert (z.item(), y.tolist(), kept.tolist(), x.tolist()) == (26.0, [1.0, 3.0, 5.0], [0.0, 2.0, 4.0], [0.0, 1.0, 2.0])
+    assert interrupted > 50

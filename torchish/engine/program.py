@@ -144,14 +144,16 @@ def evaluate(root: Expr) -> None:
 def _evaluate(pending: list[Expr], root: Expr | None) -> int:
     """Run what `_select` chooses; how many views it leaves for whoever needs them."""
     with LOCK:
-        nodes, keep, views, device = _select(pending, root)
-        if nodes:
-            saved = [(e, e.spec, e.inputs) for e in views]
-            try:
+        saved: list = []
+        try:
+            nodes, keep, views, device = _select(pending, root)
+            if nodes:
+                saved = [(e, e.spec, e.inputs) for e in views]
                 _run(nodes, device)
-            except BaseException:
-                _reset(nodes)
-                raise
+        except BaseException:
+            _reset(pending)
+            raise
+        finally:
             for e, spec, inputs in saved:
                 if e.value is None:
                     e.spec, e.inputs, e.owner = spec, inputs, pending
@@ -165,7 +167,7 @@ def _evaluate(pending: list[Expr], root: Expr | None) -> int:
 
 
 def _reset(nodes: list[Expr]) -> None:
-    """Forget a failed run: the nodes stay pending and unmarked."""
+    """Forget a run that failed or was interrupted, also while it was chosen: what is pending stays so, unmarked."""
     for e in nodes:
         e.mark, e.uses = -1, 0
         for x in e.inputs or ():
@@ -424,14 +426,14 @@ def run_pending() -> tuple[Run | None, bool]:
     """Run everything pending in this thread as one program: what was run, and whether nothing is left for another device."""
     with LOCK:
         pending = LOCAL.pending
-        nodes, keep, _, device = _select(pending, None, leave_views=False)
         run = None
-        if nodes:
-            try:
+        try:
+            nodes, keep, _, device = _select(pending, None, leave_views=False)
+            if nodes:
                 run = _run(nodes, device, True, True)
-            except BaseException:
-                _reset(nodes)
-                raise
+        except BaseException:
+            _reset(pending)
+            raise
         pending[:] = keep
     return run, not keep
 
