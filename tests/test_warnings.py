@@ -15,6 +15,7 @@ CALLS = {
     "reversed": lambda t: t.ones(2, 3, 4).T,
     "deprecated": lambda t: t.qr(t.eye(2)),
     "frames": lambda t: t.istft(t.ones(3, 4, dtype=t.complex64), 4),
+    "an old order of arguments": lambda t: (t.add(t.ones(2), 2, t.ones(2)), t.addcmul(t.ones(2), 2, t.ones(2), t.ones(2))),
     "storage": lambda t: t.ones(2).storage(),
     "an array in a list": lambda t: t.tensor([np.ones(2)]),
     "arrays in lists": lambda t: t.FloatTensor([[np.ones(2)], [[1.0, 2.0]]]),

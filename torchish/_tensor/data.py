@@ -24,10 +24,14 @@ def triggered(where: str) -> str:
     return f" (Triggered internally at /__w/pytorch/pytorch/{where}.)"
 
 
-def warn_once(text: str, *, ever: bool = False) -> None:
-    """A warning that PyTorch gives once in a process, or with `set_warn_always(True)` each time (but once if that is `ever`)."""
-    if text not in _warned or (WARN_ALWAYS[0] and not ever):
-        _warned.add(text)
+def warn_once(text: str, *, ever: bool = False, like: str = "") -> None:
+    """A warning that PyTorch gives once in a process, or with `set_warn_always(True)` each time (but once if that is `ever`).
+
+    `like`: what warnings of different texts have in common of which only the first is given.
+    """
+    what = like or text
+    if what not in _warned or (WARN_ALWAYS[0] and not ever):
+        _warned.add(what)
         warn_user(text)
 
 

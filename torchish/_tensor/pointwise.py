@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply_inplace
+from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED
@@ -48,11 +47,11 @@ for _op in (p.floor_divide, p.remainder, p.remainder_number, p.remainder_of_numb
 
 def _warn_deprecated(name: str, old: str, new: str):
     def warn(values: list) -> None:
-        warnings.warn(
+        text = (
             f"This overload of {name} is deprecated:\n\t{name}({old})\n"
-            f"Consider using one of the following signatures instead:\n\t{name}({new})",
-            stacklevel=5,
+            f"Consider using one of the following signatures instead:\n\t{name}({new})"
         )
+        warn_once(text + triggered("torch/csrc/utils/python_arg_parser.cpp:1841"), like="This overload is deprecated")
 
     return warn
 

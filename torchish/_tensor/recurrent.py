@@ -233,5 +233,6 @@ def pad_packed_sequence(data: Tensor, batch_sizes: Tensor, batch_first: bool, pa
         from torchish._tensor.manipulate import pad
 
         padded = pad(padded, (*padding,), "constant", padding_value)
+    _rename(padded, "CopySlices")  # PyTorch copies step by step
     lengths = np.asarray(mask._host()).sum(0).astype(np.int64)
     return (padded.transpose(0, 1) if batch_first else padded), from_host(lengths)
