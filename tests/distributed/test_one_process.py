@@ -32,6 +32,12 @@ def test_before_initialization(monkeypatch):
         dist.init_process_group("gloo")
     with pytest.raises(RuntimeError, match="one process"):
         dist.init_process_group("gloo", init_method="tcp://127.0.0.1:1", rank=0, world_size=2)
+    for method, error, text in [
+        ("...", RuntimeError, "No rendezvous handler for ://"),
+        ("tcp://127.0.0.1:1", ValueError, "tcp:// rendezvous: rank parameter missing"),
+    ]:  # fmt: skip
+        with pytest.raises(error, match=text):
+            dist.init_process_group("gloo", init_method=method, world_size=1)
     not_compiled = pytest.warns(UserWarning, match="get default timeout for nccl backend, but NCCL support is not compiled")
     with not_compiled, pytest.raises(ValueError, match="environment variable RANK expected"):
         dist.init_process_group("nccl")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 from torchish._runner import missing_attribute
 from torchish._tensor.tensor import Tensor
@@ -153,11 +154,18 @@ def init_process_group(
         )
     if names == ["nccl"] and timeout is None and not is_nccl_available():
         warnings.warn("Attempted to get default timeout for nccl backend, but NCCL support is not compiled", stacklevel=2)
-    if store is None and (init_method is None or init_method.startswith("env://")):
+    scheme = urlsplit("env://" if init_method is None else init_method).scheme
+    if store is None and scheme not in ("env", "file", "tcp"):
+        raise RuntimeError(f"No rendezvous handler for {scheme}://")
+    if store is None and scheme == "env":
         rank = _from_environment("RANK") if rank < 0 else rank
         world_size = _from_environment("WORLD_SIZE") if world_size < 0 else world_size
         for name in ("MASTER_ADDR", "MASTER_PORT"):
             _from_environment(name)
+    elif store is None and "?" not in init_method:  # (an address may also end in the two)
+        for value, name in ((rank, "rank"), (world_size, "world size")):
+            if value < 0:
+                raise ValueError(f"Error initializing torch.distributed using {scheme}:// rendezvous: {name} parameter missing")
     if world_size not in (1, -1) or rank not in (0, -1):
         raise RuntimeError(
             f"torchish runs one process, and was asked for a group of {world_size}: it drives all devices from it. Start the script once, "
