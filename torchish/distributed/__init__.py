@@ -154,7 +154,8 @@ def init_process_group(
         )
     if names == ["nccl"] and timeout is None and not is_nccl_available():
         warnings.warn("Attempted to get default timeout for nccl backend, but NCCL support is not compiled", stacklevel=2)
-    scheme = urlsplit("env://" if init_method is None else init_method).scheme
+    where = urlsplit("env://" if init_method is None else init_method)
+    scheme = where.scheme
     if store is None and scheme not in ("env", "file", "tcp"):
         raise RuntimeError(f"No rendezvous handler for {scheme}://")
     if store is None and scheme == "env":
@@ -162,7 +163,7 @@ def init_process_group(
         world_size = _from_environment("WORLD_SIZE") if world_size < 0 else world_size
         for name in ("MASTER_ADDR", "MASTER_PORT"):
             _from_environment(name)
-    elif store is None and "?" not in init_method:  # (an address may also end in the two)
+    elif store is None and not where.query:  # (an address may also end in the two)
         for value, name in ((rank, "rank"), (world_size, "world size")):
             if value < 0:
                 raise ValueError(f"Error initializing torch.distributed using {scheme}:// rendezvous: {name} parameter missing")
