@@ -16,7 +16,8 @@ import pytest
 
 import torchish as torch
 from torchish import nn
-from torchish.engine import disk_cache, expr, pieces, policy, program
+from torchish._compile import step
+from torchish.engine import capture, disk_cache, expr, pieces, policy, program
 from torchish.nn import functional as F
 
 
@@ -466,3 +467,52 @@ def test_an_interrupt_while_the_graph_is_chosen_leaves_it_whole():
             sys.settrace(before)
         assert (z.item(), y.tolist(), kept.tolist(), x.tolist()) == (26.0, [1.0, 3.0, 5.0], [0.0, 2.0, 4.0], [0.0, 1.0, 2.0])
     assert interrupted > 50
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_an_interrupt_in_an_update_loses_no_parameter(captured):
+    """KeyboardInterrupt at each line between the program's call and the storing of its results: they are stored all the same."""
+    codes = {program.Program.launch.__code__, program._finish.__code__}
+    if captured:
+        codes |= {capture.assign.__code__, step.Capture._run.__code__}
+    left = 0
+
+    def search(frame, event, arg):
+        return line if frame.f_code in codes else None
+
+    def line(frame, event, arg):
+        nonlocal left
+        left -= event == "line"
+        if left == 0:
+            raise KeyboardInterrupt
+        return line
+
+    net = torch.nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+
+    def train(x):
+        optimizer.zero_grad()
+        net(x).square().sum().backward()
+        optimizer.step()
+
+    update = torch.compile(train, fullgraph=True) if captured else train
+    x = torch.ones(4, 3)
+    for _ in range(6):
+        update(x)
+        net.weight.sum().item()
+    interrupted = 0
+    for at in range(1, 60):
+        left = at
+        before = sys.gettrace()
+        sys.settrace(search)
+        try:
+            update(x)
+            net.weight.sum().item()
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            sys.settrace(before)
+        state = [v["momentum_buffer"] for v in optimizer.state.values()]
+        gradients = [p.grad for p in net.parameters() if p.grad is not None]
+        assert all(v.isfinite().all() for v in (*net.parameters(), *state, *gradients))
+    assert interrupted > 10

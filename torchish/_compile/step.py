@@ -327,10 +327,25 @@ class Capture:
 
     def run(self, call: Call) -> tuple[bool, Any]:
         """Run the program on this call: (True, what the function returns), or (False, None) when the function has to run."""
-        got = self._replay.run(call.tensors)
+        launched: list = []
+        try:
+            return self._run(call, launched)
+        except BaseException:
+            if launched:  # interrupted: what the program took over is gone, so what it made takes its place
+                results = self._replay.program.arranged(launched[0])
+                for st, code, _ in self._stores:
+                    if code.__class__ is int and code >= 0:
+                        assign(st, results[code], 0)
+                for slot in self._slots:
+                    slot.put(results[slot.fresh.code], {})
+            raise
+
+    def _run(self, call: Call, launched: list) -> tuple[bool, Any]:
+        got = self._replay.run(call.tensors, launched)
         if got is None:
             return False, None
-        args, results, counts, draws = got
+        args, counts, draws = got
+        results = self._replay.program.arranged(launched[0])
         made: dict[int, Any] = {}
         ready = (call.tensors, args, results, counts, made, draws)
         for st, code, writes in self._stores:

@@ -232,8 +232,8 @@ class Replay:
             else:
                 template.append(to_device(vector, run.device))
 
-    def run(self, given: list) -> tuple[list, list, list[Expr], list] | None:
-        """(inputs, results, expressions of the counts, draws), or None when the function has to run instead."""
+    def run(self, given: list, results: list) -> tuple[list, list[Expr], list] | None:
+        """(inputs, expressions of the counts, draws), or None when the function has to run instead; `results[0]` are to be the results."""
         for group in self.shared:
             e = group[0].expr
             for s in group:
@@ -280,13 +280,11 @@ class Replay:
         draws = [draw() for draw in self.draws]
         for n, j, i in self.drawn:
             args[n] = draws[j][i]
-        with jax.enable_x64(True):
-            results = self.program.call(*args)
-        self.program.runs += 1
+        self.program.launch(args, results)
         stats = program.STATS
         stats.runs += 1
         stats.nodes += self.nodes
-        return args, results, made, draws
+        return args, made, draws
 
     def _look(self, place: tuple, given: list) -> Any:
         kind = place[0]

@@ -20,6 +20,7 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import starmap
 from sys import getrefcount
 from typing import Any, NamedTuple
 
@@ -44,16 +45,34 @@ _NUMBER_BASE = 1 << 40
 class Program:
     """One compiled canonical graph and how often it ran."""
 
-    __slots__ = ("call", "takes", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "__weakref__")
+    __slots__ = ("call", "arrange", "takes", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "__weakref__")
 
-    def __init__(self, call, takes, n_nodes, compile_seconds, ops, out_avals):
+    def __init__(self, call, arrange, takes, n_nodes, compile_seconds, ops, out_avals):
         self.call = call
+        self.arrange = arrange  # from the order of its results to that of the graph's, where they differ
         self.takes = takes  # the leaves whose memory it takes over, by number
         self.n_nodes = n_nodes
         self.runs = 0
         self.compile_seconds = compile_seconds
         self.ops = ops
         self.out_avals = out_avals
+
+    def launch(self, args: list, made: list) -> None:
+        """Run it, its results to be `made[0]`.
+
+        That is one step as far as interrupts from the keyboard go: Python looks for those between its own instructions, so they come
+        before the program has taken over any memory, or when its results are there (from the second run on: the first one goes
+        through JAX's Python).
+        """
+        with jax.enable_x64(True):
+            made.extend(starmap(self.call, (args,)))
+        if not self.runs:
+            self.call = getattr(self.call, "_call", None) or self.call
+        self.runs += 1
+
+    def arranged(self, results: list) -> list:
+        """The results in the order of the graph's."""
+        return results if self.arrange is None else self.arrange(results)
 
 
 class Borrowed:
@@ -352,13 +371,28 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         args.append(np.array(complexes, np.complex128))
     v = x = None
     start = time.perf_counter_ns() if ON_RUN else 0
-    with jax.enable_x64(True):
-        results = program.call(*args)
-    del args
-    program.runs += 1
+    made: list = []
+    try:
+        program.launch(args, made)
+        del args
+        _finish(program, nodes, outputs, made[0])
+    except BaseException:
+        if made:  # what it took over is gone: its results are there all the same
+            _finish(program, nodes, outputs, made[0])
+        raise
     STATS.runs += 1
     STATS.nodes += len(nodes)
-    for e, r in zip(outputs, results, strict=True):
+    if ON_RUN:
+        jax.block_until_ready(made)
+        end = time.perf_counter_ns()
+        for f in ON_RUN:
+            f(program, start, end)
+    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device)
+
+
+def _finish(program: Program, nodes: list[Expr], outputs: list[Expr], results: list) -> None:
+    """Store what a program gave; nothing is lost when it is done anew."""
+    for e, r in zip(outputs, program.arranged(results), strict=True):
         e.value = r
         e.donatable = True
     for e in nodes:
@@ -366,12 +400,6 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         e.spec = e.owner = None
         e.uses = 0
         e.mark = -1
-    if ON_RUN:
-        jax.block_until_ready(results)
-        end = time.perf_counter_ns()
-        for f in ON_RUN:
-            f(program, start, end)
-    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device)
 
 
 def _alike(graph: list, leaves: list[Expr]) -> tuple:
@@ -527,19 +555,14 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
             disk_cache.store(stable, call)
     seconds = time.perf_counter() - start
     STATS.compile_seconds += seconds
-    if order != sorted(order):
-        call = _arranged(call, operator.itemgetter(*[order.index(i) for i in range(len(order))]))
+    arrange = operator.itemgetter(*[order.index(i) for i in range(len(order))]) if order != sorted(order) else None
     takes = frozenset([donated[n] for n, _ in pairs])
-    return Program(call, takes, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
+    return Program(call, arrange, takes, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
 
 
 def _avals(nodes: list[Expr]) -> list[Aval]:
     """Those of all results."""
     return [a for e in nodes for a in (e.aval.avals if type(e.aval) is AvalTuple else (e.aval,))]
-
-
-def _arranged(call: Callable, arrange: Callable) -> Callable:
-    return lambda *args: arrange(call(*args))
 
 
 # XLA's fusion emitters take 2.5 times as long to compile a LeNet step (2.1 s of processor time against 0.8 s) and 1.8
