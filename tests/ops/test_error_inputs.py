@@ -80,3 +80,70 @@ def test_error_inputs(k):
                 function(info)(ours[0], *ours[1], **ours[2])
             assert (type(got.value).__name__, str(got.value)) == (type(error).__name__, str(error))
             assert repr(state(ours)) == before
+
+
+REFUSED = {
+    "a complex factor": lambda t, x: t.addmm(x, x, x, alpha=1j),
+    "a complex factor of doubles": lambda t, x: t.addmv(x[0].double(), x.double(), x[0].double(), beta=1j),
+    "a complex factor of integers": lambda t, x: t.addbmm(x.long(), x.long()[None], x.long()[None], alpha=1j),
+    "a complex value": lambda t, x: t.addcmul(x, x, x, value=1j),
+    "a complex divisor": lambda t, x: t.addcdiv(x, x, x, value=1j),
+    "a complex weight": lambda t, x: t.lerp(x, x, 1j),
+    "a complex share of rows": lambda t, x: t.index_add(x, 0, t.tensor([0]), x[:1], alpha=1j),
+    "a complex filling": lambda t, x: t.index_fill(x, 0, t.tensor([0]), t.tensor(1j)),
+    "rows of a number": lambda t, x: t.index_add(x[0, 0], 0, t.tensor([0]), x[0, :1]),
+    "distances of bools": lambda t, x: t.dist(x > 0, x),
+    "bools as arguments": lambda t, x: t.mvlgamma(x > 0, 1),
+    "powers of bools": lambda t, x: t.linalg.vander(x > 0),
+    "a nuclear norm of integers": lambda t, x: t.norm(x.long(), "nuc"),
+    "points of more dimensions": lambda t, x: t.trapezoid(x, x.expand(2, 3, 3)),
+    "points of a running integral": lambda t, x: t.cumulative_trapezoid(x, x.expand(2, 3, 3)),
+    "no bool": lambda t, x: t.nn.functional.kl_div(x, x, log_target=1),
+    "no training": lambda t, x: t.nn.functional.rrelu(x, training=None),
+    "no shape": lambda t, x: t.nn.functional.rms_norm(x, 3),
+    "no edges": lambda t, x: t.nn.functional.pad(x[:0].expand(2, 0, 3), (1, 1), "reflect"),
+    "nothing left": lambda t, x: t.nn.functional.pad(x, (-2, -1), "replicate"),
+    "nothing left in two dimensions": lambda t, x: t.nn.functional.pad(x[None], (-2, -2, -2, -2), "replicate"),
+    "less than nothing left": lambda t, x: t.nn.functional.pad(x[None], (-2, -2, 0, 0), "replicate"),
+    "a small image": lambda t, x: t.nn.functional.avg_pool3d(x.expand(1, 3, 3, 3), 4, padding=1),
+    "more weights": lambda t, x: t.nn.functional.binary_cross_entropy_with_logits(x[0], x[0], x),
+    "more weights of positives": lambda t, x: t.nn.functional.binary_cross_entropy_with_logits(x[0], x[0], pos_weight=x),
+    "other weights": lambda t, x: t.nn.functional.binary_cross_entropy_with_logits(x[0], x[0], x[0, :2]),
+    "complex weights": lambda t, x: t.nn.functional.binary_cross_entropy_with_logits(x, x, x * 1j),
+    "more targets": lambda t, x: t.nn.functional.soft_margin_loss(x[0], x),
+    "complex targets": lambda t, x: t.nn.functional.soft_margin_loss(x, x * 1j),
+    "bools to negate": lambda t, x: t.nn.functional.soft_margin_loss(x > 0, x),
+    "bools for classes": lambda t, x: t.nn.functional.multilabel_margin_loss(x, x > 2),
+    "floats for classes": lambda t, x: t.nn.functional.multilabel_margin_loss(x, x),
+    "a complex bias": lambda t, x: t.nn.functional.conv_transpose1d(x[None], x[:, :, None], x[0] * 1j),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(what):
+    errors = []
+    for t in (pytorch, torchish):
+        with pytest.raises(Exception) as error:
+            REFUSED[what](t, t.ones(3, 3))
+        errors.append((type(error.value).__name__, str(error.value)))
+    assert errors[0] == errors[1]
+
+
+def test_dimensions_that_can_be_reduced():
+    x = torchish.ones(1).reshape([1] * 65)
+    assert x.sum().shape == () and x.median(0).values.ndim == 64
+    for f in (torchish.sum, torchish.amax, torchish.max, torchish.argmax, torchish.prod, torchish.std, torchish.flip):
+        with pytest.raises(RuntimeError, match="only tensors with up to 64 dims are supported"):
+            f(x, (0, 1)) if f is torchish.flip else f(x, 0)
+
+
+@pytest.mark.parametrize("target", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("weight", [None, "float64"])
+def test_a_loss_has_the_dtype_of_its_targets(target, weight):
+    kinds = []
+    for t in (pytorch, torchish):
+        x, w = t.ones(3, requires_grad=True), None if weight is None else t.ones(3, dtype=getattr(t, weight))
+        loss = t.nn.functional.binary_cross_entropy_with_logits(x, t.ones(3, dtype=getattr(t, target)), w)
+        loss.backward()
+        kinds.append((str(loss.dtype), str(x.grad.dtype)))
+    assert kinds[0] == kinds[1]

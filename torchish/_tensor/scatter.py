@@ -277,7 +277,7 @@ def _check_rows(input: Tensor, dim: int, index: Tensor, source: Tensor, name: st
             f"for dim: {dim}"
         )
     a, b = list(_wide(input)), list(_wide(source))
-    if a[:dim] + a[dim + 1 :] != b[:dim] + b[dim + 1 :]:
+    if (a[:dim] + a[dim + 1 :] != b[:dim] + b[dim + 1 :]) or (name == "index_add_" and input._aval.ndim != s.ndim):
         raise RuntimeError(
             "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
             f"{list(input.shape)} source.shape = {list(source.shape)}"
@@ -370,9 +370,9 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any):
                 f"{value._aval.ndim} dimension(s)."
             )
         kind = "T"
-    else:
-        if isinstance(value, complex) and input._aval.category != 3:
-            raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
+    if (value._aval.category == 3 if isinstance(value, Tensor) else isinstance(value, complex)) and input._aval.category != 3:
+        raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
+    if not isinstance(value, Tensor):
         value = fitting(value, input._aval.torch_dtype)
         kind = NUMBER_KINDS[type(value)]
     if index._aval.torch_dtype is not dt.int64:

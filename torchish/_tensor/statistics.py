@@ -9,6 +9,7 @@ from torchish._tensor.tensor import Tensor
 from torchish._tensor.warn import warn_user
 from torchish.ops import statistics as s
 from torchish.ops.dims import wrap_dims
+from torchish.ops.linalg_common import check_float
 
 
 def _spread(name: str, op, input: Tensor, dim, correction, keepdim: bool):
@@ -71,6 +72,7 @@ def norm(input, p, dim, keepdim, *, dtype=None):
             raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
         if len(dims) != 2:
             raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple. Got " + " ".join(map(str, dims)))
+        check_float(input._aval, "linalg.matrix_norm")
         return call(s.nuclear_norm, input if dtype is None else input.to(dtype), dims, keepdim)
     order = 2.0 if p is None or isinstance(p, str) else p.item() if isinstance(p, Tensor) and p.ndim == 0 else p
     if not isinstance(order, (int, float, complex)):

@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from torchish import _dtypes as dt
-from torchish.ops.declare import op
+from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.dims import wrap_dim
 from torchish.ops.precision import widen
 
@@ -77,14 +77,15 @@ def _widths(y, x, d, name: str):
         x = x.reshape(shape)
     elif x.ndim < y.ndim:
         x = x.reshape((1,) * (y.ndim - x.ndim) + x.shape)
-    at = d - y.ndim + x.ndim
-    return _slice(x, 1, x.shape[at], at) - _slice(x, 0, x.shape[at] - 1, at)
+    return _slice(x, 1, x.shape[d], d) - _slice(x, 0, x.shape[d] - 1, d)
 
 
 def _areas(y, x, d, name: str):
     """Twice the area of each trapezium."""
     y, x = _joined(y, x)
-    return _widths(y, x, d, name) * _pairs(y, d)
+    widths, pairs = _widths(y, x, d, name), _pairs(y, d)
+    broadcast_shapes([pairs.shape, widths.shape])  # its error
+    return widths * pairs
 
 
 def _pairs(y, d):
@@ -112,7 +113,7 @@ def _declare_trapezoid(name: str) -> None:
             return jnp.zeros(_without(y.shape, d), _floating(y).dtype)
         _check_not_bool("trapezoid", y, x)
         areas = _areas(y, x, d, "trapezoid")
-        return _floating(jnp.sum(_wide(areas), areas.ndim - y.ndim + d).astype(_summed(areas))) / 2
+        return _floating(jnp.sum(_wide(areas), d).astype(_summed(areas))) / 2
 
     @op(f"{name}(Tensor y, *, Number dx=1, int dim=-1)", method=False, out=False, saves=(), grad="MulBackward1")
     def equidistant(y, dx, dim):
@@ -141,7 +142,7 @@ def cumulative_trapezoid(y, x, dim):
     d = wrap_dim(dim, y.ndim)
     _check_not_bool("cumulative_trapezoid", y, x)
     areas = _areas(y, x, d, "cumulative_trapezoid")
-    return _floating(jnp.cumsum(areas, areas.ndim - y.ndim + d, dtype=_summed(areas))) / 2
+    return _floating(jnp.cumsum(areas, d, dtype=_summed(areas))) / 2
 
 
 @op(

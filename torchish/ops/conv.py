@@ -219,6 +219,8 @@ def _check_kernel(input, weight, bias, stride, padding, dilation, transposed, ou
     for x in (weight, bias if n == 3 else None):
         if x is not None and x.dtype != input.dtype:
             raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(x)}")
+    if bias is not None and is_complex(bias) and not is_complex(input):
+        raise RuntimeError(f"result type {type_name(bias)} can't be cast to the desired output type {type_name(input)}")
 
 
 def _nothing(input, weight, stride, padding, dilation, transposed, output_padding, groups):

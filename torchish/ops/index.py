@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchish.ops.declare import op, to_dtype
+from torchish.ops.precision import factor
 
 IN_BOUNDS = "promise_in_bounds"
 
@@ -145,7 +146,7 @@ def _rows(input, dim, index):
     passes=("input",),
 )
 def index_add(input, index, source, alpha, dim):
-    source = source * to_dtype(alpha, input.dtype)
+    source = source * factor(alpha, input.dtype)
     return _accumulate(_rows(input, dim, index), at_least_1d(source)).reshape(input.shape)
 
 

@@ -182,7 +182,7 @@ def _(primals, tangents):
     "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight, Tensor? pos_weight, str reduction)"
 )
 def binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction):
-    """Cross entropy of sigmoid(input)."""
+    """Cross entropy of sigmoid(input), in the targets' dtype: PyTorch multiplies the others into those in place."""
     (x, t, w, p), out = common(input, target, weight, pos_weight)
     half = stepwise(out)
     softplus = half(jnp.logaddexp(-x, 0))
@@ -191,7 +191,7 @@ def binary_cross_entropy_with_logits(input, target, weight, pos_weight, reductio
     loss = half(half(half(1 - t) * x) + softplus)
     if w is not None:
         loss = half(loss * w)
-    return reduce(loss, reduction).astype(out)
+    return reduce(loss, reduction).astype(target.dtype)
 
 
 @_loss("multi_margin_loss(Tensor input, Tensor target, Tensor? weight, float p, float margin, str reduction)",

@@ -178,10 +178,29 @@ def _pad_name(spec, flat) -> str:
     return f"{'Reflection' if mode == 'reflect' else 'Replication'}Pad{len(pad) // 2}DBackward0"
 
 
+def _check_edges(input, widths, mode: str) -> None:
+    """PyTorch's errors for shapes that have no edges, or of which nothing is left."""
+    k = len(widths)
+    if 0 in input.shape[input.ndim - k - 1 :]:
+        raise RuntimeError(
+            f"Expected {k + 1}D or {k + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
+            f"input, but got: {list(input.shape)}"
+        )
+    sizes = [low + n + high for n, (low, high) in zip(input.shape[-k:], widths, strict=True)]
+    if max(sizes) < 1:
+        given = {1: "W: {}", 2: "H: {}, W: {}" + (" " if mode == "replicate" else ""), 3: "D: {} H: {}, W: {}"}[k].format(*input.shape[-k:])
+        made = " ".join(f"{a}: {n}" for a, n in zip("DHW"[-k:], sizes, strict=True))
+        raise RuntimeError(f"input ({given}) is too small. Calculated output {made}")
+    if min(sizes) < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(sizes)}: {[*input.shape[:-k], *sizes]}")
+
+
 def _pad_edges(input, pad, mode):
     """Padding whose values come from the tensor: reflected, repeated or wrapped around. Negative widths crop."""
     k = len(pad) // 2
     widths = [(0, 0)] * (input.ndim - k) + [(pad[2 * i], pad[2 * i + 1]) for i in reversed(range(k))]
+    if mode != "circular":
+        _check_edges(input, widths[-k:], mode)
     for d, (low, high) in enumerate(widths):
         n = input.shape[d]
         if (low > 0 or high > 0) and mode == "reflect" and (low >= n or high >= n):

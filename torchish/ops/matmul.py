@@ -14,7 +14,7 @@ from torchish import _dtypes as dt
 from torchish.ops import declare
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.dims import size_of
-from torchish.ops.precision import is_half, type_name, type_text, widen
+from torchish.ops.precision import factor, is_half, type_name, type_text, widen
 
 Dims = tuple[tuple[tuple[int, ...], tuple[int, ...]], tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -73,7 +73,7 @@ def no_bool(x, kernel: str) -> None:
 
 def scaled(alpha, x):
     """`alpha * x` in the dtype of x (float32 for 16-bit floats); a Python number that is None is 1."""
-    return x if alpha is None else alpha.astype(x.dtype) * x
+    return x if alpha is None else factor(alpha, x.dtype) * x
 
 
 def weighted(beta, input, shape, dtype):
@@ -82,7 +82,7 @@ def weighted(beta, input, shape, dtype):
         expandable(input, shape)
     if beta is None:
         return input.astype(dtype)
-    beta = beta.astype(dtype)
+    beta = factor(beta, dtype)
     return jnp.where(beta == 0, jnp.zeros((), dtype), beta * input.astype(dtype))
 
 

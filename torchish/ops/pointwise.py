@@ -10,12 +10,13 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops import elementary
 from torchish.ops.declare import ARITH, FLOAT, PREDICATE, flat_if_real, op
-from torchish.ops.precision import quotient
+from torchish.ops.precision import not_converted, quotient
 from torchish.ops.rules import (
     BOOL,
     COMPLEX,
     FLOATING,
     INTEGER,
+    Check,
     Given,
     both,
     partials,
@@ -41,6 +42,16 @@ def check_alpha(common: dt.dtype, given: Given) -> None:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if kind == "c" and common.category < COMPLEX:
         raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
+
+
+def real_beside_real(number: str) -> Check:
+    """RuntimeError for a complex number where a kernel for real operands wants one."""
+
+    def check(common: dt.dtype, given: Given) -> None:
+        if given.get(number, ("i",))[0] == "c" and common.category < COMPLEX:
+            raise RuntimeError(not_converted(common))
+
+    return check
 
 
 def check_subtraction(common: dt.dtype, given: Given) -> None:
@@ -93,15 +104,15 @@ rsub_number = op("rsub(Tensor input, Number other, Number alpha=1)", grad="RsubB
 )
 
 
+NO_NEGATIVE_BOOL = (
+    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+    "`logical_not()` operator instead."
+)
+
+
 @op(
     "neg(Tensor input)", promote=ARITH, inplace=True, saves=(), aliases=("negative",),
-    check=refuse_with(
-        RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
-            "the `~` or `logical_not()` operator instead."
-        ),
-        BOOL,
-    ),
+    check=refuse_with(RuntimeError(NO_NEGATIVE_BOOL), BOOL),
 )  # fmt: skip
 def neg(input):
     """`-input`; unsigned integers wrap around."""
@@ -247,7 +258,7 @@ def _(grad, result):
 
 @op(
     "addcmul(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)",
-    promote=ARITH, inplace=True, passes=("input",), omit=("value",), check=refuse("addcmul_cpu_out", BOOL),
+    promote=ARITH, inplace=True, passes=("input",), omit=("value",), check=both(refuse("addcmul_cpu_out", BOOL), real_beside_real("value")),
     saves={"tensor1": ("tensor2",), "tensor2": ("tensor1",)},
 )  # fmt: skip
 def addcmul(input, tensor1, tensor2, value):
@@ -268,7 +279,7 @@ def _check_addcdiv(common: dt.dtype, given: Given) -> None:
 
 @op(
     "addcdiv(Tensor input, Tensor tensor1, Tensor tensor2, *, Number value=1)",
-    promote=ARITH, inplace=True, passes=("input",), omit=("value",), check=_check_addcdiv,
+    promote=ARITH, inplace=True, passes=("input",), omit=("value",), check=both(_check_addcdiv, real_beside_real("value")),
     saves={"tensor1": ("tensor2",), "tensor2": ("tensor1", "tensor2")},
 )  # fmt: skip
 def addcdiv(input, tensor1, tensor2, value):
@@ -301,7 +312,7 @@ def _(grad, input, end, weight):
 
 @op(
     "lerp(Tensor input, Tensor end, Number weight)", promote=ARITH, inplace=True, apart=("weight",), saves=(),
-    check=both(same_dtype("input", "end"), refuse("lerp_kernel_scalar", BOOL, INTEGER)),
+    check=both(same_dtype("input", "end"), refuse("lerp_kernel_scalar", BOOL, INTEGER), real_beside_real("weight")),
 )  # fmt: skip
 def lerp_number(input, end, weight):
     """`input + weight * (end - input)`."""

@@ -81,6 +81,10 @@ def check_window(name, input, kernel, stride, padding, dilation, sizes):
                 f"kT: {kernel[0]} kW: {kernel[2]} kH: {kernel[1]} padT: {padding[0]} padW: {padding[2]} padH: "
                 f"{padding[1]}"
             )
+    if name == "avg_pool3d" and any(k > s for k, s in zip(kernel, input.shape[-3:], strict=True)):
+        image = " ".join(f"{a}: {s}" for a, s in zip("THW", input.shape[-3:], strict=True))
+        window = " ".join(f"k{a}: {k}" for a, k in zip("THW", kernel, strict=True))
+        raise RuntimeError(f"input image ({image}) smaller than kernel size ({window})")
     if min(sizes) < 1:
         channels = input.shape[-n - 1]
         given = "x".join(str(s) for s in (channels, *input.shape[-n:]))

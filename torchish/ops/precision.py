@@ -23,6 +23,18 @@ def is_complex(x) -> bool:
     return jnp.issubdtype(x.dtype, jnp.complexfloating)
 
 
+def factor(number, dtype):
+    """A Python number as a scalar of a dtype, to multiply with; RuntimeError for a complex one beside real numbers."""
+    if is_complex(number) and not jnp.issubdtype(dtype, jnp.complexfloating):
+        raise RuntimeError(not_converted(dt.FROM_NP[np.dtype(dtype)]))
+    return number.astype(dtype)
+
+
+def not_converted(d: dt.dtype) -> str:
+    """What PyTorch says of a complex number where one of a real dtype is needed; kernels take float32 for 16-bit floats."""
+    return f"value cannot be converted to type {dt.source_name(dt.float32 if is_half(d.np) else d)} without overflow"
+
+
 def widen(x):
     """A 16-bit float array as float32; others (and None) as they are."""
     return x.astype(np.float32) if x is not None and is_half(x.dtype) else x

@@ -10,7 +10,7 @@ from jax import lax
 
 from torchish.ops import elementary
 from torchish.ops.declare import FLOAT, op
-from torchish.ops.rules import BOOL, COMPLEX, INTEGER, partials, refuse
+from torchish.ops.rules import BOOL, COMPLEX, INTEGER, both, partials, refuse, refuse_with
 
 _SQRT_PI = math.sqrt(math.pi)
 
@@ -231,7 +231,7 @@ def _(grad, input, n, half):
 
 
 @op("mvlgamma(Tensor input, int p)", promote=FLOAT, inplace=True, aliases=("special.multigammaln",), layout="contiguous",
-    check=_no_complex("mvlgamma"))  # fmt: skip
+    check=both(_no_complex("mvlgamma"), refuse_with(RuntimeError("The input tensor may not be a boolean tensor."), BOOL)))  # fmt: skip
 def mvlgamma(input, p):
     """The logarithm of the multivariate gamma function of dimension p."""
     total = jnp.full_like(input, p * (p - 1) / 4 * math.log(math.pi))

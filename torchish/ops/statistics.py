@@ -14,6 +14,7 @@ from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.folds import greatest, least, total
+from torchish.ops.pointwise import check_subtraction
 from torchish.ops.precision import is_complex, stepwise, type_name, widen
 from torchish.ops.reduce import mean_gradient, restored
 
@@ -248,6 +249,7 @@ def dist(input, other, p):
     """The p-norm of the difference of two broadcast tensors: 0-d, real."""
     kinds = [(dt.FROM_NP[np.dtype(x.dtype)], 2 if x.ndim else 1) for x in (input, other)]
     common = dt.result_type(kinds)
+    check_subtraction(common, {"input": ("t", kinds[0][0]), "other": ("t", kinds[1][0])})
     off = input.astype(common.np) - other.astype(common.np)
     _check_norm(off, p, None, None, None)
     return p_norm(widen(off), p, tuple(range(off.ndim))).reshape(()).astype(_real(off))

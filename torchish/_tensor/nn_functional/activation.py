@@ -6,6 +6,7 @@ import warnings
 
 import torchish as torch
 from torchish._tensor.autocast import NAMES
+from torchish._tensor.errors import plain_type_name
 from torchish._tensor.nn_functional._call import ap, ap_, into, number_arg, require, require_float, scalar_type, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish.ops import activation as A
@@ -201,6 +202,8 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
     """Leaky ReLU whose slopes are drawn from [lower, upper) in training; else their mean."""
     tensor_arg("rrelu", "input", 1, input)
     lower, upper = number_arg("rrelu", "lower", 2, lower), number_arg("rrelu", "upper", 3, upper)
+    if not isinstance(training, bool):
+        raise TypeError(f"rrelu(): argument 'training' (position 4) must be bool, not {plain_type_name(training)}")
     if lower > upper:
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:

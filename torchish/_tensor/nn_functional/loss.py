@@ -10,6 +10,7 @@ import numpy as np
 
 import torchish as torch
 from torchish import _dtypes as dt
+from torchish._tensor.errors import plain_type_name
 from torchish._tensor.nn_functional._call import ap, require, require_float, scalar_type
 from torchish._tensor.nn_functional._reduction import legacy, reduction_of
 from torchish._tensor.positions import rearranges
@@ -18,6 +19,8 @@ from torchish.autograd.graph import GradFn, named
 from torchish.engine.expr import CPU, LOCAL
 from torchish.engine.program import force
 from torchish.ops import loss as L
+from torchish.ops.declare import broadcast_shapes
+from torchish.ops.pointwise import NO_NEGATIVE_BOOL
 from torchish.ops.precision import HALF, REAL, require_kernel
 from torchish.ops.softmax import log_softmax
 
@@ -190,6 +193,18 @@ def gaussian_nll_loss(
     return _reduced(loss, reduction)
 
 
+def _same_shape_with(input: Tensor, other: Tensor) -> None:
+    """RuntimeError unless the loss of each element of `input` has room for what `other` makes of it."""
+    want, shape = list(input.size()), list(broadcast_shapes([input._aval.shape, other._aval.shape]))
+    if want != shape:
+        raise RuntimeError(f"output with shape {want} doesn't match the broadcast shape {shape}")
+
+
+def _refuse_cast(other: Tensor, input: Tensor) -> None:
+    if other._aval.category == 3 > input._aval.category:
+        raise RuntimeError(f"result type {scalar_type(other)} can't be cast to the desired output type {scalar_type(input)}")
+
+
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -215,6 +230,8 @@ def kl_div(
     kinds = input._aval.category, target._aval.category
     if kinds != (2, 2):
         raise RuntimeError(f"kl_div: {'Complex' if 3 in kinds else 'Integral'} inputs not supported.")
+    if not isinstance(log_target, bool):
+        raise TypeError(f"kl_div(): argument 'log_target' must be bool, not {plain_type_name(log_target)}")
     if log_target:
         loss = torch.exp(target) * (target - input)
     else:
@@ -512,6 +529,10 @@ def binary_cross_entropy_with_logits(
     if target._aval.category < 2 <= input._aval.category:
         raise RuntimeError(f"result type {scalar_type(input)} can't be cast to the desired output type {scalar_type(target)}")
     require_float(input, "log_sigmoid_cpu")
+    for factor in (pos_weight, weight):
+        if factor is not None:
+            _same_shape_with(input, factor)
+            _refuse_cast(factor, input)
     return ap(L.binary_cross_entropy_with_logits, (reduction,), input, target, weight, pos_weight)
 
 
@@ -562,6 +583,8 @@ def multilabel_margin_loss(
         raise RuntimeError(f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(a.shape)}")
     if (a.ndim == 2 and a.shape != b.shape) or (a.ndim < 2 and (b.ndim > 1 or b.size != a.size)):
         raise RuntimeError(f"inconsistent target size: {list(b.shape)} for input of size: {list(a.shape)}")
+    if target._aval.category == 3 and b.size:
+        raise NotImplementedError(f"\"min_all\" not implemented for '{scalar_type(target)}'")
     require_kernel("multilabel_margin_loss_forward_out_frame", a, REAL - HALF)
     values = _host_values(target)
     if values is not None and values.size:
@@ -569,6 +592,8 @@ def multilabel_margin_loss(
             raise RuntimeError("argument #2 'target' is out of range")
         if values.max() >= (a.shape[-1] if a.ndim else 1):
             raise RuntimeError("argument #2 'target' is out of range")
+    if target.dtype is not dt.int64:
+        raise RuntimeError(f"expected scalar type Long but found {scalar_type(target)}")
     return ap(L.multilabel_margin_loss, (reduction,), input, target)
 
 
@@ -599,6 +624,10 @@ def soft_margin_loss(
     _no_target_gradient("soft_margin_loss", target)
     if input._aval.category == 1:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {scalar_type(input)}")
+    if input._aval.category == 0:
+        raise RuntimeError(NO_NEGATIVE_BOOL)
+    _same_shape_with(input, target)
+    _refuse_cast(target, input)
     loss = ap(L.soft_margin_loss, (reduction_of(reduction, size_average, reduce),), input, target)
     return loss if loss._aval.dtype is input._aval.dtype else loss.to(input.dtype)
 

@@ -201,7 +201,9 @@ composite(
 def rms_norm(input: Tensor, normalized_shape, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions, whose sizes are `normalized_shape`."""
     require("rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None)", input, normalized_shape, weight, eps)
-    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if isinstance(normalized_shape, int):
+        raise TypeError("rms_norm(): argument 'normalized_shape' (position 2) must be tuple of ints, not int")
+    shape = tuple(normalized_shape)
     if input._aval.ndim < len(shape):
         raise ValueError(f"Input tensor must have at least {len(shape)} dimensions, but got {input._aval.ndim}")
     _check_normalized(input, shape, weight, None, "")
