@@ -343,3 +343,9 @@ def test_from_optax_drives_tensors_and_follows_schedulers():
         params = optax.apply_updates(params, updates)
         state.hyperparams["learning_rate"] = jnp.asarray(0.1 / (i + 1), jnp.float32)
     np.testing.assert_allclose(w.detach().numpy(), params[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("t", [torch, torchish], ids=lambda t: t.__name__)
+def test_schedulers_are_of_the_module_that_programs_compare_them_with(t):
+    optimizer = t.optim.SGD([t.ones(1, requires_grad=True)], lr=0.1)
+    assert t.optim.lr_scheduler.MultiStepLR(optimizer, [1]).__module__ == t.optim.lr_scheduler.__name__

@@ -25,6 +25,8 @@ def _name_as_pytorch() -> None:
         for cls in vars(module).values():
             if isinstance(cls, type) and cls.__module__.startswith(module.__name__):
                 cls.__module__ = module.__name__.replace("torchish", "torch", 1)
+    # programs tell schedulers from other callables by `scheduler.__module__ == lr_scheduler.__name__`
+    lr_scheduler.__name__ = lr_scheduler.LRScheduler.__module__
     for name in __all__:
         cls = globals()[name]
         if isinstance(cls, type):
