@@ -131,3 +131,28 @@ def outcome(library, program, capsys):
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_both_libraries_do_the_same(program, capsys):
     assert outcome(torchish, program, capsys) == outcome(torch, program, capsys)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: m[m > 0], lambda m: m.nonzero(), lambda m: m.masked_select(m > 0), lambda m: m.unique(), lambda m: torchish.equal(m, m),
+        lambda m: torchish.where(m > 0), lambda m: m.long().flatten().bincount(), lambda m: m.tolist(),
+    ],
+)  # fmt: skip
+def test_meta_tensors_have_no_values_to_look_at(use):
+    with pytest.raises(NotImplementedError):
+        use(torchish.ones(2, 3, device="meta"))
+
+
+def test_meta_tensors_meet_numbers_of_the_cpu_and_are_drawn_from():
+    m = torchish.ones(2, 3, device="meta")
+    for made in (m + torchish.tensor(1.0), torchish.tensor(2.0) * m, torchish.where(m > 0, m, torchish.tensor(0.0)), m.bernoulli()):
+        assert made.is_meta and made.shape == (2, 3)
+    assert m.multinomial(1).shape == (2, 1)
+
+
+def test_modes_are_asked_about_functions_of_special_only():
+    functions = torchish.overrides.get_overridable_functions()[torchish.special]
+    names = [torchish.overrides.resolve_name(f).rpartition(".")[2] for f in functions]
+    assert names and all(hasattr(torch.special, name) for name in names)

@@ -29,7 +29,6 @@ from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import alias, expand, select, slice_bounds, slice_dim, unsqueeze, view
 from torchish.engine.expr import CPU, TRACED
-from torchish.engine.program import force
 from torchish.ops import fill as ops
 from torchish.ops import index as ix
 from torchish.ops.declare import broadcast_shapes
@@ -263,7 +262,7 @@ def as_positions(t: Tensor, indices: Indices) -> tuple[Tensor | None, ...]:
             check_mask(x, shape, dim)
             if x._aval.device == TRACED:
                 transforms().refuse_batched(x, _BATCHED_MASK)
-            mask = np.asarray(force(x._read()))
+            mask = x._host()
             where = np.nonzero(mask) if mask.ndim else np.nonzero(mask.reshape(1))
             listed.extend([from_host(p, x._aval.device) for p in where])
         elif d is dt.int64 or d is dt.int32:
@@ -317,7 +316,7 @@ def check_in_range(t: Tensor, listed: tuple) -> None:
     first = None
     for j in bad:
         x, n = given[j]
-        values = np.broadcast_to(np.asarray(force(x._read())), whole).reshape(-1)
+        values = np.broadcast_to(x._host(), whole).reshape(-1)
         at = int(((values < -n) | (values >= n)).argmax())
         if first is None or at < first[0]:
             first = (at, j, int(values[at]), n)

@@ -17,7 +17,6 @@ from torchish._tensor.layout import CONTIGUOUS
 from torchish._tensor.size import Size
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import expand, flatten, reshape, unsqueeze, view
-from torchish.engine.program import force
 from torchish.ops import index as ix
 from torchish.ops import join, manipulate
 from torchish.ops.declare import broadcast_shapes
@@ -197,7 +196,7 @@ def positions_repeated(repeats: Tensor, *, output_size: int | None = None) -> Te
     d = repeats._aval.torch_dtype
     if d not in (dt.int64, dt.int32):
         raise NotImplementedError(f"\"repeat_interleave_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[d]}'")
-    counts = np.asarray(force(repeats._read()))
+    counts = repeats._host()
     if (counts < 0).any():
         raise RuntimeError("repeats can not be negative")
     if output_size is not None and counts.sum() != output_size:

@@ -194,7 +194,7 @@ isclose_op.refine = lambda values: _check_closeness(*values[:4])
 def allclose(input: Tensor, other: Tensor, rtol, atol, equal_nan: bool) -> bool:
     """Whether `isclose` holds for all elements."""
     close = call(isclose_op, input.detach(), other.detach(), rtol, atol, equal_nan)
-    return bool(np.asarray(force(close._read())).all())
+    return bool(close._host().all())
 
 
 @composite("equal(Tensor input, Tensor other)")
@@ -203,7 +203,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     if input._aval.shape != other._aval.shape:
         return False
     same = input.detach() == other.detach()
-    return bool(np.asarray(force(same._read())).all())
+    return bool(same._host().all())
 
 
 # --- what is returned as it is -----------------------------------------------------------------------------

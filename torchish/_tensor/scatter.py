@@ -19,7 +19,6 @@ from torchish._tensor.positions import check_positions
 from torchish._tensor.refusals import check_leaf
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED, Expr
-from torchish.engine.program import force
 from torchish.ops import index as ix
 from torchish.ops import scatter as sc
 from torchish.ops.declare import broadcast_shapes
@@ -163,7 +162,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     if type(mask._storage.expr) is not Expr:
         refuse_dynamic(mask, "masked_select")
     shape = broadcast_shapes([mask._aval.shape, input._aval.shape])
-    picked = np.flatnonzero(np.broadcast_to(np.asarray(force(mask._read())), shape))
+    picked = np.flatnonzero(np.broadcast_to(mask._host(), shape))
     if input._aval.shape != shape:
         # positions of the broadcast tensor, as positions of the tensor itself
         own = np.broadcast_to(np.arange(input._aval.size).reshape(input._aval.shape), shape)
@@ -428,7 +427,7 @@ def _check_masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> None:
         count *= n
     if source._aval.size < count and mask._aval.device is not TRACED:
         # only a short source can run out, and only then is the mask read
-        if int(np.broadcast_to(np.asarray(force(mask._read())), shape).sum()) > source._aval.size:
+        if int(np.broadcast_to(mask._host(), shape).sum()) > source._aval.size:
             raise RuntimeError("Number of elements of source < number of ones in mask")
 
 

@@ -331,7 +331,7 @@ def _is_asked(name: str, f: Any) -> bool:
 def overridable() -> dict[str, list[tuple[str, Any]]]:
     """What modes are asked about: by namespace, the names and functions."""
     import torchish
-    from torchish._tensor.namespace import complete
+    from torchish._tensor.namespace import complete, functions
     from torchish.nn import functional, init
 
     complete()
@@ -348,7 +348,7 @@ def overridable() -> dict[str, list[tuple[str, Any]]]:
         "torch.Tensor": [(n, f) for n, f in list(vars(Tensor).items()) if _is_asked(n, f)],
         "torch.linalg": public(torchish.linalg),
         "torch.fft": public(torchish.fft),
-        "torch.special": public(torchish.special),
+        "torch.special": public(torchish.special, functions("special")),
     }
 
 

@@ -242,6 +242,8 @@ class Tensor(metaclass=TensorMeta):
 
     def _host(self) -> np.ndarray:
         """The value as a host array (possibly read-only)."""
+        if self._aval.device == "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         return np.asarray(force(self._read()))
 
     # --- what it is -------------------------------------------------------------------------------------------
@@ -530,8 +532,6 @@ class Tensor(metaclass=TensorMeta):
         """The values as (nested lists of) Python numbers."""
         if type(self._storage.expr) is not Expr:
             _refuse_batched(self, "NO_MEMORY")
-        if self._aval.device == "meta":
-            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         a = self._host()
         if a.dtype.kind == "V" or a.dtype.name not in np.sctypeDict:
             a = a.astype(np.float32)

@@ -127,6 +127,8 @@ def force_jax(e: Expr) -> Any:
 
 def to_device(v: np.ndarray | np.generic, device: str):
     """Copy a host array to a device, keeping 64-bit types, outside of any surrounding jax trace."""
+    if device == "meta":
+        return _blank(v)
     if REMOTE is not None and not device.startswith("cpu"):
         raise RuntimeError(
             "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, you must use the "
@@ -257,11 +259,16 @@ def _leave(base: Expr, view: Expr) -> bool:
     return True
 
 
+def _blank(a: Any) -> np.ndarray:
+    """Zeros of an array's or an aval's shape and type, which take no memory: the value of a meta tensor."""
+    return np.broadcast_to(np.zeros((), a.dtype), a.shape)
+
+
 def _settle(nodes: list[Expr]) -> None:
     """Give meta tensors, which are shapes only, zeros that take no memory as their values: nobody reads those."""
     for e in nodes:
         a = e.aval
-        blanks = [np.broadcast_to(np.zeros((), b.dtype), b.shape) for b in (a.avals if type(a) is AvalTuple else (a,))]
+        blanks = [_blank(b) for b in (a.avals if type(a) is AvalTuple else (a,))]
         e.value = tuple(blanks) if type(a) is AvalTuple else blanks[0]
         e.inputs, e.spec, e.owner, e.uses, e.mark = (), None, None, 0, -1
 
