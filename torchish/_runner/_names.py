@@ -79,7 +79,10 @@ def missing_attribute(module: str, name: str) -> AttributeError:
 
 @functools.cache
 def pytorch_names() -> dict[str, frozenset[str]]:
-    """The public names of PyTorch 2.13 by module (and of the class torch.Tensor); under "modules" its modules, without `torch.`."""
+    """The public names of PyTorch 2.13 and torchvision 0.28 by module (and of the class torch.Tensor).
+
+    Under "modules" PyTorch's modules, without `torch.`.
+    """
     text = (Path(__file__).parent / "pytorch_names.txt").read_text()
     return {m: frozenset(names.split()) for m, _, names in (line.partition(": ") for line in text.splitlines())}
 
