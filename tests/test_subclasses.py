@@ -1,6 +1,8 @@
 """Classes with `__torch_function__`, subclasses of Tensor and masked tensors do as they do in PyTorch."""
 
 import functools
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -283,3 +285,44 @@ def test_swapped_tensors_are_each_other(m):
     m.utils.swap_tensors(a, b)
     assert (type(b), b.mark, b.grad.tolist(), b.tolist(), b.requires_grad) == (m.nn.Parameter, "a's", [5.0, 5.0], [1.0, 1.0], True)
     assert (type(a), a.shape, a.requires_grad) == (m.Tensor, (3,), False)
+
+
+PROPERTIES = """
+import sys, importlib, threading
+t = importlib.import_module(sys.argv[1])
+from_ = importlib.import_module(sys.argv[1] + ".overrides")
+known = {t.Tensor.shape.__get__: "shape", t.Tensor.requires_grad.__set__: "requires_grad"}  # before the first mode
+seen = []
+
+
+class Mode(from_.TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        seen.append((known.get(func) or func.__name__, func == t.Tensor.T.__get__, len(types)))
+        return func(*args, **(kwargs or {}))
+
+
+class Sub(t.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        seen.append((cls.__name__, known.get(func), func == t.Tensor.T.__get__))
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+x, s = t.ones(2, 2), t.ones(2, 2).as_subclass(Sub)
+s.shape
+with Mode():
+    x.shape, x.T, s.shape, s.T
+    x.requires_grad = True
+    t.as_tensor(s), t.asarray(x), x / 1, x % 2
+    x.data.__itruediv__(2)
+    with t._C.DisableTorchFunction(), Mode():
+        s.shape, x + 1
+    x + 1
+s.shape, s.T
+print(seen)
+"""
+
+
+def test_properties_are_the_same_objects_before_and_after_the_first_mode():
+    told = [subprocess.run([sys.executable, "-c", PROPERTIES, m.__name__], capture_output=True, text=True, check=True).stdout for m in BOTH]
+    assert told[0] == told[1]

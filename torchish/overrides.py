@@ -88,11 +88,11 @@ class TorchFunctionMode:
 
     def __enter__(self) -> Self:
         subclasses.open_modes()
-        subclasses.STATE.modes.append(self)
+        subclasses.STATE.entered.append(self)
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        subclasses.STATE.modes.pop()
+        subclasses.STATE.entered.pop()
 
 
 class BaseTorchFunctionMode(TorchFunctionMode):

@@ -66,6 +66,20 @@ def test_a_pass_that_leads_nowhere_runs_the_hooks_it_begins_with(t):
     assert seen == ["z"]
 
 
+@pytest.mark.parametrize("t", [pytorch, torchish], ids=lambda t: t.__name__)
+def test_of_several_beginnings_only_those_that_lead_somewhere_run_hooks(t):
+    x, apart = t.ones(2, requires_grad=True), t.ones(2, requires_grad=True)
+    seen = []
+    y = x * 2
+    y.retain_grad()
+    for name, tensor in (("x", x), ("y", y)):
+        tensor.register_hook(lambda g, name=name: seen.append(name))
+    for root in (x, y):
+        assert t.autograd.grad([root, apart * 2], [apart], [t.ones(2)] * 2)[0].tolist() == [2, 2]
+        t.autograd.backward([root, apart * 2], [t.ones(2)] * 2, inputs=[apart])
+    assert (seen, x.grad, y.grad, apart.grad.tolist()) == ([], None, None, [4, 4])
+
+
 RETURNED = {"itself": lambda p: p.add_(1), "another": lambda p: p.grad, "a number": lambda p: 3, "nothing": lambda p: None}
 
 

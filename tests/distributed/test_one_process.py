@@ -35,9 +35,11 @@ def test_before_initialization(monkeypatch):
     for method, error, text in [
         ("...", RuntimeError, "No rendezvous handler for ://"),
         ("tcp://127.0.0.1:1", ValueError, "tcp:// rendezvous: rank parameter missing"),
+        ("tcp://127.0.0.1:1?world_size=1", ValueError, "tcp:// rendezvous: rank parameter missing"),
+        ("tcp://127.0.0.1:1?rank=1&world_size=2", RuntimeError, "torchish runs one process"),
     ]:  # fmt: skip
         with pytest.raises(error, match=text):
-            dist.init_process_group("gloo", init_method=method, world_size=1)
+            dist.init_process_group("gloo", init_method=method)
     not_compiled = pytest.warns(UserWarning, match="get default timeout for nccl backend, but NCCL support is not compiled")
     with not_compiled, pytest.raises(ValueError, match="environment variable RANK expected"):
         dist.init_process_group("nccl")

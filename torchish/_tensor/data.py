@@ -97,6 +97,10 @@ def checked_ndarray(array: np.ndarray) -> np.ndarray:
             "supported."
         )
     dt.from_np(array.dtype)
+    if any(s % array.itemsize for s in array.strides):
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy array to reallocate the memory."
+        )
     if any(s < 0 for s in array.strides):
         raise ValueError(
             "At least one stride in the given numpy array is negative, and tensors with negative strides are not "

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
+from torchish._runner import missing_attribute
 from torchish._tensor import dispatch
 from torchish._tensor.builtin_methods import BuiltInMethod
 from torchish._tensor.errors import refuse_pytorchs
@@ -24,7 +25,8 @@ class _State(threading.local):
     default = False  # in a function that `Tensor.__torch_function__` calls
 
     def __init__(self) -> None:
-        self.modes: list[Any] = []  # `overrides.TorchFunctionMode`s that are entered, which answer before any argument
+        self.entered: list[Any] = []  # `overrides.TorchFunctionMode`s
+        self.modes: Any = self.entered  # those that answer, before any argument: none of them in a `DisableTorchFunction`
 
 
 STATE = _State()
@@ -48,7 +50,7 @@ class DisableTorchFunction(DisableTorchFunctionSubclass):
 
     def __enter__(self) -> None:
         super().__enter__()
-        self._modes, STATE.modes = STATE.modes, []
+        self._modes, STATE.modes = STATE.modes, ()
 
     def __exit__(self, *exc: Any) -> None:
         STATE.modes = self._modes
@@ -194,14 +196,24 @@ _DUNDERS = frozenset(("__getitem__", "__setitem__", "__repr__", "__deepcopy__", 
 _NEVER = frozenset(("as_subclass", "requires_grad_", "is_leaf"))
 
 
-def _wrapped(f: Callable, shown: Callable | None = None) -> Callable:
-    shown = shown or f  # what `__torch_function__` is given
+def _nobody(values: tuple) -> list[Any]:
+    return []
+
+
+def _self_too(values: tuple) -> list[Any]:
+    """`overloaded`, of a property: modes are given the class of plain tensors too."""
+    return overloaded(values) or ([values[0]] if STATE.modes else [])
+
+
+def _wrapped(f: Callable, shown: Callable | None = None, find: Callable = overloaded) -> Callable:
+    """`f`, answered by modes and by those of its arguments that `find` gives; `shown` is what `__torch_function__` is given."""
+    shown = shown or f
 
     @functools.wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         if STATE.disabled and not STATE.modes:
             return f(*args, **kwargs)
-        candidates = overloaded((*args, *kwargs.values()))
+        candidates = find((*args, *kwargs.values()))
         return answer(shown, candidates, args, kwargs) if candidates or STATE.modes else f(*args, **kwargs)
 
     return call
@@ -214,7 +226,7 @@ def _calls_answer(*args: Any, __torch_function_answer: Any, **kwargs: Any) -> An
 _ANSWERING: set[FunctionType] = set()  # wrapped in place
 
 
-def _wrap_in_place(f: FunctionType, shown: Callable | None = None) -> None:
+def _wrap_in_place(f: FunctionType, shown: Callable | None = None, find: Callable = overloaded) -> None:
     """`_wrapped`, for all who already hold `f`: it stays the same object, and gets other code."""
     if f in _ANSWERING:
         return
@@ -223,10 +235,11 @@ def _wrap_in_place(f: FunctionType, shown: Callable | None = None) -> None:
     own.__kwdefaults__ = f.__kwdefaults__
     own.__dict__.update(f.__dict__)
     f.__wrapped__ = own  # type: ignore[attr-defined]
-    answering = _wrapped(own, shown or f)
+    answering = _wrapped(own, shown or f, find)
+    # before the code that takes it, as other threads may call the function meanwhile
+    f.__kwdefaults__ = {**(f.__kwdefaults__ or {}), "__torch_function_answer": answering}
     # only code that names as many free variables as a function has can be put in
     f.__code__ = _calls_answer.__code__.replace(co_freevars=f.__code__.co_freevars, co_name=f.__name__)
-    f.__kwdefaults__ = {**(f.__kwdefaults__ or {}), "__torch_function_answer": answering}
 
 
 def _property(p: property) -> property:
@@ -240,22 +253,6 @@ def _property(p: property) -> property:
             answer(p.__set__, [self], (self, value), {})
 
     return property(get, set_, p.fdel, p.__doc__)
-
-
-def _property_of_tensors(p: property) -> property:
-    """`_property`, of Tensor itself."""
-
-    def get(self: Tensor) -> Any:
-        return answer(made.__get__, [self], (self,), {}) if STATE.modes else p.__get__(self)
-
-    def set_(self: Tensor, value: Any) -> None:
-        if STATE.modes:
-            answer(made.__set__, [self], (self, value), {})
-        else:
-            p.__set__(self, value)
-
-    made = type(p)(get, set_ if p.fset is not None else None, p.fdel, p.__doc__)
-    return made
 
 
 def _home(cls: type, name: str) -> type | None:
@@ -310,6 +307,7 @@ def _open() -> None:
 # What PyTorch calls when a program writes an operator.
 _OF_OPERATORS = {
     "__add__": "add", "__radd__": "add", "__sub__": "sub", "__mul__": "mul", "__rmul__": "mul", "__truediv__": "div",
+    "__itruediv__": "div_", "__mod__": "remainder",
     "__matmul__": "matmul", "__neg__": "neg", "__abs__": "abs", "__lt__": "lt", "__le__": "le", "__gt__": "gt", "__ge__": "ge",
     "__ne__": "ne", "__iadd__": "add_", "__isub__": "sub_", "__imul__": "mul_",
 }  # fmt: skip
@@ -319,6 +317,9 @@ _OPERATORS = frozenset(
     "add radd iadd sub rsub isub mul rmul imul truediv rtruediv itruediv floordiv rfloordiv mod rmod pow rpow ipow matmul rmatmul neg pos "
     "abs invert eq ne lt le gt ge and rand iand or ror ior xor rxor ixor lshift rshift bool float int complex index reversed".split()
 )
+
+
+_OF_DATA = ("tensor", "as_tensor", "asarray")  # they take any objects, and ask none of them
 
 
 def _is_asked(name: str, f: Any) -> bool:
@@ -337,12 +338,12 @@ def overridable() -> dict[str, list[tuple[str, Any]]]:
     complete()
 
     def public(module: Any, names: Iterable[str] | None = None) -> list[tuple[str, Any]]:
-        found = vars(module)
-        return [(n, found[n]) for n in names or list(found) if n[:1] != "_" and isinstance(found.get(n), FunctionType)]
+        found = {n: f for n, f in vars(module).items() if isinstance(f, FunctionType) and f is not missing_attribute}
+        return [(n, found[n]) for n in names or found if n[:1] != "_" and n in found]
 
     made = [n for n, f in list(vars(torchish).items()) if hasattr(f, "_overloads")]
     return {
-        "torch": public(torchish, dict.fromkeys(("tensor", *made, *dispatch.PLAIN))),
+        "torch": public(torchish, dict.fromkeys((*_OF_DATA, *made, *dispatch.PLAIN))),
         "torch.nn.functional": public(functional),
         "torch.nn.init": [(n, f) for n, f in public(init) if n.endswith("_")],
         "torch.Tensor": [(n, f) for n, f in list(vars(Tensor).items()) if _is_asked(n, f)],
@@ -357,8 +358,10 @@ def open_modes() -> None:
     """Have every function ask the modes that are entered, from the first one on: until then, calls pay nothing for them."""
     for space, functions in overridable().items():
         for name, f in functions:
-            if isinstance(f, property):
-                setattr(Tensor, name, _property_of_tensors(f))
+            if isinstance(f, property):  # in place too: programs may already hold `Tensor.shape.__get__`
+                _wrap_in_place(f.fget, f.__get__, _self_too)
+                if f.fset is not None:
+                    _wrap_in_place(f.fset, f.__set__, _self_too)
                 continue
             inner = f.function if isinstance(f, BuiltInMethod) else f
             if not isinstance(inner, FunctionType):
@@ -366,5 +369,5 @@ def open_modes() -> None:
             if space == "torch.Tensor" and not hasattr(inner, "_overloads"):
                 inner.__name__ = name
             called = _OF_OPERATORS.get(name) if space == "torch.Tensor" else None
-            _wrap_in_place(inner, getattr(Tensor, called) if called else None)
-    _KEPT.update(Tensor.__dict__[name].__get__ for name in ("grad", "_grad") if hasattr(Tensor.__dict__.get(name), "__get__"))
+            find = _nobody if space == "torch" and name in _OF_DATA else overloaded
+            _wrap_in_place(inner, getattr(Tensor, called) if called else None, find)

@@ -712,7 +712,7 @@ def _run_counting(
 ) -> list:
     """A backward pass that waits at each node for all its gradients, and goes only where it must."""
     buffers: dict[Node, list] = {}
-    root_nodes = {node for node, _ in roots}
+    only = roots[0][0] if len(roots) == 1 else None  # PyTorch goes to it without asking where it leads, and so runs its tensor's hooks
     for (node, number), g in zip(roots, gradients, strict=True):
         buf = buffers.setdefault(node, [None] * max(len(node._avals), 1))
         buf[number] = g if buf[number] is None else TENSORS.add(buf[number], g, record)
@@ -749,8 +749,7 @@ def _run_counting(
             _, _, node = heapq.heappop(heap)
             grads = buffers.pop(node, None)
             out: list = []
-            # (the hooks of tensors that a pass begins with run, wherever it goes)
-            if grads is not None and (useful is None or node in useful or node in root_nodes) and any(g is not None for g in grads):
+            if grads is not None and (useful is None or node in useful or node is only) and any(g is not None for g in grads):
                 for i, g in enumerate(grads):
                     if g is not None and i < len(node._avals):
                         grads[i] = TENSORS.cast(g, node._avals[i], record)

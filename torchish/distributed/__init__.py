@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from torchish._runner import missing_attribute
 from torchish._tensor.tensor import Tensor
@@ -154,8 +154,8 @@ def init_process_group(
         )
     if names == ["nccl"] and timeout is None and not is_nccl_available():
         warnings.warn("Attempted to get default timeout for nccl backend, but NCCL support is not compiled", stacklevel=2)
-    where = urlsplit("env://" if init_method is None else init_method)
-    scheme = where.scheme
+    address = urlsplit("env://" if init_method is None else init_method)
+    scheme = address.scheme
     if store is None and scheme not in ("env", "file", "tcp"):
         raise RuntimeError(f"No rendezvous handler for {scheme}://")
     if store is None and scheme == "env":
@@ -163,7 +163,10 @@ def init_process_group(
         world_size = _from_environment("WORLD_SIZE") if world_size < 0 else world_size
         for name in ("MASTER_ADDR", "MASTER_PORT"):
             _from_environment(name)
-    elif store is None and not where.query:  # (an address may also end in the two)
+    elif store is None:
+        given = dict(parse_qsl(address.query))  # an address may end in the two
+        rank = int(given["rank"]) if "rank" in given and rank < 0 else rank
+        world_size = int(given["world_size"]) if "world_size" in given and world_size < 0 else world_size
         for value, name in ((rank, "rank"), (world_size, "world size")):
             if value < 0:
                 raise ValueError(f"Error initializing torch.distributed using {scheme}:// rendezvous: {name} parameter missing")

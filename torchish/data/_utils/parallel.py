@@ -48,7 +48,8 @@ def _ignored(filters: tuple) -> Iterator[None]:
         yield
     finally:
         for f in filters:
-            warnings.filters.remove(f)  # type: ignore[attr-defined]
+            with contextlib.suppress(ValueError):  # another thread put its own list back meanwhile
+                warnings.filters.remove(f)  # type: ignore[attr-defined]
 
 
 class _Worker:
