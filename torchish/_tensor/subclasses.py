@@ -226,7 +226,7 @@ def _calls_answer(*args: Any, __torch_function_answer: Any, **kwargs: Any) -> An
 _ANSWERING: set[FunctionType] = set()  # wrapped in place
 
 
-def _wrap_in_place(f: FunctionType, shown: Callable | None = None, find: Callable = overloaded) -> None:
+def _wrap_in_place(f: Any, shown: Callable | None = None, find: Callable = overloaded) -> None:
     """`_wrapped`, for all who already hold `f`: it stays the same object, and gets other code."""
     if f in _ANSWERING:
         return

@@ -116,13 +116,14 @@ FEW = 1 << 14  # values to read them all and keep some; of 100000 x 10, that tak
 
 
 def _picked(x, target, axis):
-    """The values of the target classes; 0 for a target that is no class, as an ignored one may be."""
+    """The values of the target classes; nan for a target that is no class, as an ignored one may be."""
     n = x.shape[axis]
     if x.size <= FEW:
-        return jnp.where(_hits(x.shape, target, axis), x, 0).sum(axis)
-    here = jnp.expand_dims(jnp.clip(target, 0, n - 1), axis)
-    picked = jnp.take_along_axis(x, here, axis, mode="promise_in_bounds").squeeze(axis)
-    return jnp.where((target >= 0) & (target < n), picked, 0)
+        picked = jnp.where(_hits(x.shape, target, axis), x, 0).sum(axis)
+    else:
+        here = jnp.expand_dims(jnp.clip(target, 0, n - 1), axis)
+        picked = jnp.take_along_axis(x, here, axis, mode="promise_in_bounds").squeeze(axis)
+    return jnp.where((target >= 0) & (target < n), picked, jnp.nan)
 
 
 # Targets to look up one after the other: 1000 take 5 us, as XLA makes one function of the loop; a gather and two sums take 40, most of it
@@ -137,9 +138,9 @@ def _nll_sums(x, target, weight, ignore_index):
     def add(i, sums):
         k = target[i]
         here = jnp.clip(k, 0, n - 1)
-        kept = (k != ignore_index) & (k == here)
+        kept = k != ignore_index
         factor = jnp.where(kept, 1 if weight is None else widen(weight)[here], 0).astype(np.float64)
-        return sums[0] - jnp.where(kept, x[i, here] * factor, 0), sums[1] + factor
+        return sums[0] - jnp.where(kept, jnp.where(k == here, x[i, here] * factor, jnp.nan), 0), sums[1] + factor
 
     return lax.fori_loop(0, x.shape[0], add, (jnp.zeros((), np.float64),) * 2)
 
