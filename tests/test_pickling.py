@@ -75,3 +75,12 @@ def test_types_of_results_are_there_before_any_result():
     for name, t in theirs.items():
         ours = getattr(torchish.return_types, name)
         assert (ours.__name__, ours.__match_args__) == (t.__name__, t.__match_args__)
+
+
+def test_meta_tensors_stay_meta():
+    made = []
+    for t in (torch, torchish):
+        x = pickle.loads(pickle.dumps(t.ones(2, 3, device="meta", dtype=t.float16).t()))
+        layer = pickle.loads(pickle.dumps(t.nn.Linear(2, 3, device="meta")))
+        made.append((str(x.device), str(x.dtype), tuple(x.shape), x.stride(), str(layer.weight.device), layer.weight.requires_grad))
+    assert made[0] == made[1]

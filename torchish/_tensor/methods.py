@@ -10,7 +10,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
-from torchish._tensor.creation import from_host, from_numpy, legacy_types, like_strides, tensor
+from torchish._tensor.creation import filled, from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.data import warn_of_real_part, warn_once
 from torchish._tensor.dispatch import NoMatch, Overload, bind, composite, plain, takes
 from torchish._tensor.errors import invalid_arguments, plain_type_name
@@ -757,11 +757,16 @@ _OWN = frozenset(
 def __reduce_ex__(self: Tensor, protocol):
     extra = {k: v for k, v in self.__dict__.items() if k not in _OWN}
     cls = None if type(self) is Tensor else type(self)  # `torch.Tensor` may not be importable under that name
-    return _rebuild, (cls, np.ascontiguousarray(self._host()).reshape(self._aval.shape), self._strides, self._needs(), extra)
+    if self._aval.device == "meta":
+        made: Any = self.shape, self.dtype
+    else:
+        made = np.ascontiguousarray(self._host()).reshape(self._aval.shape)
+    return _rebuild, (cls, made, self._strides, self._needs(), extra)
 
 
-def _rebuild(cls, array: np.ndarray, strides, requires_grad: bool, extra: dict) -> Tensor:
-    t = from_host(array)
+def _rebuild(cls, made: np.ndarray | tuple, strides, requires_grad: bool, extra: dict) -> Tensor:
+    """The tensor of an array, or of the shape and dtype of a meta tensor."""
+    t = from_host(made) if isinstance(made, np.ndarray) else filled(made[0], 0, made[1], "meta")
     if strides is not None:
         dense = permuted_strides(t._aval.shape, [list(strides)])
         t._strides = t._storage.strides = dense
