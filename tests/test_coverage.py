@@ -2,10 +2,14 @@
 
 import importlib
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from torchish._runner._names import pytorch_names, torchish_name
 
 spec = importlib.util.spec_from_file_location("coverage_page", Path(__file__).parents[1] / "docs" / "coverage.py")
 coverage = importlib.util.module_from_spec(spec)
@@ -46,3 +50,34 @@ def test_what_an_import_of_everything_gives(name):
     given, expected = everything(ours.__name__), everything(name)
     assert not [n for n in expected if n not in given and n[:1] != "_" and hasattr(ours, n)]
     assert not [n for n, v in given.items() if isinstance(v, ModuleType) and n not in expected]
+
+
+ATTRIBUTES = """
+import functools, sys
+torch = __import__(sys.argv[1])
+for name in sys.stdin.read().split():
+    try:
+        functools.reduce(getattr, name.split("."), torch)
+        print(name)
+    except AttributeError:
+        pass
+"""
+
+
+def test_modules_are_attributes_where_pytorchs_are():
+    """`torch.autograd.forward_ad` is there after `import torch` alone, as in PyTorch."""
+    names = sorted(pytorch_names()["modules"])
+
+    def reached(library):
+        run = [sys.executable, "-W", "ignore", "-c", ATTRIBUTES, library]
+        return set(subprocess.run(run, input="\n".join(names), capture_output=True, text=True, check=True).stdout.split())
+
+    def is_here(name):
+        target = torchish_name(f"torch.{name}")
+        try:
+            return target is not None and importlib.util.find_spec(target) is not None
+        except ModuleNotFoundError:
+            return False
+
+    lost = {n for n in reached("torch") - reached("torchish") if is_here(n)}
+    assert not lost

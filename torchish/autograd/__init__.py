@@ -246,7 +246,7 @@ grad_mode.set_multithreading_enabled = set_multithreading_enabled  # type: ignor
 
 
 def __getattr__(name: str):
-    if name in ("variable", "Variable"):  # built on tensors, which come after this package
+    if name in ("forward_ad", "variable", "Variable"):  # built on tensors, which come after this package
         from importlib import import_module
 
         module = import_module(f"torchish.autograd.{name.lower()}")
