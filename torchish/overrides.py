@@ -32,14 +32,9 @@ def handle_torch_function(public_api: Callable, relevant_args: Iterable[Any], *a
     """What the first of `relevant_args` to answer makes of the call; TypeError when none does."""
     candidates = subclasses.overloaded(tuple(relevant_args))
     types = tuple(map(type, candidates))
-    if modes := subclasses.STATE.modes:
-        mode = modes.pop()
-        try:
-            result = mode.__torch_function__(public_api, types, args, kwargs)
-        finally:
-            modes.append(mode)
-        if result is not NotImplemented:
-            return result
+    result = subclasses.answer_of_mode(public_api, types, args, kwargs)
+    if result is not NotImplemented:
+        return result
     for x in candidates:
         result = x.__torch_function__(public_api, types, args, kwargs)
         if result is not NotImplemented:
@@ -114,18 +109,22 @@ def enable_reentrant_dispatch() -> Iterator[None]:
 
 def get_overridable_functions() -> dict[Any, list[Callable]]:
     """The functions that `__torch_function__` is asked about, by the module or class that holds them."""
-    found: dict[Any, list[Callable]] = {}
+    return {
+        holder: [f.__get__ if isinstance(f, property) else getattr(holder, name) for name, f in functions]
+        for _, holder, functions in _held()
+    }
+
+
+def _held() -> Iterator[tuple[str, Any, list[tuple[str, Any]]]]:
+    """The namespaces of what can be overridden: their names, the modules or classes, and what of theirs it is."""
     for space, functions in subclasses.overridable().items():
-        holder = functools.reduce(getattr, space.split(".")[1:], importlib.import_module("torchish"))
-        found[holder] = [f.__get__ if isinstance(f, property) else getattr(holder, name) for name, f in functions]
-    return found
+        yield space, functools.reduce(getattr, space.split(".")[1:], importlib.import_module("torchish")), functions
 
 
 @functools.cache
 def _names(opened: int) -> dict[Any, str]:
     known: dict[Any, str] = {}
-    for space, functions in subclasses.overridable().items():
-        holder = functools.reduce(getattr, space.split(".")[1:], importlib.import_module("torchish"))
+    for space, holder, functions in _held():
         for name, own in functions:
             if isinstance(own, property):
                 known[own.__get__], known[own.__set__] = f"{space}.{name}.__get__", f"{space}.{name}.__set__"

@@ -95,25 +95,30 @@ def overloaded(values: Iterable[Any]) -> list[Any]:
     return found
 
 
+def answer_of_mode(func: Callable, types: tuple, args: tuple, kwargs: dict | None) -> Any:
+    """What the mode entered last makes of a call, while it is left; NotImplemented where there is none."""
+    if not STATE.modes:
+        return NotImplemented
+    mode = STATE.modes.pop()
+    try:
+        return mode.__torch_function__(func, types, args, kwargs)
+    finally:
+        STATE.modes.append(mode)
+
+
 def answer(func: Callable, candidates: list[Any], args: tuple, kwargs: dict) -> Any:
     """What the mode entered last, or the first of `candidates` to answer, makes of the call; TypeError when none does."""
     types = tuple(map(type, candidates))
     refuse_pytorchs(func.__name__, candidates)
-    asked = ""
-    if STATE.modes:
-        mode = STATE.modes.pop()
-        try:
-            got = mode.__torch_function__(func, types, args, kwargs or None)
-        finally:
-            STATE.modes.append(mode)
-        if got is not NotImplemented:
-            return got
-        asked = f"  - mode object {mode!r}\n"
+    got = answer_of_mode(func, types, args, kwargs or None)
+    if got is not NotImplemented:
+        return got
     for x in () if STATE.disabled else candidates:
         got = x.__torch_function__(func, types, args, kwargs or None)
         if got is not NotImplemented:
             return got
     method = getattr(Tensor, func.__name__, None) is func
+    asked = "".join(f"  - mode object {mode!r}\n" for mode in STATE.modes[-1:])
     lines = asked + "".join(f"  - tensor subclass {t!r}\n" for t in types)
     raise TypeError(
         f"Multiple dispatch failed for 'torch.{'Tensor.' if method else ''}{func.__name__}'; all __torch_function__ handlers returned "
