@@ -261,7 +261,7 @@ def test_second_order_gradient():
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("batch, size, channels, block", [(64, 20, 6, 4), (64, 25, 3, 5), (40, 19, 3, 4)])
+@pytest.mark.parametrize("batch, size, channels, block", [(64, 20, 2, 4), (64, 25, 3, 5), (40, 19, 3, 4)])
 def test_blocked_convolution_is_the_convolution(batch, size, channels, block):
     x, w = RNG.standard_normal((batch, channels, size, size)), RNG.standard_normal((5, channels, 3, 3))
     if lowering.jax.default_backend() == "cpu":

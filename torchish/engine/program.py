@@ -11,7 +11,6 @@ refers to it, which its reference count tells. The same count says when an input
 from __future__ import annotations
 
 import functools
-import math
 import operator
 import re
 import threading
@@ -28,6 +27,7 @@ import jax
 import numpy as np
 
 from torchish.engine import disk_cache, pieces
+from torchish.engine.compiling import compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
 from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec
@@ -554,9 +554,7 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
     else:
         with jax.enable_x64(True):
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
-            large = any(math.prod(a.shape) >= _LARGE for a in (*structs, *_avals(outputs)))
-            rounds = any(a.category == 2 and a.dtype.itemsize < 4 for a in _avals(nodes))
-            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], large, rounds)
+            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *_avals(outputs)], _avals(nodes))
         STATS.compiled += 1
         if stable is not None:
             disk_cache.store(stable, call)
@@ -570,42 +568,6 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
 def _avals(nodes: list[Expr]) -> list[Aval]:
     """Those of all results."""
     return [a for e in nodes for a in (e.aval.avals if type(e.aval) is AvalTuple else (e.aval,))]
-
-
-# XLA's fusion emitters take 2.5 times as long to compile a LeNet step (2.1 s of processor time against 0.8 s) and 1.8
-# times for programs of one operation (0.12 s against 0.05 s), and many programs run slower: adding, dividing, clamping and
-# pooling take up to 2 times as long, exp 2, stack 4, rsqrt 6. But without them a chain of 128 products whose values are all kept takes
-# 2.2 s to compile against 0.3 s, and some loops do not become vectors, or are one loop for all elements of a scatter: the gradients of
-# GELU, softplus and Mish take 3 to 5 times as long on 1e6 elements, `max` along a dimension, `scatter`, `index_add`, `take` and
-# `index_put` 1.7 to 2.4 times, a step of the LSTM workload 54 ms against 49. jaxlib 0.12 no longer has the choice.
-_CPU_OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
-_FEW_NODES = 16
-_LARGE = 1 << 14  # elements of an array, from which on time counts more than compiling
-_EMITTED = {
-    "_attention", "_bincount", "_ctc_loss", "_euclidean_dist", "_frames", "_histc", "_index", "_index_add", "_index_copy", "_index_fill",
-    "_index_put", "_rnn", "_scatter", "_scatter_add", "_scatter_reduce", "_take", "argmax", "argmin", "gelu", "isin", "log_softmax", "max",
-    "max_unpool_nd", "min", "mish", "native_group_norm", "pixel_shuffle", "pixel_unshuffle", "remainder", "softmax", "softplus",
-}  # fmt: skip
-_EMITTED |= {f"{name}_backward" for name in (*_EMITTED, "_gather", "adaptive_avg_pool_nd", "cosh", "grid_sampler", "sinh")}
-
-
-# 16-bit floats are rounded by each operation, where XLA would leave out conversions to them that are followed by one back.
-_ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
-
-
-def compile_lowered(lowered, device: str, ops: list[str], large: bool, rounds: bool):
-    """Compile for a device a program of these operations, on large arrays or not, with 16-bit floats or not: with the options that suit it,
-    where XLA knows them."""
-    options = _ROUNDING if rounds else {}
-    few = len(ops) <= _FEW_NODES and not (large and not _EMITTED.isdisjoint(ops))
-    if device.startswith("cpu") and _CPU_OPTIONS and (few or "convolution" in ops):
-        try:
-            return lowered.compile(compiler_options={**options, **_CPU_OPTIONS})
-        except jax.errors.JaxRuntimeError as e:
-            if "No such compile option" not in str(e):
-                raise
-            _CPU_OPTIONS.clear()
-    return lowered.compile(compiler_options=options)
 
 
 def _stable_text(plan, out_positions, donate, structs, device, *counts) -> str | None:

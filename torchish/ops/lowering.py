@@ -9,27 +9,38 @@ blocked one matrix product of windows with a banded (Toeplitz) matrix: a window 
         columns see, and the matrix holds the kernel once for each of them. It multiplies by
         (block + kernel width - 1) / kernel width as many numbers as it must, which XLA's fast matrix product repays.
 
-Milliseconds on CPU (jaxlib 0.10.2, 2 cores, float32, freed memory kept; forward / input gradient / weight gradient; medians of
-interleaved rounds, each line from one run):
+Milliseconds on CPU (jaxlib 0.10.2 without YNNPACK's convolutions, see `engine/compiling.py`; 2 cores, float32, freed memory kept;
+forward / input gradient / weight gradient; medians of rounds):
 
                                    lax                 windows             blocked 2           blocked 4
-  3->6     5x5 32x32   batch 512   56 / 143 / 171       - / - / 53         53 / 48 / 39        18 / 26 / 22
-  6->16    5x5 14x14   batch 512   11 / 26 / 23        15 / 18 / 17        12 / 18 / 17        12 / 15 / 14
-  6->16    5x5 14x14   batch 64    1.2 / 3.1 / 1.1     1.5 / 1.9 / 1.6      - / - / 1.6
-  1->32    3x3 28x28   batch 64     - / - / 9.6         - / - / 3.7         - / - / 2.9
-  32->64   3x3 26x26   batch 64    22 / 22 / 22        21 / 15 / 30        41 / 48 / 41
-  64->64   3x3 32x32   batch 16    16 / 15 / 16        16 / 13 / 21        26 / 32 / 34
-  128->128 3x3 16x16   batch 16    7.5 / 8.2 / 9.9     11 / 11 / 11        27 / 29 / 35
-  256->256 3x3 8x8     batch 16    9.3 / 7.6 / 8.4     8.8 / 8.0 / 8.6     22 / 24 / 34
-  512->512 3x3 4x4     batch 16    11 / 9.9 / 13       12 / 12 / 7.4       30 / 32 / 72
-  128->128 3x3 8x8     batch 4      - / - / 0.96        - / - / 0.64
-  32->32   5x5 16x16   batch 16     - / - / 2.6         - / - / 5.7
-  16->16   3x3 16x16   batch 64     - / - / 2.2         - / - / 2.9
-  16->16   3x3 32x32   batch 4      - / - / 1.0         - / - / 0.67
-  64->128  3x3 32x32/2 batch 16    9.0 / 7.0 / 7.4     7.5 / 7.1 / 6.5
-  3->64    7x7 224/2   batch 4     14 / 32 / 18        12 / 19 / 19
-  64->256  1x1 56x56   batch 8     31 / 32 / 140       18 / 18 / 16
-  256->512 1x1 8x8/2   batch 16    1.9 / 1.8 / 3.5     1.1 / 1.5 / 1.3
+  3->6     5x5 32x32   batch 512   49 / 69 / 15        28 / 22 / 42        15 / 32 / 34        9.1 / 13 / 15
+  6->16    5x5 14x14   batch 512   4.1 / 15 / 3.7      10 / 9.7 / 11       5.5 / 12 / 7.2      5.7 / 5.9 / 7.2
+  6->16    5x5 14x14   batch 64    0.6 / 2.1 / 0.4     0.5 / 1.0 / 0.9     0.4 / 0.6 / 0.7     0.6 / 0.7 / 0.9
+  6->16    5x5 32x32   batch 512    - / - / 33          - / - / 80          - / - / 59          - / - / 45
+  8->16    3x3 28x28   batch 64     - / - / 2.0         - / - / 5.4         - / - / 4.6         - / - / 3.8
+  1->6     5x5 28x28   batch 64    2.6 / 3.8 / 0.7     0.7 / 0.8 / 1.5     0.7 / 0.7 / 0.6     0.4 / 0.6 / 0.4
+  1->32    3x3 28x28   batch 64    1.6 / 2.6 / 1.1     0.6 / 1.7 / 1.2     0.7 / 1.1 / 1.1     1.0 / 0.9 / 1.1
+  3->64    3x3 32x32   batch 16    2.2 / 5.7 / 3.1     1.0 / 1.4 / 2.6     0.8 / 2.1 / 2.6     1.0 / 1.4 / 3.8
+  3->32    3x3 32x32   batch 128   6.8 / 23 / 19       4.1 / 7.7 / 11      4.4 / 6.8 / 9.2     4.0 / 6.5 / 7.2
+  32->64   3x3 26x26   batch 64    10 / 11 / 13        15 / 14 / 19        14 / 16 / 26        18 / 19 / 22
+  64->64   3x3 32x32   batch 16    9.6 / 8.8 / 15      18 / 11 / 17        12 / 14 / 21        16 / 16 / 19
+  128->128 3x3 16x16   batch 16    7.4 / 6.5 / 9.6     11 / 8.8 / 15       16 / 11 / 15        13 / 15 / 17
+  256->256 3x3 8x8     batch 16    6.7 / 6.5 / 6.8     7.8 / 7.4 / 7.8     9.3 / 11 / 15       17 / 15 / 23
+  512->512 3x3 4x4     batch 16    13 / 12 / 13        10 / 11 / 9.0       16 / 17 / 34        25 / 27 / 59
+  128->128 3x3 8x8     batch 4     1.1 / 0.7 / 0.74    0.7 / 0.8 / 0.63    0.9 / 1.5 / 1.9     1.6 / 1.3 / 2.5
+  32->32   5x5 16x16   batch 16    1.4 / 1.3 / 1.7     2.6 / 2.1 / 3.0     1.8 / 2.3 / 3.6     2.1 / 2.9 / 3.5
+  16->16   3x3 32x32   batch 4     0.3 / 0.3 / 0.72    0.4 / 0.4 / 0.53    0.4 / 0.6 / 0.80    0.4 / 0.4 / 0.71
+  64->128  3x3 32x32/2 batch 16    6.1 / 4.8 / 4.8     5.0 / 7.6 / 5.9
+  256->512 3x3 8x8/2   batch 16    4.3 / 7.3 / 6.2     6.2 / 6.5 / 5.9
+  3->64    4x4 64x64/2 batch 32    3.0 / 7.6 / 9.7     2.2 / 4.9 / 5.6
+  12->24   3x3 32x32/2 batch 64     - / - / 3.0         - / - / 2.2
+  3->64    7x7 224/2   batch 4     9.8 / 26 / 15       9.7 / 15 / 14
+  64->256  1x1 56x56   batch 8     13 / 11 / 12        6.8 / 11 / 6.7
+  64->128  1x1 32x32/2 batch 16    3.1 / 1.7 / 1.9     1.1 / 1.1 / 0.7
+  1->32    9 of 8000   batch 32    8.6 / 12 / 8.3      4.3 / 8.5 / 11
+  4->16    9 of 8000   batch 32    9.5 / 18 / 6.9      11 / 7.5 / 17
+  12->24   5 of 4000   batch 16    3.3 / 3.7 / 4.9     3.5 / 2.6 / 8.5
+  2->32    80 of 8000/4 batch 32   4.7 / 27 / 9.7      11 / 18 / 15
 
 Grouped convolutions are taken apart, since XLA's are slow on CPU: `taps` adds up shifted images times one number for each
 channel, for one input channel a group; `split` is one convolution for each group. Milliseconds of CPU time on (8, 32, 62, 62), 3x3
@@ -75,10 +86,11 @@ from jax import lax
 
 FEW_CHANNELS = 16  # input channels below which blocks can pay
 FORWARD_MIN_COLUMNS = 20  # outputs this wide pay; 10 (6 channels) do not
-WEIGHT_MIN_COLUMNS = 16  # weight gradients: 16 columns pay, 10 do only from MANY_ROWS on
+WEIGHT_MAX_CHANNELS = 3  # weight gradients: of more channels blocks do not pay
+WEIGHT_MIN_COLUMNS = 16  # 16 columns pay, 10 do only from MANY_ROWS on
 WEIGHT_MIN_ROWS = 640  # batch x output height, for the weight gradient: batch 64 pays, batch 4 does not
 MANY_ROWS = 4096
-WINDOWS_MIN = 1 << 20  # elements of all windows: from here on they pay for few channels too
+WINDOWS_MIN = 1 << 20  # elements of all windows: from here on they pay for few channels too, if they lie apart
 WINDOWS_MAX = 1 << 22  # more are made for some images at a time: as fast, and several convolutions may be at it at once
 BLOCKED_MAX = 1 << 26  # a bound on memory
 PADDED_MAX_CHANNELS = 32
@@ -105,14 +117,18 @@ def choose(x, w, stride, padding, dilation, groups, part: str) -> str | int:
         pays = {
             "output": columns >= FORWARD_MIN_COLUMNS,
             "input": True,
-            "weight": rows >= MANY_ROWS or (columns >= WEIGHT_MIN_COLUMNS and rows >= WEIGHT_MIN_ROWS),
+            "weight": c <= WEIGHT_MAX_CHANNELS
+            and (rows >= MANY_ROWS or (columns >= WEIGHT_MIN_COLUMNS and rows >= WEIGHT_MIN_ROWS)),
         }
         if pays[part]:
             block = _block(columns, 4 if part == "input" or o < 16 else 2)
             if rows * -(-columns // block) * kernel[0] * c * (block + kernel[1] - 1) <= BLOCKED_MAX:
                 return block
-    if floating and part == "weight" and c < FEW_CHANNELS and c * math.prod(kernel) * x.shape[0] * math.prod(sizes) >= WINDOWS_MIN:
-        return "windows"
+    if floating and c < FEW_CHANNELS:
+        elements = c * math.prod(kernel) * x.shape[0] * math.prod(sizes)
+        apart = part == "weight" and len(kernel) == 2 and max(*stride, *dilation) > 1
+        if (apart and elements >= WINDOWS_MIN) or (part == "input" and len(kernel) == 1 and elements <= BLOCKED_MAX):
+            return "windows"
     if len(kernel) == 2 and o % 8 and o < PADDED_MAX_CHANNELS and part != "weight":
         return "padded"
     return "lax"

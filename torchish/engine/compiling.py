@@ -1,0 +1,69 @@
+"""How XLA compiles a program for the CPU: the choices that are its own options, and why they are made."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+
+from torchish.engine.expr import Aval
+
+# Options that this jaxlib turned out not to have.
+_UNKNOWN: set[str] = set()
+
+# XLA's fusion emitters take 2.5 times as long to compile a LeNet step (2.1 s of processor time against 0.8 s) and 1.8
+# times for programs of one operation (0.12 s against 0.05 s), and many programs run slower: adding, dividing, clamping and
+# pooling take up to 2 times as long, exp 2, stack 4, rsqrt 6. But without them a chain of 128 products whose values are all kept takes
+# 2.2 s to compile against 0.3 s, and some loops do not become vectors, or are one loop for all elements of a scatter: the gradients of
+# GELU, softplus and Mish take 3 to 5 times as long on 1e6 elements, `max` along a dimension, `scatter`, `index_add`, `take` and
+# `index_put` 1.7 to 2.4 times, a step of the LSTM workload 54 ms against 49. jaxlib 0.12 no longer has the choice.
+_NO_EMITTERS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
+_FEW_NODES = 16
+_LARGE = 1 << 14  # elements of an array, from which on time counts more than compiling
+_EMITTED = {
+    "_attention", "_bincount", "_ctc_loss", "_euclidean_dist", "_frames", "_histc", "_index", "_index_add", "_index_copy", "_index_fill",
+    "_index_put", "_rnn", "_scatter", "_scatter_add", "_scatter_reduce", "_take", "argmax", "argmin", "gelu", "isin", "log_softmax", "max",
+    "max_unpool_nd", "min", "mish", "native_group_norm", "pixel_shuffle", "pixel_unshuffle", "remainder", "softmax", "softplus",
+}  # fmt: skip
+_EMITTED |= {f"{name}_backward" for name in (*_EMITTED, "_gather", "adaptive_avg_pool_nd", "cosh", "grid_sampler", "sinh")}
+
+# What jaxlib 0.10.2 leaves to YNNPACK: matrix products and reductions, but not its convolutions, which XLA's own ones beat
+# (milliseconds, forward / input gradient / weight gradient, theirs and XLA's: 64->64 3x3 on 16x32x32 16 / 15 / 16 and 10 / 9 / 15,
+# 32->64 3x3 on 64x26x26 21 / 11 / 21 and 10 / 11 / 13, 3->6 5x5 on 512x32x32 42 / 82 / 102 and 49 / 69 / 15; nowhere the other way round
+# by as much). Without its products the MLPs take 1.3 times as long, without its reductions the LSTM 1.1 times.
+_OWN_CONVOLUTIONS: dict[str, Any] = {
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"
+}
+
+# 16-bit floats are rounded by each operation, where XLA would leave out conversions to them that are followed by one back.
+_ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
+
+
+def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[Any], values: Iterable[Aval]) -> Any:
+    """Compile for a device a program of these operations, with the options that suit it, where XLA knows them.
+
+    `edges` are the shapes of its arguments and results, `values` those of everything it computes.
+    """
+    options: dict[str, Any] = {}
+    if any(a.category == 2 and a.dtype.itemsize < 4 for a in values):
+        options |= _ROUNDING
+    if device.startswith("cpu"):
+        convolves = "convolution" in ops
+        large = any(math.prod(a.shape) >= _LARGE for a in edges)
+        if convolves or (len(ops) <= _FEW_NODES and not (large and not _EMITTED.isdisjoint(ops))):
+            options |= _NO_EMITTERS
+        options |= _OWN_CONVOLUTIONS
+    while True:
+        try:
+            return lowered.compile(compiler_options={k: v for k, v in options.items() if k not in _UNKNOWN})
+        except jax.errors.JaxRuntimeError as e:
+            unknown = re.search(r"No such compile option: '(\w+)'", str(e))
+            if unknown is None:
+                raise
+            _UNKNOWN.add(unknown[1])
+
+
+__all__ = ["compile_lowered"]
