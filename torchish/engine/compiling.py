@@ -42,10 +42,15 @@ _OWN_CONVOLUTIONS: dict[str, Any] = {
 _ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
 
 
-def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[Any], values: Iterable[Aval]) -> Any:
+# Drafts (see `drafts`): without LLVM's optimizations XLA's own take 2.5 times as long as all the rest.
+_DRAFT: dict[str, Any] = {"xla_backend_optimization_level": 0}
+_DRAFT_NODES = 64  # from here on fusions without emitters may become long
+
+
+def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[Any], values: Iterable[Aval], draft: bool = False) -> Any:
     """Compile for a device a program of these operations, with the options that suit it, where XLA knows them.
 
-    `edges` are the shapes of its arguments and results, `values` those of everything it computes.
+    `edges` are the shapes of its arguments and results, `values` those of everything it computes; a `draft` is wanted soon.
     """
     options: dict[str, Any] = {}
     if any(a.category == 2 and a.dtype.itemsize < 4 for a in values):
@@ -53,8 +58,11 @@ def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[A
     if device.startswith("cpu"):
         convolves = "convolution" in ops
         large = any(math.prod(a.shape) >= _LARGE for a in edges)
-        if convolves or (len(ops) <= _FEW_NODES and not (large and not _EMITTED.isdisjoint(ops))):
+        few = len(ops) <= _FEW_NODES and not (large and not _EMITTED.isdisjoint(ops))
+        if convolves or few or (draft and len(ops) <= _DRAFT_NODES):
             options |= _NO_EMITTERS
+        if draft:
+            options |= _DRAFT
         options |= _OWN_CONVOLUTIONS
     while True:
         try:

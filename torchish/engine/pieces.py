@@ -148,7 +148,9 @@ def _repeated(nodes: list[Expr], outputs: list[Expr], tokens: tuple[int, ...]) -
     if n < SMALLEST:
         return None
     order, given = _parts_early(nodes)
-    ordered = np.array(tokens)[order]
+    # what nodes take tells more of them apart: the sum that begins the first of equal layers may be one of other shapes
+    taken = [hash((t, *[x.aval for x in e.inputs or () if hasattr(x, "aval")])) for t, e in zip(tokens, nodes, strict=True)]
+    ordered = np.array(taken)[order]
     ends = [*range(PARTS, given, PARTS), given] if given else []
     covered = _cut(ordered, given, n, ends)
     if covered * 2 < n - given:

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from torchish.engine import disk_cache, pieces
+from torchish.engine import disk_cache, drafts, pieces
 from torchish.engine.compiling import compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
@@ -75,17 +75,18 @@ class Program:
         return results if self.arrange is None else self.arrange(results)
 
 
-class Borrowed:
-    """A program for a graph that is the same but for what it could take over: it serves the first runs, in which nothing more is compiled.
+class Makeshift:
+    """A program that serves the first runs of a graph, in which nothing more is compiled: a draft, or one of a graph that is the same but
+    for what it could take over.
 
     The second step of a loop works on what the first has made, whose memory is free to be taken; the first step's was the user's.
     """
 
     __slots__ = ("program", "patience")
 
-    def __init__(self, program: Program):
+    def __init__(self, program: Program, patience: int):
         self.program = program
-        self.patience = pieces.FEW_RUNS
+        self.patience = patience
 
 
 class Statistics:
@@ -99,7 +100,7 @@ class Statistics:
 
 
 STATS = Statistics()
-CACHE: OrderedDict[tuple, Program | Borrowed | pieces.Pieces] = OrderedDict()
+CACHE: OrderedDict[tuple, Program | Makeshift | pieces.Pieces] = OrderedDict()
 _ALIKE: weakref.WeakValueDictionary[tuple, Program] = weakref.WeakValueDictionary()  # by keys that do not say what may be taken over
 # Observers of runs (the profiler): called with (program, start_ns, end_ns).
 ON_RUN: list = []
@@ -334,9 +335,10 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
     program = CACHE.get(cache_key)
     if type(program) is not Program:
         x = None
+        known = program is not None
         if program is None and not exact:
             program = _lent(cache_key, _alike(key[:end], leaves), donated)
-        if type(program) is Borrowed and not exact:
+        if type(program) is Makeshift and not exact:
             program.patience -= 1
             program = program.program if program.patience >= 0 else None
         if not whole and type(program) is not Program:
@@ -350,9 +352,11 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
     if isinstance(program, Program):
         CACHE.move_to_end(cache_key)
     else:
-        program = _build(nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes))
+        draft = not known and not exact and drafts.hurried(nodes, leaves, device)
+        program = _build(nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes), draft)
         pieces.learn(nodes)
-        CACHE[cache_key] = _ALIKE[_alike(key[:end], leaves)] = program
+        _ALIKE[_alike(key[:end], leaves)] = program
+        CACHE[cache_key] = Makeshift(program, drafts.RUNS) if draft else program
         while len(CACHE) > CACHE_SIZE:
             CACHE.popitem(last=False)
     args: list = []
@@ -414,12 +418,12 @@ def _alike(graph: list, leaves: list[Expr]) -> tuple:
     return (*graph, *[x.aval for x in leaves])
 
 
-def _lent(key: tuple, alike: tuple, donated: list[int]) -> Borrowed | None:
+def _lent(key: tuple, alike: tuple, donated: list[int]) -> Makeshift | None:
     """The program of a graph that is the same but for what could be taken over, for the first runs of one that has none of its own."""
     program = _ALIKE.get(alike)
     if program is None or not program.takes.issubset(donated):
         return None
-    CACHE[key] = lent = Borrowed(program)
+    CACHE[key] = lent = Makeshift(program, pieces.FEW_RUNS)
     return lent
 
 
@@ -484,7 +488,7 @@ def _expect_warnings() -> None:
         warnings.filters.insert(0, ("ignore", re.compile(message), category, None, 0))  # type: ignore[attr-defined]
 
 
-def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes) -> Program:
+def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes, draft) -> Program:
     """Trace the canonical graph, and compile it or load it from the disk cache."""
     position = {id(e): i for i, e in enumerate(nodes)}
     leaf_position: dict[int, Any] = {}
@@ -523,7 +527,7 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
                 inputs.append(("e", position[id(x)]))
         plan.append((e.spec, inputs))
     out_positions = [position[id(outputs[i])] for i in order]
-    stable = _stable_text(plan, out_positions, donate, structs, device, n_floats, n_ints, n_complexes)
+    stable = _stable_text(plan, out_positions, donate, structs, device, n_floats, n_ints, n_complexes, draft)
 
     def program(*args):
         vectors = iter(args[n_leaves:])
@@ -554,7 +558,7 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
     else:
         with jax.enable_x64(True):
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
-            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *_avals(outputs)], _avals(nodes))
+            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *_avals(outputs)], _avals(nodes), draft)
         STATS.compiled += 1
         if stable is not None:
             disk_cache.store(stable, call)
