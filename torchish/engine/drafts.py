@@ -4,8 +4,8 @@ A text that grows by a letter a step, words of all lengths, masks that leave ano
 program, which mostly runs a few times. XLA spends three quarters of its time on making programs fast. A four-layer Transformer that
 writes letter by letter waits 1.25 s for a new length with careful programs, 0.35 s with drafts (on 2 cores).
 
-A graph is a draft from its third set of shapes on, if its arrays are small: a training step and its last, smaller batch are
-compiled with care. A draft that goes on being used is compiled again. Counts decide, not clocks.
+A graph is a draft if two of the same operations, however many of each, had other shapes, and its arrays are small: a training step and
+its last, smaller batch are compiled with care. A draft that goes on being used is compiled again. Counts decide, not clocks.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from torchish.engine.expr import CPU, Aval
 if TYPE_CHECKING:
     from torchish.engine.expr import Expr
 
-CAREFUL = 2  # sets of shapes
+CAREFUL = 2  # sets of shapes for which a graph is compiled with care
 SMALL = 1 << 18  # elements of everything that a graph computes
 RUNS = 64  # of a draft, before it is compiled with care
 _SIZE = 4096
-_SHAPES: OrderedDict[int, list[int]] = OrderedDict()  # the first sets of shapes of each graph, by its operations
+_SHAPES: OrderedDict[frozenset[str], list[int]] = OrderedDict()  # the first sets of shapes of each graph, by its operations
 
 
 def hurried(nodes: Sequence[Expr], leaves: Sequence[Expr], device: str) -> bool:
@@ -31,7 +31,7 @@ def hurried(nodes: Sequence[Expr], leaves: Sequence[Expr], device: str) -> bool:
     if device != CPU:
         return False
     shapes = hash((*[e.aval for e in nodes], *[x.aval for x in leaves]))
-    known = _SHAPES.setdefault(hash(tuple([e.spec.name for e in nodes])), [])
+    known = _SHAPES.setdefault(frozenset([e.spec.name for e in nodes]), [])
     if shapes in known:
         return False
     if len(known) < CAREFUL:
@@ -40,7 +40,8 @@ def hurried(nodes: Sequence[Expr], leaves: Sequence[Expr], device: str) -> bool:
             _SHAPES.popitem(last=False)
         return False
     made = [a for e in nodes for a in ([e.aval] if type(e.aval) is Aval else e.aval.avals)]
-    return sum([a.size for a in made]) <= SMALL
+    small_floats = any(a.category == 2 and a.dtype.itemsize < 4 for a in made)  # their subnormals are lost in drafts
+    return not small_floats and sum([a.size for a in made]) <= SMALL
 
 
 __all__ = ["hurried"]

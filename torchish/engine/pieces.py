@@ -5,8 +5,8 @@ the third has another update. As wholes that would be three long compilations; a
 
 A Python loop over letters, time steps or equal layers writes the same stretch of nodes again and again. As one program it would cost a
 compilation per number of repetitions: a character RNN meets a new length with most of its words. So the first runs of such
-a graph go stretch by stretch. The programs of the stretches are few, small, and the same for all lengths. Only a
-graph that keeps coming back is compiled as a whole, when the runs saved would have paid for it.
+a graph go stretch by stretch. The programs of the stretches are few, small, and the same for all lengths, also where there are too few
+to be a repetition. Only a graph that keeps coming back is compiled as a whole, when the runs saved would have paid for it.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ KNOWN: OrderedDict[tuple[int, ...], None] = OrderedDict()
 _REPETITIONS: OrderedDict[tuple[int, ...], tuple[int, int, int]] = OrderedDict()
 KNOWN_SIZE = 64
 KNOWN_SHORTEST = 10
+_STRETCHES: dict[int, list[tuple[int, ...]]] = {}  # the tokens of pieces of repeating graphs by their first one, longest first
+MOST_STRETCHES = 512
 
 
 class Pieces:
@@ -147,44 +149,85 @@ def _repeated(nodes: list[Expr], outputs: list[Expr], tokens: tuple[int, ...]) -
     n = len(nodes)
     if n < SMALLEST:
         return None
-    order, given = _parts_early(nodes)
+    order, ends = _parts_early(nodes)
+    given = ends[-1] if ends else 0
     # what nodes take tells more of them apart: the sum that begins the first of equal layers may be one of other shapes
     taken = [hash((t, *[x.aval for x in e.inputs or () if hasattr(x, "aval")])) for t, e in zip(tokens, nodes, strict=True)]
     ordered = np.array(taken)[order]
-    ends = [*range(PARTS, given, PARTS), given] if given else []
     covered = _cut(ordered, given, n, ends)
     if covered * 2 < n - given:
         return None
+    for start, end in pairwise([given, *[end for end in ends if end > given]]):
+        _learn_stretch(tuple(ordered[start:end].tolist()))
     return Pieces(order, ends, nodes, outputs, PATIENCE * n // len(ends))
 
 
-def _parts_early(nodes: list[Expr]) -> tuple[list[int], int]:
-    """An order of the nodes in which parts of a value (`word[i]`) follow it at once, and how many are parts of what is given.
+def _learn_stretch(tokens: tuple[int, ...]) -> None:
+    """A piece of a repeating graph is compiled: one with fewer repetitions can be made of such pieces."""
+    known = _STRETCHES.setdefault(tokens[0], [])
+    if len(tokens) >= SHORTEST and tokens not in known:
+        known.append(tokens)
+        known.sort(key=len, reverse=True)
+        if len(_STRETCHES) > MOST_STRETCHES:
+            _STRETCHES.clear()
 
-    A step that takes its part itself would be another program for each length of the whole.
+
+def _cut_known(tokens: np.ndarray, low: int, high: int, ends: list[int]) -> int:
+    """Append the ends of known stretches between `low` and `high`, and of what lies between them; how many nodes the former cover."""
+    row = tokens[:high].tolist()
+    covered, start, i = 0, low, low
+    while i < high:
+        known = next((s for s in _STRETCHES.get(row[i], ()) if tuple(row[i : i + len(s)]) == s), None)
+        if known is None:
+            i += 1
+            continue
+        ends += [i, i + len(known)] if i > start else [i + len(known)]
+        covered += len(known)
+        i = start = i + len(known)
+    if high > start:
+        ends.append(high)
+    return covered
+
+
+def _parts_early(nodes: list[Expr]) -> tuple[list[int], list[int]]:
+    """An order of the nodes in which parts of a value (`word[i]`) follow it at once, and the ends of the pieces that are parts of what
+    is given.
+
+    A step that takes its part itself would be another program for each length of the whole, and so would be what takes the parts of
+    two of them.
     """
     position = {id(e): i for i, e in enumerate(nodes)}
-    given: list[int] = []
+    given: dict[int, list[int]] = {}  # by what they are parts of
     parts: dict[int, list[int]] = {}  # of a node
-    of_given: set[int] = set()
+    of_given: dict[int, int] = {}
     rest: list[int] = []
     for i, e in enumerate(nodes):
         whole = _whole(e)
         source = None if whole is None else position.get(id(whole))
-        if whole is not None and (source is None or source in of_given):
-            given.append(i)
-            of_given.add(i)
-        elif whole is not None and source is not None and math.prod(e.aval.shape) < math.prod(whole.aval.shape):
+        if whole is not None and (source in of_given if source is not None else _smaller(e, whole)):
+            of_given[i] = id(whole) if source is None else of_given[source]
+            given.setdefault(of_given[i], []).append(i)
+        elif whole is not None and source is not None and _smaller(e, whole):
             parts.setdefault(source, []).append(i)
         else:
             rest.append(i)
-    order = list(given)
+    many = [found for found in given.values() if len(found) >= SHORTEST]
+    few = sorted([i for found in given.values() if len(found) < SHORTEST for i in found])
+    order: list[int] = []
+    ends: list[int] = []
+    for found in [*many, few]:
+        ends += [len(order) + min(k + PARTS, len(found)) for k in range(0, len(found), PARTS)]
+        order += found
     waiting = rest[::-1]
     while waiting:
         i = waiting.pop()
         order.append(i)
         waiting.extend(parts.get(i, ())[::-1])
-    return order, len(given)
+    return order, ends
+
+
+def _smaller(part: Expr, whole: Expr) -> bool:
+    return math.prod(part.aval.shape) < math.prod(whole.aval.shape)
 
 
 def _whole(e: Expr) -> Any:
@@ -201,9 +244,7 @@ def _cut(tokens: np.ndarray, low: int, high: int, ends: list[int]) -> int:
     """Append the ends of the pieces between `low` and `high`, in order; how many nodes repeated stretches cover."""
     start, length, period = _repetition(tokens[low:high])
     if not length:
-        if high > low:
-            ends.append(high)
-        return 0
+        return _cut_known(tokens, low, high, ends)
     start += low
     repeats = length // period
     covered = _cut(tokens, low, start, ends) + repeats * period
