@@ -12,6 +12,18 @@ RESULTS = {
     "nothing that is nonzero": lambda t: [t.nonzero(t.zeros(shape)) for shape in ((3,), (2, 3), (2, 0, 3), ())],
     "new dimensions of size 1": lambda t: [t.ones(2).expand(1, 3, 2), t.ones(()).expand(1, 1), t.ones(3, 1).expand(1, 1, 3, 1)],
     "no matrices": lambda t: [t.linalg.inv(t.ones(0, 3, 3)), t.cholesky_inverse(t.ones(0, 2, 2)), t.linalg.svd(t.ones(3, 5, 0))[2]],
+    "conversions": lambda t: [
+        x.to(d) for x in (t.ones(5, 6, 1).permute(2, 0, 1), t.ones(4, 1, 5).mT, t.ones(2, 6)[:, ::2]) for d in (t.float64, t.uint8)
+    ],
+    "copies that are written to": lambda t: [
+        f(x)
+        for x in (t.ones(5, 6, 3).permute(2, 0, 1), t.ones(5, 6, 1).permute(2, 0, 1))
+        for f in (
+            lambda x: x.masked_fill(x > 0, 1.0), lambda x: x.index_fill(0, t.tensor([0]), 1.0), lambda x: x.flip(0),
+            lambda x: x.sort(0)[0], lambda x: x.sort(dim=0, stable=True)[1], lambda x: x.argsort(0), lambda x: x.frexp()[1],
+            lambda x: x.put(t.tensor([0]), t.ones(1)),
+        )
+    ],
     "quantiles": lambda t: t.rand(3, 2, 4).quantile(t.tensor([0.1, 0.5]), 1, True),
 }
 

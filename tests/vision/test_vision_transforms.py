@@ -50,6 +50,12 @@ def test_tensors_and_images_agree():
         assert np.array_equal(t(x).numpy(), T.PILToTensor()(t(IMAGE)).numpy())
 
 
+def test_one_channel_in_shades_of_gray():
+    x = T.ToTensor()(IMAGE.convert("L"))
+    assert torch.equal(T.functional.rgb_to_grayscale(x, 3), x)
+    assert torch.equal(v2.functional.rgb_to_grayscale(x, 3), x.expand(3, -1, -1))
+
+
 def test_normalize_has_a_gradient():
     x = torch.ones(3, 2, 2, requires_grad=True)
     T.Normalize([0.5] * 3, [0.5] * 3)(x).sum().backward()

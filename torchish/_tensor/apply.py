@@ -356,7 +356,7 @@ def regenerate_view(v: Tensor) -> None:
 # --- in place ----------------------------------------------------------------------------------------------
 
 
-@op("_cast(Tensor input, any dtype)", out=False, method=False, function=False, saves=(), grad="ToCopyBackward0", layout="pointwise")
+@op("_cast(Tensor input, any dtype)", out=False, method=False, function=False, saves=(), grad="ToCopyBackward0", layout="copy")
 def cast(input, dtype):
     return to_dtype(input, dtype)
 

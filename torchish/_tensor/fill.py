@@ -81,7 +81,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`input` with `value` where the mask is True (broadcast against each other)."""
     broadcast_shapes([mask._aval.shape, input._aval.shape])
     kind, value = _check_masked_fill(input, mask, value)
-    return apply(ix.masked_fill.spec(("T", "T", kind), ()), (input, mask, value))
+    filled = apply(ix.masked_fill.spec(("T", "T", kind), ()), (input, mask, value))
+    filled._strides = filled._storage.strides = None  # PyTorch fills a contiguous copy
+    return filled
 
 
 @composite("masked_fill_(Tensor input, Tensor mask, Tensor|Number value)")

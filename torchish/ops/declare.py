@@ -360,7 +360,8 @@ def op(
     `grad`: the name of its gradient function, `inplace_grad` that of its in-place form, where PyTorch has another formula for it.
     `saves`: tensor arguments whose values the gradient needs (default all; a dict says for the gradient of which
     arguments; matters for "modified by an inplace operation" and for memory). `layout`: "pointwise" keeps the operands'
-    memory order (default for promoting operations), "one" that of its only operand, "cat" and "stack" keep channels last,
+    memory order (default for promoting operations), "one" that of its only operand, "copy" its very strides
+    where they leave no gaps, "cat" and "stack" keep channels last,
     and so do "convolution", "windows", "normalized" (unless they are contiguous too) and "planes" (those of 4-d tensors only) and "padded",
     which is "pointwise" where it only cuts; "outer" is that of a matrix and two vectors.
     `indices`: tensor arguments that never carry a gradient; they get no edge in the graph, as in PyTorch.

@@ -175,6 +175,7 @@ def _(grad, index, dim):
     method=False,
     function=False,
     indices=("index",),
+    layout="copy",
     grad=lambda spec, flat: "IndexFillBackward" + ("1" if spec.kinds[2] == "T" else "0"),
 )
 def index_fill(input, index, value, dim):
@@ -207,6 +208,7 @@ def take(input, index):
     function=False,
     grad="PutBackward0",
     indices=("index",),
+    layout="copy",
 )
 def put(input, index, source, accumulate):
     """`source` has the shape of `index`."""

@@ -38,14 +38,14 @@ def _(grad, input_shape, repeats):
     return total(grad.reshape(shape), tuple(summed)).reshape(input_shape)
 
 
-@op("flip(Tensor input, int[]* dims)", out=False, saves=(), layout="pointwise")
+@op("flip(Tensor input, int[]* dims)", out=False, saves=(), layout="copy")
 def flip(input, dims):
     """The elements in reverse order along the given dimensions."""
     dims = wrap_dims(dims, input.ndim) if dims else ()
     return lax.rev(input, dims) if input.ndim else input
 
 
-@op("fliplr(Tensor input)", out=False, saves=(), grad="FlipBackward0", layout="pointwise")
+@op("fliplr(Tensor input)", out=False, saves=(), grad="FlipBackward0", layout="copy")
 def fliplr(input):
     """The columns in reverse order (dimension 1)."""
     if input.ndim < 2:
@@ -53,7 +53,7 @@ def fliplr(input):
     return lax.rev(input, (1,))
 
 
-@op("flipud(Tensor input)", out=False, saves=(), grad="FlipBackward0", layout="pointwise")
+@op("flipud(Tensor input)", out=False, saves=(), grad="FlipBackward0", layout="copy")
 def flipud(input):
     """The rows in reverse order (dimension 0)."""
     if input.ndim < 1:

@@ -65,7 +65,7 @@ def _scaled(x, scale, up):
     return jnp.round(x / scale) * scale if up else jnp.round(x * scale) / scale
 
 
-@op("frexp(Tensor input)", layout="pointwise", returns="mantissa exponent", selects=("input",))
+@op("frexp(Tensor input)", layout="copy", returns="mantissa exponent", selects=("input",))
 def frexp(input):
     """Mantissa in [0.5, 1) and exponent of 2; RuntimeError for integers and complex numbers."""
     if not jnp.issubdtype(input.dtype, jnp.floating):

@@ -47,7 +47,7 @@ def _scattered(grad, indices, shape, dim):
 
 
 @op("sort(Tensor input, int dim=-1, bool descending=False)", returns="values indices", selects=("result",), grad="SortBackward0",
-    layout="pointwise")  # fmt: skip
+    layout="copy")  # fmt: skip
 def sort(input, dim, descending):
     """Sorted values and where they come from; nan is the largest value."""
     return _sorted(input, dim, descending, False)
@@ -58,7 +58,7 @@ def sort(input, dim, descending):
     returns="values indices",
     selects=("result",),
     grad="SortBackward1",
-    layout="pointwise",
+    layout="copy",
 )
 def stable_sort(input, stable, dim, descending):
     return _sorted(input, dim, descending, stable)
@@ -77,12 +77,12 @@ def _argsort(input, dim, descending, stable=False):
     return _order(input, d, descending, stable) if input.ndim else jnp.zeros((), np.int64)
 
 
-@op("argsort(Tensor input, int dim=-1, bool descending=False)", differentiable=False, layout="pointwise")
+@op("argsort(Tensor input, int dim=-1, bool descending=False)", differentiable=False, layout="copy")
 def argsort(input, dim, descending):
     return _argsort(input, dim, descending)
 
 
-@op("argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)", differentiable=False, layout="pointwise")
+@op("argsort(Tensor input, *, bool stable, int dim=-1, bool descending=False)", differentiable=False, layout="copy")
 def stable_argsort(input, stable, dim, descending):
     return _argsort(input, dim, descending, stable)
 

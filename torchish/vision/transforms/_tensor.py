@@ -285,6 +285,8 @@ def _gray(xp: Any, image: Any, fused: bool) -> Any:
 @_of_values
 def grayscale(xp: Any, image: Any, channels: int, fused: bool = False) -> Any:
     """The image in shades of grey, in one channel or three."""
+    if image.shape[-3] == 1 and not fused:  # where v2 repeats the channel
+        return image
     gray = _gray(xp, image, fused) if image.shape[-3] == 3 else image
     return xp.stack([gray[..., 0, :, :]] * channels)
 
