@@ -20,7 +20,7 @@ from torchish._tensor.tensor import Tensor, TensorMeta
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.devices import devices_of
 from torchish.engine.expr import CPU, TRACED, Aval, Expr, aval, emit, leaf
-from torchish.engine.program import to_device
+from torchish.engine.program import to_device, without_data
 from torchish.ops.declare import op, to_dtype
 
 _new = object.__new__
@@ -31,7 +31,7 @@ def from_host(array: np.ndarray, where: str = CPU, requires_grad: bool = False) 
     if where == CPU:
         e = leaf(array, CPU)
     elif where == "meta":
-        e = Expr(None, (), aval(array.shape, array.dtype, "meta"), array)
+        e = without_data(array.shape, array.dtype)
     else:
         e = leaf(to_device(array, where), where)
     t = Tensor._wrap(e)
@@ -329,7 +329,9 @@ def filled(size, value, d: dt.dtype, where: str, requires_grad: bool = False, st
     n = 1
     for s in size:
         n *= s
-    if n > 1 << 16 and where != "meta" or where not in (CPU, "meta"):
+    if where == "meta":
+        t = Tensor._wrap(without_data(tuple(size), d.np), strides)
+    elif n > 1 << 16 or where != CPU:
         # large constants are computed on the device rather than carried there
         t = Tensor._wrap(repeated(value, aval(tuple(size), d.np, where)), strides)
     else:

@@ -15,6 +15,7 @@ from torchish._tensor.generator import generator_for
 from torchish.engine.devices import jax_device
 from torchish.engine.expr import CPU, LOCAL, TRACED, Expr, aval, emit, leaf
 from torchish.engine.levels import ACTIVE, Wrapped, make_batched
+from torchish.engine.program import without_data
 from torchish.ops.views import permute
 
 
@@ -75,7 +76,7 @@ def draw_numbers(shape: tuple, d: dt.dtype, where: str, generator, host: Callabl
         return keyed(accelerator(key, shape, jax.dtypes.canonicalize_dtype(d.np)), where, d.np)
     g = generator_for(where, generator)
     if where == "meta":
-        return Expr(None, (), aval(shape, d.np, where), np.zeros(shape, d.np))
+        return without_data(shape, d.np)
     if where in (CPU, "traced"):
         where = CPU
 

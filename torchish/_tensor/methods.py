@@ -24,7 +24,7 @@ from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anom
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
 from torchish.autograd.graph import GradFn, LeafHooks, named
 from torchish.engine.expr import CPU, Expr, aval, emit, leaf
-from torchish.engine.program import force, to_device
+from torchish.engine.program import force, to_device, without_data
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.schema import parse
 
@@ -162,7 +162,7 @@ def _moved(t: Tensor, where: str) -> Tensor:
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
     e = t._read()
     if where == "meta":
-        made = Tensor._wrap(Expr(None, (), aval(e.aval.shape, e.aval.dtype, "meta"), np.zeros(e.aval.shape, e.aval.dtype)), t._strides)
+        made = Tensor._wrap(without_data(e.aval.shape, e.aval.dtype), t._strides)
     else:
         made = Tensor._wrap(leaf(_on(force(e), where), where), like_strides(t))
     if STATE.enabled and t._needs() and t._aval.category >= 2:

@@ -23,7 +23,7 @@ from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import CPU, LOCAL, Expr, leaf
 from torchish.engine.levels import ACTIVE, Dual, Wrapped, levels_of, physical
-from torchish.engine.program import force, to_device
+from torchish.engine.program import force, to_device, without_data
 from torchish.ops.declare import op
 
 
@@ -86,8 +86,12 @@ def randperm(n, *, generator=None, dtype=None, layout=None, device=None, require
         g = generator_for(where, generator)._cpu
         return Tensor._wrap(for_batches(lambda: streams.randperm(g, n, (dtype or dt.int64).np), batches))
     if where in (CPU, "meta"):
-        source = generator_for(where, generator)._cpu
-        t = Tensor._wrap(drawn(lambda: streams.randperm(source, n, (dtype or dt.int64).np), where))
+        d = (dtype or dt.int64).np
+        if where == "meta":
+            t = Tensor._wrap(without_data((n,), d))
+        else:
+            source = generator_for(where, generator)._cpu
+            t = Tensor._wrap(drawn(lambda: streams.randperm(source, n, d), where))
         return t._as_leaf() if requires_grad else t
     return _new(
         (n,), dtype, device, requires_grad, generator, streams.rand,
@@ -207,6 +211,10 @@ def _from_values(t: Tensor, generator, host: Callable, accelerator: Callable) ->
             return Tensor._wrap(for_batches(lambda: host(g._cpu, np.asarray(t.detach()._host(), order="C")), batches))
     if where in (CPU, "traced"):
         return from_host(np.asarray(host(g._cpu, np.asarray(t.detach()._host(), order="C"))))
+    if where == "meta":
+        with jax.enable_x64(True):
+            made = jax.eval_shape(accelerator, jax.random.key(0), jax.ShapeDtypeStruct(t._aval.shape, t._aval.dtype))
+        return Tensor._wrap(without_data(made.shape, made.dtype))
     with jax.enable_x64(True):
         return Tensor._wrap(leaf(to_device(np.asarray(accelerator(g.key(), t.detach().jax())), where), where))
 

@@ -30,7 +30,7 @@ from torchish.engine import disk_cache, drafts, pieces
 from torchish.engine.compiling import compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
-from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec
+from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval
 
 LOCK = threading.RLock()
 CACHE_SIZE = 1024
@@ -263,6 +263,12 @@ def _leave(base: Expr, view: Expr) -> bool:
 def _blank(a: Any) -> np.ndarray:
     """Zeros of an array's or an aval's shape and type, which take no memory: the value of a meta tensor."""
     return np.broadcast_to(np.zeros((), a.dtype), a.shape)
+
+
+def without_data(shape: tuple, dtype: Any) -> Expr:
+    """The leaf of a meta tensor."""
+    a = aval(shape, dtype, "meta")
+    return Expr(None, (), a, _blank(a))
 
 
 def _settle(nodes: list[Expr]) -> None:
