@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -137,6 +138,44 @@ def test_conversion_modes_and_gradients():
         return dtypes, grads, weight is net[0].weight, flags, zero, net[0].weight.grad is None, counted, str(net.half()[0].bias.dtype)
 
     both(run)
+
+
+@pytest.mark.parametrize("setting", ["none", "overwrite_module_params", "swap_module_params"])
+def test_what_conversion_and_loading_do_with_parameters(setting):
+    # which objects stay, by the settings of torch.__future__ and when data appear or go
+    def run(m):
+        seen = []
+        for convert in (lambda f: f.double(), lambda f: f.to("meta"), lambda f: f.to("meta").to_empty(device="cpu")):
+            f = m.nn.Linear(2, 3)
+            f(m.ones(1, 2)).sum().backward()
+            f.bias.requires_grad_(False)
+            w, g = f.weight, f.weight.grad
+            convert(f)
+            seen.append((f.weight is w, f.weight.grad is g, str(f.weight.dtype), str(f.weight.grad.device), f.bias.requires_grad))
+        state = {k: v.double() + 1 for k, v in f.state_dict().items()}
+        for assign in (False, True):
+            f = m.nn.Linear(2, 3)
+            w = f.weight
+            f.load_state_dict(state, assign=assign)
+            seen.append((f.weight is w, str(f.weight.dtype), type(f.bias).__name__, f.weight.requires_grad))
+        watched = weakref.ref(f.weight)
+        for use in (lambda: f.half(), lambda: f.load_state_dict(state)):
+            try:
+                seen.append(str(use()))
+            except RuntimeError as e:
+                seen += [str(e), repr(e.__cause__)]
+        return seen, watched() is f.weight
+
+    results = []
+    for m in (torch, torchish):
+        if setting != "none":
+            getattr(m.__future__, f"set_{setting}_on_conversion")(True)
+        try:
+            results.append(run(m))
+        finally:
+            m.__future__.set_overwrite_module_params_on_conversion(False)
+            m.__future__.set_swap_module_params_on_conversion(False)
+    assert results[0] == results[1]
 
 
 def test_text_of_custom_modules():

@@ -6,8 +6,11 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
+from torchish import __future__ as future
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import no_grad
+from torchish.nn.parameter import Parameter
+from torchish.utils import swap_tensors
 
 
 class Conversion:
@@ -21,19 +24,41 @@ class Conversion:
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for param in self._parameters.values():
+        swap, overwrite = future.get_swap_module_params_on_conversion(), future.get_overwrite_module_params_on_conversion()
+        for key, param in self._parameters.items():
             if param is None:
                 continue
             with no_grad():
                 applied = fn(param)
-            param.data = applied
-            if param._grad is not None:
-                with no_grad():
-                    param._grad.data = fn(param._grad)
+            grad = param._grad
+            new = overwrite or applied.is_meta != param.is_meta
+            if swap:
+                self._swap(key, param, Parameter(applied, requires_grad=param.requires_grad))
+            elif new:
+                self._parameters[key] = Parameter(applied, requires_grad=param.requires_grad)
+            else:
+                param.data = applied
+            if grad is None:
+                continue
+            with no_grad():
+                applied = fn(grad)
+            if swap:
+                self._swap(f"{key}.grad", grad, applied.requires_grad_(grad.requires_grad))
+                param.grad = grad
+            elif new:
+                self._parameters[key].grad = applied.requires_grad_(grad.requires_grad)
+            else:
+                grad.data = applied
         for key, buf in self._buffers.items():
             if buf is not None:
                 self._buffers[key] = fn(buf)
         return self
+
+    def _swap(self, key: str, old: Tensor, new: Tensor) -> None:
+        try:
+            swap_tensors(old, new)
+        except Exception as e:
+            raise RuntimeError(f"_apply(): Couldn't swap {type(self).__name__}.{key}") from e
 
     def to(self, *args, **kwargs) -> Self:
         """Move and convert parameters and buffers in place (floating point only, for dtypes)."""

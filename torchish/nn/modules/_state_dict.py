@@ -8,9 +8,11 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Mapping
 from typing import Any
 
+from torchish import __future__ as future
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import no_grad
 from torchish.nn.parameter import Parameter, is_lazy
+from torchish.utils import swap_tensors
 
 _EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
@@ -26,6 +28,15 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
         return super().__repr__()
 
     __str__ = __repr__
+
+
+def _like(old: Tensor, new: Tensor) -> Tensor:
+    """`new` as what `old` is: a parameter that needs a gradient or not, or a plain tensor."""
+    if isinstance(old, Parameter):
+        if not isinstance(new, Parameter):
+            return Parameter(new, requires_grad=old.requires_grad)
+        new.requires_grad_(old.requires_grad)
+    return new
 
 
 class StateDict:
@@ -102,6 +113,7 @@ class StateDict:
         persistent = {k: v for k, v in self._buffers.items() if k not in self._non_persistent_buffers_set}
         local_state = {k: v for k, v in itertools.chain(self._parameters.items(), persistent.items()) if v is not None}
         assign = local_metadata.get("assign_to_params_buffers", False)
+        swap = future.get_swap_module_params_on_conversion()
         for name, param in local_state.items():
             key = prefix + name
             if key not in state_dict:
@@ -133,19 +145,22 @@ class StateDict:
                 )
             try:
                 with no_grad():
-                    if assign:
-                        if isinstance(param, Parameter):
-                            if not isinstance(value, Parameter):
-                                value = Parameter(value, requires_grad=param.requires_grad)
-                            else:
-                                value.requires_grad_(param.requires_grad)
-                        setattr(self, name, value)
+                    if swap:
+                        made = param.module_load(value, assign=assign)
+                        if made is value or made is param:
+                            raise RuntimeError(
+                                "module_load returned one of self or other, please .detach() the result if returning one of the inputs "
+                                "in module_load"
+                            )
+                        swap_tensors(param, _like(param, made))
+                    elif assign:
+                        setattr(self, name, _like(param, value))
                     else:
                         param.copy_(value)
             except Exception as ex:
                 error_msgs.append(
-                    f'While copying the parameter named "{key}", whose dimensions in the model are {param.size()} and whose '
-                    f"dimensions in the checkpoint are {value.size()}, an exception occurred : {ex.args}."
+                    f'While {"swapping" if swap else "copying"} the parameter named "{key}", whose dimensions in the model are '
+                    f"{param.size()} and whose dimensions in the checkpoint are {value.size()}, an exception occurred : {ex.args}."
                 )
         extra_key = prefix + _EXTRA_STATE_KEY_SUFFIX
         if type(self).set_extra_state is not StateDict.set_extra_state:
