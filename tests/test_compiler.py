@@ -61,7 +61,11 @@ def test_compiled_modules_train_and_copy():
         c(x).sum().backward()
         assert all(p.grad is not None for p in c.parameters())
         assert list(copy.deepcopy(c).state_dict()) == list(c.state_dict())
-    assert list(pickle.loads(pickle.dumps(compiled(torchish))).state_dict()) == list(compiled(torchish).state_dict())
+    for fullgraph in (False, True):
+        c = torchish.compile(model(torchish), fullgraph=fullgraph)
+        for made in (pickle.loads(pickle.dumps(c)), copy.deepcopy(c)):
+            assert list(made.state_dict()) == list(c.state_dict()) and made(torchish.ones(2, 3)).tolist() == c(torchish.ones(2, 3)).tolist()
+            assert hasattr(made.__dict__["_call"], "_step") == fullgraph
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,48 @@ def test_compiled_modules_train_and_copy():
 )  # fmt: skip
 def test_torch_compiler(use):
     same(use)
+
+
+def test_what_is_compiled_says_so():
+    # the code that `torch.compile` was given takes its branch of `is_compiling()`, that of a disabled function does not, nor any
+    # under the stance "force_eager"
+    def asked(m):
+        def f(x):
+            tracing, y = m.compiler.is_dynamo_compiling(), x + 1 if m.compiler.is_compiling() else x - 1
+            return tracing, left_out(), y.tolist()
+
+        class Mod(m.nn.Module):
+            def forward(self, x):
+                return f(x)
+
+        left_out = m.compiler.disable(m.compiler.is_compiling)
+        in_place = Mod()
+        in_place.compile(backend="eager")
+        eager = m.compiler.set_stance("force_eager")
+        eager.__exit__(None, None, None)
+        compiled = [m.compile(f, backend="eager"), m.compile(Mod(), backend="eager"), in_place, m.compile(f, disable=True)]
+
+        def ask():
+            return [g(m.ones(2)) for g in compiled] + [m.compiler.is_compiling()]
+
+        seen = [ask(), eager(ask)(), ask()]
+        with eager:
+            seen.append(ask())
+        seen.append(ask())
+        m.compiler.set_stance("force_eager")
+        seen.append(ask())
+        m.compiler.set_stance("default")
+        return [*seen, ask(), outcome(lambda m: m.compiler.set_stance("force_eager", force_backend="eager"), m)]
+
+    same(asked)
+
+    @torchish.compile(fullgraph=True)
+    def whole(x):
+        return x + (1 if torchish.compiler.is_compiling() else -1)
+
+    assert [whole(torchish.ones(1)).item() for _ in range(3)] == [2, 2, 2] and whole._step.replays
+    with torchish.compiler.set_stance("force_eager"):
+        assert whole(torchish.ones(1)).item() == 0
 
 
 @pytest.mark.parametrize(

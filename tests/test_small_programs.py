@@ -99,9 +99,10 @@ PROGRAMS = [
     *[
         f"e = L.empty(1024, 3, 65536, 65536, device='meta'); t = {f}; print(t, t.stride(), L.get_rng_state().sum())"
         for f in (
-            "L.ones(e.shape, device='meta')", "L.randn(e.shape, device='meta')", "L.randint(9, e.shape, device='meta')", "L.full_like(e, 2)",
-            "e.normal_()", "L.nn.functional.dropout(e).bernoulli()", "L.nn.Conv2d(3, 5, 2, device='meta')(e)", "L.randperm(5, device='meta')",
-            "e[0, 0].multinomial(2)", "L.ones(1).expand(e.shape).to('meta')", "L.nn.Embedding(2**30, 2**12, device='meta').weight",
+            "L.ones(e.shape, device='meta')", "L.randn(e.shape, device='meta')", "L.randint(9, e.shape, device='meta')",
+            "L.full_like(e, 2)", "e.normal_()", "L.nn.functional.dropout(e).bernoulli()", "L.nn.Conv2d(3, 5, 2, device='meta')(e)",
+            "L.randperm(5, device='meta')", "e[0, 0].multinomial(2)", "L.ones(1).expand(e.shape).to('meta')",
+            "L.nn.Embedding(2**30, 2**12, device='meta').weight",
         )
     ],
     *[

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from torchish.nn import Module
+
+
+class _Mode(threading.local):
+    compiling = False  # inside a call of what `torch.compile` gave
+
+
+_MODE = _Mode()
+
 
 _OWN = frozenset({"_orig_mod", "forward", "__dict__"})
 
@@ -20,7 +29,7 @@ class OptimizedModule(Module):
         object.__setattr__(self, "_ready", False)
         super().__init__()
         self._modules["_orig_mod"] = mod
-        object.__setattr__(self, "_call", _captured(mod) if fullgraph else mod)
+        object.__setattr__(self, "_call", _captured(mod) if fullgraph else _wrapped(mod))
         object.__setattr__(self, "_ready", True)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -60,9 +69,12 @@ class OptimizedModule(Module):
             return len(mod)
         raise TypeError(f"{type(mod).__name__} does not support len()")
 
-    def __reduce__(self) -> tuple:
-        mod = self._modules["_orig_mod"]
-        return OptimizedModule, (mod, self.__dict__["_call"] is not mod)
+    def __getstate__(self) -> dict:
+        return {**super().__getstate__(), "_call": hasattr(self.__dict__["_call"], "_step")}
+
+    def __setstate__(self, state: dict) -> None:
+        mod = state["_modules"]["_orig_mod"]
+        self.__dict__.update(state, _call=_captured(mod) if state["_call"] else _wrapped(mod))
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *dir(self._modules["_orig_mod"])})
@@ -95,15 +107,27 @@ def compile(model: Callable | None = None, *, fullgraph: bool = False, dynamic: 
 
 
 def _captured(f: Callable) -> Callable:
-    from torchish._compile.step import captured  # nothing of it is needed before
+    from torchish._compile.step import Step  # nothing of it is needed before
 
-    return captured(f)
+    step = Step(f)
+    call = _wrapped(f, step)
+    call._step = step  # type: ignore[attr-defined]
+    return call
 
 
-def _wrapped(f: Callable) -> Callable:
+def _wrapped(f: Callable, run: Callable | None = None, compiling: bool = True) -> Callable:
+    """`f`, run by `run`, in PyTorch's wrapper; its code runs as compiled code or not."""
+    run = run or f
+
     @functools.wraps(f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
-        return f(*args, **kwargs)
+        if compiling and set_stance.now == "force_eager":
+            return f(*args, **kwargs)
+        before, _MODE.compiling = _MODE.compiling, compiling
+        try:
+            return run(*args, **kwargs)
+        finally:
+            _MODE.compiling = before
 
     call._torchdynamo_orig_callable = f  # type: ignore[attr-defined]
     return call
@@ -113,7 +137,7 @@ def disable(fn: Callable | None = None, recursive: bool = True, *, reason: str |
     """The function, to be left alone by the compiler; a decorator when none is given."""
     if fn is None:
         return functools.partial(disable, recursive=recursive, reason=reason)
-    return fn if isinstance(fn, (type, Module)) else _wrapped(fn)
+    return fn if isinstance(fn, (type, Module)) else _wrapped(fn, compiling=False)
 
 
 def allow_in_graph(fn: Any) -> Any:
@@ -137,13 +161,13 @@ def nested_compile_region(fn: Callable | None = None, **options: Any) -> Any:
 
 
 def is_compiling() -> bool:
-    """False: no code runs under PyTorch's tracer."""
-    return False
+    """Whether this code runs in a call of what `torch.compile` gave."""
+    return _MODE.compiling
 
 
 def is_dynamo_compiling() -> bool:
-    """False: no code runs under PyTorch's tracer."""
-    return False
+    """Whether this code runs in a call of what `torch.compile` gave."""
+    return _MODE.compiling
 
 
 def is_exporting() -> bool:
@@ -178,18 +202,33 @@ def set_default_backend(backend: Any) -> None:
 
 
 class set_stance:
-    """How the compiler is to treat later calls; accepted as a call, a `with` block or a decorator."""
+    """How what `torch.compile` gave is called from now on, in a `with` block or in the calls of a function: "force_eager" runs it as
+    if it were not compiled. The other stances are accepted: they say when PyTorch's compiler is to run again.
+    """
+
+    now = "default"
 
     def __init__(self, stance: str = "default", *, skip_guard_eval_unsafe: bool = False, force_backend: Any = None):
         stances = ("default", "eager_then_compile", "aot_eager_then_compile", "force_eager", "eager_on_recompile", "fail_on_recompile")
         if stance not in stances:
             raise RuntimeError(f"invalid torch.compile stance '{stance}'")
+        if force_backend is not None and stance != "default":
+            raise RuntimeError("non-default stance cannot have force_backend set")
+        self.stance, self.before = stance, set_stance.now
+        set_stance.now = stance
 
     def __enter__(self) -> None:
-        pass
+        set_stance.now = self.stance
 
     def __exit__(self, *exc: Any) -> None:
-        pass
+        set_stance.now = self.before
 
     def __call__(self, fn: Callable) -> Callable:
-        return fn
+        set_stance.now = self.before
+
+        @functools.wraps(fn)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with set_stance(self.stance):
+                return fn(*args, **kwargs)
+
+        return call

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import random
 from collections import OrderedDict
 from collections.abc import Callable
@@ -384,17 +383,4 @@ def _expr(value: Any, a: Any) -> Expr:
     return value if type(value) is Expr else made_leaf(a, value)
 
 
-def captured(f: Callable) -> Callable:
-    """`f` with captured calls, in PyTorch's wrapper."""
-    step = Step(f)
-
-    @functools.wraps(f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return step(*args, **kwargs)
-
-    call._torchdynamo_orig_callable = f  # type: ignore[attr-defined]
-    call._step = step  # type: ignore[attr-defined]
-    return call
-
-
-__all__ = ["Step", "captured"]
+__all__ = ["Step"]

@@ -13,7 +13,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor.generator import generator_for
 from torchish.engine.devices import jax_device
-from torchish.engine.expr import CPU, LOCAL, TRACED, Expr, aval, emit, leaf
+from torchish.engine.expr import CPU, LOCAL, TRACED, Expr, emit, leaf
 from torchish.engine.levels import ACTIVE, Wrapped, make_batched
 from torchish.engine.program import without_data
 from torchish.ops.views import permute

@@ -23,7 +23,7 @@ from torchish._tensor.tensor import Tensor, readonly
 from torchish.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from torchish.autograd.grad_mode import STATE, is_grad_enabled
 from torchish.autograd.graph import GradFn, LeafHooks, named
-from torchish.engine.expr import CPU, Expr, aval, emit, leaf
+from torchish.engine.expr import CPU, Expr, emit, leaf
 from torchish.engine.program import force, to_device, without_data
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.schema import parse
