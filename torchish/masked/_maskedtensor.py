@@ -219,10 +219,11 @@ def _common_mask(args: tuple) -> Tensor:
 
 
 def _where(cond: Tensor, input: Any, other: Any) -> MaskedTensor:
-    """Where `cond`, the elements and mask of `input`, elsewhere those of `other`."""
-    if not is_masked_tensor(input) or not is_masked_tensor(other):
-        raise ValueError("__torch_dispatch__, where: expected both tensors to be MaskedTensors")
-    return _wrap(torch.where(cond, _data(input), _data(other)), torch.where(cond, input._masked_mask, other._masked_mask))
+    """Where `cond`, the elements and mask of `input`, elsewhere those of `other`; all of what has no mask counts."""
+    both = input, other
+    data = [_data(x) if is_masked_tensor(x) else x for x in both]
+    masks = [x._masked_mask if is_masked_tensor(x) else torch.ones_like(torch.as_tensor(x), dtype=torch.bool) for x in both]
+    return _wrap(torch.where(cond, *data), torch.where(cond, *masks))
 
 
 def _reduce(name: str, input: MaskedTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None, **options: Any) -> MaskedTensor:
