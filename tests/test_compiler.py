@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from types import SimpleNamespace
 
 import pytest
 import torch as pytorch
@@ -84,6 +85,22 @@ def test_compiled_modules_train_and_copy():
 )  # fmt: skip
 def test_torch_compiler(use):
     same(use)
+
+
+def test_options_of_the_code_generator_can_be_set():
+    import torch._inductor.config as theirs
+
+    ours = torchish._inductor.config
+    names = {name: getattr(ours, name) for name in vars(ours) if name[0].islower()}
+    assert len(names) > 15
+    for name, value in names.items():
+        if isinstance(value, SimpleNamespace):
+            assert vars(value) == {k: getattr(getattr(theirs, name), k) for k in vars(value)}
+        elif name != "SimpleNamespace":
+            assert getattr(theirs, name) == value, name
+    with torchish._inductor.utils.fresh_inductor_cache():
+        assert compiled(torchish)(torchish.ones(1, 3)).shape == (1, 2)
+    torchish._logging.set_logs(graph_code=True, recompiles=True)
 
 
 def test_what_is_compiled_says_so():
