@@ -145,6 +145,41 @@ def test_what_is_compiled_says_so():
         assert whole(torchish.ones(1)).item() == 0
 
 
+def test_what_tells_the_tracer_of_functions_leaves_them_as_they_are():
+    def run(m):
+        d = m._dynamo
+
+        @d.error_on_graph_break(True)
+        @d.dont_skip_tracing
+        @d.config.patch(verbose=True)
+        def f(x):
+            d.graph_break()
+            with d.error_on_graph_break(False), d.patch_dynamo_config(capture_scalar_outputs=True):
+                return x.tolist(), d.config.capture_scalar_outputs, d.config.verbose
+
+        x = m.ones(2)
+        d.decorators.mark_dynamic(x, 0), d.decorators.mark_unbacked(m.ones(3), 0), d.mark_static(x), d.maybe_mark_dynamic(x, 0)
+        return f(x), d.config.verbose, d.config.capture_scalar_outputs, d.nonstrict_trace(m.sin)(x).tolist()
+
+    same(run)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: m._check(True), lambda m: m._check(False), lambda m: m._check(False, lambda: f"of size {3}"), lambda m: m._check(1),
+        lambda m: m._check(False, "text"), lambda m: m._check(m.tensor(True)), lambda m: m._check_value(False, lambda: 3),
+        lambda m: m._check_index(False), lambda m: m._check_type(False), lambda m: m._check_not_implemented(False),
+        lambda m: m._check_with(KeyError, False, lambda: "key"), lambda m: m._check_is_size(-1), lambda m: m._check_is_size(3, max=2),
+        lambda m: m._check_tensor_all(m.tensor([True, False]), lambda: "not all"), lambda m: m._check_tensor_all(m.ones(2)),
+        lambda m: m._check_tensor_all(True),
+    ],
+)  # fmt: skip
+def test_checks_of_conditions(use):
+    same(use)
+
+
 @pytest.mark.parametrize(
     "use",
     [

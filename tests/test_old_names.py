@@ -1,5 +1,8 @@
 """Names that PyTorch keeps for old programs, and what tensors tell of their layout and storage."""
 
+import copy
+import pickle
+
 import pytest
 import torch as pytorch
 
@@ -117,6 +120,42 @@ def test_a_tensor_made_of_a_storage_shares_it(make):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda m: m.UntypedStorage([1, -1, 300]), lambda m: len(m.UntypedStorage()), lambda m: m.UntypedStorage(4).fill_(258),
+        lambda m: m.UntypedStorage([1.5]), lambda m: m.UntypedStorage(m.ones(2)), lambda m: m.UntypedStorage([1, 2, 3])[-2],
+        lambda m: m.UntypedStorage([1, 2, 3])[3], lambda m: m.UntypedStorage([1, 2, 3])[::2], lambda m: m.UntypedStorage(2).fill_(1.5),
+        lambda m: m.UntypedStorage([1, 2]).float(), lambda m: m.arange(3.0).untyped_storage().int().tolist(),
+        lambda m: m.arange(3).storage().double(), lambda m: m.UntypedStorage(2).copy_(m.UntypedStorage(3)),
+        lambda m: m.arange(2.0).storage().copy_(m.arange(2, dtype=m.int32).storage()), lambda m: m.ones(2).storage().type(),
+        lambda m: m.TypedStorage([1, 2], dtype=m.int64), lambda m: m.TypedStorage(1, 2), lambda m: m.FloatStorage(2.5),
+        lambda m: m.TypedStorage(wrap_storage=m.ones(2).untyped_storage(), dtype=m.int32),
+        lambda m: m.zeros(2).set_(m.arange(2).storage()), lambda m: m.ones(2).storage()["a"], lambda m: m.ones(2).storage()[-3],
+        lambda m: pickle.loads(pickle.dumps(m.arange(3).storage())), lambda m: copy.deepcopy(m.UntypedStorage([1, 2])),
+    ],
+)  # fmt: skip
+def test_storages_are_made_read_and_converted(use):
+    same(lambda m: repr(use(m)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_written_to_a_storage_shows_in_its_tensors():
+    def write(m):
+        x = m.arange(6.0)
+        row, bytes_ = x.view(2, 3)[1], x.untyped_storage()
+        bytes_[4:8].fill_(0)
+        bytes_[19:23] = 64
+        x.storage()[0] = 7
+        other = bytes_.clone().fill_(0)
+        before = [x.tolist(), row.tolist()]
+        bytes_.copy_(m.ones(6).untyped_storage())
+        return repr([before, x, row, x._version, m.zeros(1).set_(other, storage_offset=1, size=(2,), stride=(2,))])
+
+    same(write)
+
+
 def test_storages_of_one_memory_asked_for_one_by_one_have_one_id():
     def ids(m):  # each is gone before the next is asked for, which takes its place, unless other memory is let go meanwhile
         x = m.arange(6.0)

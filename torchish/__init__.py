@@ -27,9 +27,9 @@ from torchish._tensor.creation import as_tensor, asarray, from_jax, from_numpy, 
 from torchish._tensor.generator import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from torchish._tensor.layout import MEMORY_FORMATS, layout, memory_format
 from torchish._tensor.layout import STRIDED as strided
-from torchish._tensor.methods import TypedStorage, UntypedStorage
 from torchish._tensor.printing import set_printoptions
 from torchish._tensor.size import Size, device
+from torchish._tensor.storages import TypedStorage, UntypedStorage
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import (
     enable_grad,
@@ -80,6 +80,11 @@ _FROM = {
         "SymBool SymFloat SymInt sym_constrain_range sym_constrain_range_for_size sym_float sym_fresh_size sym_int sym_ite sym_max "
         "sym_min sym_not sym_sqrt sym_sum".split(),
         "_symbolic",
+    ),
+    **dict.fromkeys(
+        "_check _check_index _check_is_size _check_not_implemented _check_tensor_all _check_tensor_all_with _check_type _check_value "
+        "_check_with".split(),
+        "_checks",
     ),
 }  # fmt: skip
 _NOT_PYTORCH = frozenset(

@@ -19,7 +19,7 @@ def is_tensor(obj: Any) -> bool:
 
 def is_storage(obj: Any) -> bool:
     """Whether `obj` is a storage."""
-    from torchish._tensor.methods import UntypedStorage
+    from torchish._tensor.storages import UntypedStorage
 
     return isinstance(obj, UntypedStorage)
 

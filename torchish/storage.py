@@ -1,5 +1,5 @@
 """`torch.storage`: the memory that tensors look at."""
 
-from torchish._tensor.methods import TypedStorage, UntypedStorage
+from torchish._tensor.storages import TypedStorage, UntypedStorage
 
 __all__ = ["TypedStorage", "UntypedStorage"]

@@ -243,8 +243,21 @@ def test_warnings_and_errors_of_backward_hooks():
         return [
             outcome("register_full_backward_pre_hook", lambda m, g: (g[0], g[0]), t.ones(1, 2, requires_grad=True)),
             outcome("register_full_backward_hook", lambda m, i, o: None, t.ones(1, 2)),
+            outcome("register_full_backward_hook", lambda m, i, o: [None], t.ones(1, 2)),
+            outcome("register_full_backward_hook", lambda m, i, o: i[0], t.ones(3, 2, requires_grad=True)),
             outcome("register_backward_hook", lambda m, i, o: None, t.ones(1, 2)),
         ]
+
+    both(run)
+
+
+def test_backward_hooks_may_return_lists():
+    def run(t):
+        layer, x = t.nn.Linear(2, 2), t.ones(1, 2, requires_grad=True)
+        layer.register_full_backward_pre_hook(lambda m, g: [g[0] * 2])
+        layer.register_full_backward_hook(lambda m, i, o: [t.ones_like(i[0]) * o[0].sum()])
+        layer(x).sum().backward()
+        return x.grad.tolist()
 
     both(run)
 

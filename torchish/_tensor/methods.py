@@ -11,7 +11,7 @@ from torchish import _dtypes as dt
 from torchish._tensor import size as size_module
 from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import filled, from_host, from_numpy, legacy_types, like_strides, tensor
-from torchish._tensor.data import warn_of_real_part, warn_once
+from torchish._tensor.data import warn_of_real_part
 from torchish._tensor.dispatch import NoMatch, Overload, bind, composite, plain, takes
 from torchish._tensor.errors import invalid_arguments, plain_type_name
 from torchish._tensor.layout import STRIDED, is_channels_last, memory_format, permuted_strides
@@ -344,14 +344,14 @@ def set_(self: Tensor, source=None, storage_offset=0, size=None, stride=None) ->
     """Use another tensor's memory (nothing: none)."""
     if source is None:
         source = from_host(np.zeros((0,), self._aval.dtype))
-    if isinstance(source, UntypedStorage):
-        source = source._tensor(self.dtype)
+    from torchish._tensor.fill import _C_TYPES
+
+    if isinstance(source, Memory):
+        source = source._elements(self.dtype, "type {} for argument 1 'storage'", _C_TYPES[self.dtype.name])
     if size is not None:
         source = source.as_strided(tuple(size), tuple(stride) if stride is not None else contiguous_strides(tuple(size)), storage_offset)
     check_inplace(self, STATE.enabled and (self._needs() or source._needs()), "set_")
     if source._aval.dtype != self._aval.dtype:
-        from torchish._tensor.fill import _C_TYPES
-
         raise RuntimeError(
             f"Could not set tensor of type {_C_TYPES[source._aval.torch_dtype.name]} to a tensor of type "
             f"{_C_TYPES[self._aval.torch_dtype.name]}"
@@ -458,160 +458,6 @@ composite("resolve_neg(Tensor input)")(lambda input: input)
 # --- storage -----------------------------------------------------------------------------------------------
 
 
-class UntypedStorage(Memory):
-    """The bytes that a tensor and its views share."""
-
-    __module__ = "torch.storage"
-
-    def __init__(self, storage: Storage, keep: Tensor | None = None):
-        self._storage = storage
-        # detached here: made before this object, it would take the place of the storage asked for last, and programs compare `id`s
-        self._keep = keep.detach() if keep is not None else None
-
-    def data_ptr(self) -> int:
-        return self._storage.address() if self._storage.n_elements() else 0
-
-    def nbytes(self) -> int:
-        return self._storage.n_elements() * self._storage.expr.aval.dtype.itemsize
-
-    size = nbytes
-
-    def resizable(self) -> bool:
-        """Whether it may grow: not once NumPy has shared it."""
-        return self._storage.resizable
-
-    def __len__(self) -> int:
-        return self.nbytes()
-
-    @property
-    def device(self):
-        return size_module.device_of(self._storage.device)
-
-    def _tensor(self, d: dt.dtype) -> Tensor:
-        t = object.__new__(Tensor)
-        st = self._storage
-        t._storage, t._aval, t._vc, t._strides = st, st.expr.aval, VersionCounter(), st.strides
-        own, n = t._aval.dtype.itemsize, st.n_elements()
-        flat = t.as_strided((n * own // d.itemsize * d.itemsize // own,), (1,), 0)
-        return flat if d is t._aval.torch_dtype else flat.view(d)
-
-    def _elements(self, d: dt.dtype | None, about: str) -> Tensor:
-        return self._tensor(d or dt.int64)
-
-    def to(self, *, device, non_blocking: bool = False):
-        """The same elements on another device."""
-        return type(self)(self._tensor(self._storage.expr.aval.torch_dtype).to(device=device)._storage)
-
-    def cpu(self):
-        return self.to(device="cpu")
-
-    def cuda(self, device=None, non_blocking: bool = False):
-        return self.to(device=size_module.device("cuda", 0 if device is None else device) if not isinstance(device, str) else device)
-
-    def clone(self):
-        return type(self)(self._tensor(self._storage.expr.aval.torch_dtype).clone()._storage)
-
-    def untyped(self):
-        return self
-
-    def _cdata_key(self) -> int:
-        return id(self._storage)
-
-    @property
-    def _cdata(self) -> int:
-        return id(self._storage)
-
-    def __eq__(self, other):
-        return isinstance(other, UntypedStorage) and other._storage is self._storage
-
-    def __hash__(self):
-        return id(self._storage)
-
-    def tolist(self):
-        return list(self._bytes())
-
-    def _bytes(self) -> bytes:
-        t = self._keep if self._keep is not None else self._tensor(dt.FROM_NP[self._storage.expr.aval.dtype])
-        return t._memory().tobytes()
-
-    def __getitem__(self, i):
-        return self._bytes()[i]
-
-    def __repr__(self):
-        about = f"[torch.storage.{type(self).__name__}({self._described()}) of size {self.size()}]"
-        if self.device.type == "meta":
-            return f"...\n{about}"
-        return " " + "\n ".join(map(str, self.tolist())) + f"\n{about}"
-
-    def _described(self) -> str:
-        return f"device={self.device}"
-
-
-class TypedStorage(UntypedStorage):
-    """The elements that a tensor and its views share."""
-
-    @property
-    def dtype(self):
-        return self._storage.expr.aval.torch_dtype
-
-    def _elements(self, d: dt.dtype | None, about: str) -> Tensor:
-        if (d := d or dt.get_default_dtype()) is not self.dtype:
-            wanted, got = (dt.LEGACY_NAMES[x].removesuffix("Tensor") for x in (d, self.dtype))
-            raise RuntimeError(f"Expected a Storage of type {wanted} or an UntypedStorage, but got {about.format(got)}")
-        return self._tensor(d)
-
-    def size(self) -> int:
-        return self._storage.n_elements()
-
-    def __len__(self) -> int:
-        return self.size()
-
-    def tolist(self):
-        return self._tensor(self.dtype).tolist()
-
-    def element_size(self) -> int:
-        return self.dtype.itemsize
-
-    @property
-    def is_cuda(self) -> bool:
-        return self.device.type == "cuda"
-
-    def fill_(self, value):
-        self._tensor(self.dtype).fill_(value)
-        return self
-
-    def __getitem__(self, i):
-        if isinstance(i, slice):
-            raise RuntimeError("slices are only supported in UntypedStorage.__getitem__")
-        return self._tensor(self.dtype)[i].item()
-
-    def __setitem__(self, i, value):
-        self._tensor(self.dtype)[i] = value
-
-    def __iter__(self):
-        return iter(self.tolist())
-
-    def untyped(self):
-        return UntypedStorage(self._storage, self._keep)
-
-    def _described(self) -> str:
-        return f"dtype={self.dtype}, device={self.device}"
-
-
-def untyped_storage(self: Tensor) -> UntypedStorage:
-    return UntypedStorage(self._storage, self)
-
-
-def storage(self: Tensor) -> TypedStorage:
-    warn_once(
-        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage class. This should "
-        "only matter to you if you are using storages directly.  To access UntypedStorage directly, use tensor.untyped_storage() "
-        "instead of tensor.storage()",
-        ever=True,
-    )
-    return TypedStorage(self._storage, self)
-
-
 def data_ptr(self: Tensor) -> int:
     """A number that is equal for tensors that start at the same element of the same memory."""
     if not self._aval.size:
@@ -619,7 +465,7 @@ def data_ptr(self: Tensor) -> int:
     return self._storage.address() + self._offset * self._aval.dtype.itemsize
 
 
-Tensor.untyped_storage, Tensor.storage, Tensor._typed_storage, Tensor.data_ptr = untyped_storage, storage, storage, data_ptr  # type: ignore[attr-defined]
+Tensor.data_ptr = data_ptr  # type: ignore[attr-defined]
 
 
 @takes("is_set_to(Tensor input, Tensor tensor)")

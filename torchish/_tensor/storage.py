@@ -50,10 +50,11 @@ def _pointer(array) -> int:
 class Memory:
     """What tensors can be made of without a copy: the base of the storages that programs see."""
 
-    def _elements(self, d: Any, about: str) -> Any:
+    def _elements(self, d: Any, about: str, named: str = "") -> Any:
         """The memory as elements of a dtype, or of the one that is taken where none was asked for.
 
-        RuntimeError for typed elements of another dtype, with `about` saying where, for `{}` the dtype got.
+        RuntimeError for typed elements of another dtype, with `about` saying where, for `{}` the dtype got, and `named` what the dtype
+        wanted is called there.
         """
         raise NotImplementedError
 

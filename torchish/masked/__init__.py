@@ -25,13 +25,12 @@ from torchish.masked._ops import (
     var,
 )
 
+_MASKED_TENSORS = ("MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor")
+
 __all__ = [
     "amax", "amin", "argmax", "argmin", "cumprod", "cumsum", "log_softmax", "logaddexp", "logsumexp", "mean", "median", "norm",
-    "normalize", "prod", "softmax", "softmin", "std", "sum", "var",
+    "normalize", "prod", "softmax", "softmin", "std", "sum", "var", *_MASKED_TENSORS,
 ]  # fmt: skip
-
-
-_MASKED_TENSORS = ("MaskedTensor", "as_masked_tensor", "is_masked_tensor", "masked_tensor")
 
 
 def __getattr__(name: str):

@@ -61,15 +61,7 @@ class MaskedTensor(torch.Tensor):
         for name, x in (("data", data), ("mask", mask)):
             if is_masked_tensor(x) or not torch.is_tensor(x):
                 raise TypeError(f"{name} must be a Tensor")
-        warn_user(
-            "The PyTorch API of MaskedTensors is in prototype stage and will change in the near future. Please open a Github issue "
-            "for features requests and see our documentation on the torch.masked module for further information about the project."
-        )
-        if data.requires_grad:
-            warn_user(
-                "It is not recommended to create a MaskedTensor with a tensor that requires_grad. To avoid this, you can use "
-                "data.detach().clone()"
-            )
+        _warn(data)
         _check(data, mask)
         with DisableTorchFunctionSubclass():
             made = _wrap(data.detach().clone(), mask.clone())
@@ -145,6 +137,18 @@ class MaskedTensor(torch.Tensor):
         return False
 
 
+def _warn(data: Tensor) -> None:
+    warn_user(
+        "The PyTorch API of MaskedTensors is in prototype stage and will change in the near future. Please open a Github issue "
+        "for features requests and see our documentation on the torch.masked module for further information about the project."
+    )
+    if data.requires_grad:
+        warn_user(
+            "It is not recommended to create a MaskedTensor with a tensor that requires_grad. To avoid this, you can use "
+            "data.detach().clone()"
+        )
+
+
 def _check(data: Tensor, mask: Tensor) -> None:
     if type(data) is not type(mask):
         raise TypeError(f"data and mask must have the same type. Got {type(data)} and {type(mask)}")
@@ -168,6 +172,7 @@ def as_masked_tensor(data: Any, mask: Any) -> MaskedTensor:
     for name, x in (("data", data), ("mask", mask)):
         if is_masked_tensor(x) or not torch.is_tensor(x):
             raise TypeError(f"{name} must be a Tensor")
+    _warn(data)
     _check(data, mask)
     return _wrap(data.clone(), mask.clone())
 

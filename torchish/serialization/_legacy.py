@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.methods import TypedStorage
+from torchish._tensor.storages import TypedStorage
 from torchish.serialization import _pickler, _rebuild, _restricted
 from torchish.serialization._names import STORAGES, StorageType, storage_type
 

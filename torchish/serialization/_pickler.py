@@ -15,10 +15,11 @@ from torchish import _dtypes as dt
 from torchish._pickling import reduce_ex, reduce_fields
 from torchish._tensor.generator import Generator
 from torchish._tensor.layout import layout
-from torchish._tensor.methods import _OWN, UntypedStorage
-from torchish._tensor.methods import TypedStorage as _TypedStorage
+from torchish._tensor.methods import _OWN
 from torchish._tensor.size import Size, device
 from torchish._tensor.storage import Storage
+from torchish._tensor.storages import TypedStorage as _TypedStorage
+from torchish._tensor.storages import UntypedStorage
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED
 from torchish.engine.program import evaluate_all, force
@@ -64,7 +65,7 @@ class Saved:
         self.storages[key] = st
         self.item_sizes.setdefault(key, d.itemsize)
         kind = _BYTES if ref.dtype is None else _STORAGES[ref.dtype]
-        pid = ("storage", kind, key, _rebuild.location_tag(UntypedStorage(st)), ref.numel)
+        pid = ("storage", kind, key, _rebuild.location_tag(UntypedStorage._over(st)), ref.numel)
         return (*pid, None) if is_legacy else pid
 
 

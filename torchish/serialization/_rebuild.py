@@ -18,9 +18,9 @@ from torchish._tensor import methods
 from torchish._tensor.creation import from_host
 from torchish._tensor.geometry import root_steps
 from torchish._tensor.layout import STRIDED
-from torchish._tensor.methods import TypedStorage, UntypedStorage
 from torchish._tensor.size import device, resolve
 from torchish._tensor.storage import Storage, VersionCounter, as_strided, contiguous_strides
+from torchish._tensor.storages import TypedStorage, UntypedStorage
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import CPU, Expr, aval, leaf
 from torchish.nn.parameter import Parameter
@@ -35,14 +35,14 @@ def storage_of_bytes(data: Any, d: dt.dtype) -> TypedStorage:
     array = np.frombuffer(data, np.uint8) if not isinstance(data, np.ndarray) else data
     st = Storage(leaf(array.view(d.np), CPU))
     _FRESH.add(st)
-    return TypedStorage(st)
+    return TypedStorage._over(st)
 
 
 def meta_storage(nbytes: int, d: dt.dtype) -> TypedStorage:
     """A storage of which only the size is known."""
     n = nbytes // d.itemsize
     zero = np.broadcast_to(np.zeros((), d.np), (n,))
-    return TypedStorage(Storage(Expr(None, (), aval((n,), d.np, "meta"), zero)))
+    return TypedStorage._over(Storage(Expr(None, (), aval((n,), d.np, "meta"), zero)))
 
 
 # --- where storages go ---------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def moved(storage: TypedStorage, where: str, restore: Callable) -> TypedStorage:
         raise TypeError(f"map_location returned {type(result).__name__}, expected a storage")
     if result.device.type == "meta":
         return meta_storage(result.nbytes(), storage.dtype)
-    return TypedStorage(result._storage)
+    return TypedStorage._over(result._storage)
 
 
 # --- tensors -------------------------------------------------------------------------------------------------------

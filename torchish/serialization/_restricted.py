@@ -16,8 +16,8 @@ from types import FunctionType
 from typing import Any
 
 from torchish import _dtypes as dt
-from torchish._tensor.methods import UntypedStorage
 from torchish._tensor.size import Size, device
+from torchish._tensor.storages import UntypedStorage
 from torchish._tensor.tensor import Tensor
 from torchish.nn.parameter import Parameter
 from torchish.serialization import _names, _rebuild

@@ -65,8 +65,6 @@ class BackwardHook:
                     got = h(self.module, full, self.grad_outputs)
                     if got is None:
                         continue
-                    if not isinstance(got, tuple):
-                        got = (got,)
                     if len(got) != len(full):
                         raise RuntimeError(
                             f"Backward hook returned an invalid number of grad_input, got {len(got)}, but expected {len(full)}"
@@ -92,8 +90,6 @@ class BackwardHook:
                 for h in self.pre_hooks:
                     got = h(self.module, self.grad_outputs)
                     if got is not None:
-                        if not isinstance(got, tuple):
-                            got = (got,)
                         if len(got) != len(given):
                             raise RuntimeError(
                                 f"Backward pre hook returned an invalid number of grad_output, got {len(got)}, but expected {len(given)}"
@@ -103,7 +99,7 @@ class BackwardHook:
                     warnings.warn(_NO_INPUTS, stacklevel=5)
                     for h in self.hooks:
                         got = h(self.module, (None,) * max(self.n_inputs, 0), self.grad_outputs)
-                        if got is not None and not all(g is None for g in got):
+                        if got is not None and not (isinstance(got, tuple) and all(g is None for g in got)):
                             raise RuntimeError(
                                 "Backward hook for Modules where no input requires gradient should always return None or None for "
                                 "all gradients."
