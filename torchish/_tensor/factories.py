@@ -13,7 +13,9 @@ from torchish._tensor.data import infer_dtype
 from torchish._tensor.dispatch import composite
 from torchish._tensor.indexing import fitting
 from torchish._tensor.methods import format_strides
-from torchish._tensor.out import resize
+from torchish._tensor.out import refuse_history, resize
+from torchish._tensor.out_rules import SEQUENCES
+from torchish._tensor.refusals import refuse_repeats
 from torchish._tensor.size import resolve
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
@@ -38,12 +40,15 @@ def factory_dtype(dtype: dt.dtype | None, out: Tensor | None, default: dt.dtype 
     return d
 
 
-def into(out: Tensor | None, made: Tensor) -> Tensor:
+def into(name: str, out: Tensor | None, made: Tensor) -> Tensor:
     """Put a new tensor into `out`, resized as needed (None: the tensor itself)."""
     if out is None:
         return made
+    refuse_history(name, [], (out,), (made,))
     if out._aval.shape != made._aval.shape:
         resize(out, made._aval.shape)
+    if name in SEQUENCES:
+        refuse_repeats(out)
     out._write(cast_expr(made._read(), out._aval.dtype))
     out._vc.version += 1
     return out
@@ -95,8 +100,10 @@ def _filled_forms(name: str, value: float) -> None:
             raise RuntimeError("zeros: Dimension size must be non-negative.")
         size = check_size(size)
         d = factory_dtype(dtype, out)
+        if out is not None and name == "empty":
+            return out.resize_(size)
         made = filled(size, value, d, resolve(device), bool(requires_grad), _with_format(size, memory_format))
-        return into(out, made)
+        return into(name, out, made)
 
     def like(input, *, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False, memory_format=None):
         layout_is_strided(layout)
@@ -128,7 +135,7 @@ def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, pi
     """A tensor of `fill_value`s with shape `size`."""
     d = factory_dtype(dtype, out, infer_dtype(fill_value))
     value = fitting(fill_value, d)
-    return into(out, filled(check_size(size), value, d, resolve(device), bool(requires_grad)))
+    return into("full", out, filled(check_size(size), value, d, resolve(device), bool(requires_grad)))
 
 
 @composite(f"full_like(Tensor input, Number fill_value, *, {OPTIONS}, format? memory_format=None)", method=False)
@@ -252,7 +259,7 @@ def _eye(n, m, out, dtype, device, requires_grad) -> Tensor:
         if k < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {k}")
     d = factory_dtype(dtype, out)
-    return into(out, from_host(np.eye(n, m).astype(d.np), resolve(device), bool(requires_grad)))
+    return into("eye", out, from_host(np.eye(n, m).astype(d.np), resolve(device), bool(requires_grad)))
 
 
 @composite(f"eye(int n, *, Tensor? out=None, {OPTIONS})", method=False)

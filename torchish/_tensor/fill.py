@@ -8,7 +8,7 @@ from torchish import _dtypes as dt
 from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.dispatch import composite
-from torchish._tensor.indexing import fitting
+from torchish._tensor.indexing import check_value, fitting
 from torchish._tensor.refusals import check_leaf
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import CPU
@@ -71,8 +71,8 @@ def _check_masked_fill(input: Tensor, mask: Tensor, value: Any) -> tuple[str, An
         raise RuntimeError(
             f"masked_fill_ only supports boolean masks, but got mask with dtype {_C_TYPES.get(name, name)}"
         )
-    if kind == "T" and value._aval.category > max(input._aval.category, 2) and value._aval.device != "traced":
-        fitting(value.item(), input._aval.torch_dtype)
+    if kind == "T":
+        check_value(input, value)
     return kind, value
 
 

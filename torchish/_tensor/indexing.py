@@ -440,12 +440,19 @@ def fitting(x, d: dt.dtype):
         x = x.real
     if d.category == 1:
         info = np.iinfo(d.np)
-        low = info.min if d.is_signed else -int(info.max)  # negative numbers wrap into unsigned types
-        if x != x or not low <= int(x if abs(x) != float("inf") else 2**70) <= info.max:
+        low = info.min if d.is_signed else -int(info.max) if type(x) is int else 0  # negative integers wrap into unsigned types
+        if x != x or x < low or not low <= int(x if abs(x) != float("inf") else 2**70) <= info.max:
             raise RuntimeError(f"value cannot be converted to type {dt.source_name(d)} without overflow")
     elif d in _LARGEST and any(_LARGEST[d] < abs(part) and (part - part == 0 or d in _FINITE) for part in (x.real, x.imag)):
         raise RuntimeError(f"value cannot be converted to type {dt.source_name(d)} without overflow")
     return x
+
+
+def check_value(input: Tensor, value: Tensor) -> None:
+    """RuntimeError unless PyTorch lets the dtype of `input` hold the one number in `value`; looks at it where it may not."""
+    a, v = input._aval, value._aval
+    if v.device != TRACED and (v.category > max(a.category, 2) or a.category == 1 and v.dtype != a.dtype):
+        fitting(value.item(), a.torch_dtype)
 
 
 def assign(t: Tensor, value: Any) -> None:

@@ -17,7 +17,7 @@ from torchish._tensor.dispatch import call, composite, takes
 from torchish._tensor.indexing import fitting
 from torchish._tensor.layout import CONTIGUOUS
 from torchish._tensor.size import resolve
-from torchish._tensor.storage import contiguous_strides
+from torchish._tensor.storage import VersionCounter, contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.graph import GradFn, named
 from torchish.ops import manipulate as ops
@@ -164,8 +164,8 @@ def _copies(signature: str, look: Callable, grad: str) -> None:
             out.append(made)
         return tuple(out)
 
-    f.__doc__ = f"`{name.removesuffix('_copy').removeprefix('unsafe_')}` with memory of its own."
-    composite(signature, method=name.startswith("unsafe"), out=name in ("unbind_copy", "split_with_sizes_copy"))(f)
+    f.__doc__ = f"`{name.removesuffix('_copy')}` with memory of its own."
+    composite(signature, method=False, out=name in ("unbind_copy", "split_with_sizes_copy"))(f)
 
 
 _copies("unbind_copy(Tensor input, int dim=0)", split.unbind, "UnbindBackward0_copy")
@@ -175,13 +175,26 @@ _copies(
     split.split_sections,
     "SplitWithSizesBackward0_copy",
 )
-_copies("unsafe_split(Tensor input, int split_size, int dim=0)", split.split, "UnsafeSplitBackward0")
-_copies(
-    "unsafe_split_with_sizes(Tensor input, int[] split_sizes, int dim=0)",
-    split.split_sections,
-    "UnsafeSplitWithSizesBackward0",
-)
-_copies("unsafe_chunk(Tensor input, int chunks, int dim=0)", split.chunk, "UnsafeSplitBackward0")
+
+
+def _unsafe(signature: str, look: Callable, grad: str) -> None:
+    """Declare parts that share the memory of a tensor, of which autograd does not know that they do."""
+
+    def f(input, *args):
+        parts = look(input, *args)
+        for part in parts:
+            part._base, part._steps, part._creation, part._vc = None, (), None, VersionCounter()
+            if part._grad_fn is not None:
+                part._grad_fn.__class__ = named(grad, split.PartsFn)
+        return parts
+
+    f.__doc__ = "Parts that may be changed in place without changing what the gradient of the whole is made of."
+    composite(signature)(f)
+
+
+_unsafe("unsafe_split(Tensor input, int split_size, int dim=0)", split.split, "UnsafeSplitBackward0")
+_unsafe("unsafe_split_with_sizes(Tensor input, int[] split_sizes, int dim=0)", split.split_sections, "UnsafeSplitWithSizesBackward0")
+_unsafe("unsafe_chunk(Tensor input, int chunks, int dim=0)", split.chunk, "UnsafeSplitBackward0")
 
 
 # --- writing into a copy -------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from torchish._tensor import out_rules
-from torchish._tensor.apply import cast_expr
+from torchish._tensor.apply import cast_expr, set_history
 from torchish._tensor.data import triggered
 from torchish._tensor.errors import not_a_tensor
 from torchish._tensor.layout import is_dense
@@ -17,7 +19,8 @@ from torchish._tensor.storage import contiguous_strides, empty_like_aval
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.warn import warn_user
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import aval, leaf
+from torchish.autograd.graph import Node, named, next_sequence
+from torchish.engine.expr import Aval, aval, leaf
 
 
 def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0) -> Any:
@@ -35,14 +38,11 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
             raise not_a_tensor(i, position, o)
     if len(outs) != len(got):
         raise TypeError(f"expected tuple of {len(got)} elements but got {len(outs)}")
-    if STATE.enabled and any(isinstance(x, Tensor) and x._needs() for x in (*flat, *outs)):
-        raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
-            "arguments requires grad."
-        )
     inputs = [t for x in flat for t in (x if isinstance(x, (tuple, list)) else (x,)) if isinstance(t, Tensor)]
+    rule = out_rules.overload(name, flat)
+    history = refuse_history(out_rules.recorded(rule, flat), inputs, outs, got)
     for o, r in zip(outs, got, strict=True):
-        out_rules.check_dtype(name, r._aval.torch_dtype, o._aval.torch_dtype)
+        out_rules.check_dtype(rule, r._aval.torch_dtype, o._aval.torch_dtype)
         refuse_repeats(o)
         if name not in out_rules.OVERLAP:
             resized = None if o._aval.shape == r._aval.shape else r._aval.size
@@ -69,6 +69,8 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
             resize(o, r._aval.shape, r._strides if follow else None)
         o._write(cast_expr(r._read(), o._aval.dtype))
         o._vc.version += 1
+        if history is not None and o._aval.category >= 2:
+            set_history(o, history(o._aval), 0)
     if name in ("unbind_copy", "split_with_sizes_copy"):
         return None  # as in PyTorch
     fields = getattr(type(results), "_fields", None)
@@ -77,6 +79,31 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
 
         return make(type(results).__name__ + "_out", fields)(outs)
     return out
+
+
+class NoDerivative(Node):
+    """The history of what an operation without a derivative has put into `out`."""
+
+    def __init__(self, name: str, result: Aval):
+        self._seq = next_sequence()
+        self._avals = (result,)
+        self._operation = name
+
+    def _run(self, grads: list, record: bool) -> list:
+        raise RuntimeError(f"derivative for aten::{self._operation} is not implemented")
+
+
+def refuse_history(name: str, inputs: list, outs: Any, results: Any) -> Callable[[Aval], Node] | None:
+    """RuntimeError where an operation that autograd would have to record writes to `out`; the history to give where it may."""
+    if not STATE.enabled or name in out_rules.NO_HISTORY or all(r._aval.category < 2 for r in results):
+        return None
+    unknown = name in out_rules.NO_DERIVATIVE
+    if any(x._needs() for x in (outs if unknown else (*inputs, *outs))):
+        raise RuntimeError(
+            f"{'aten::' if unknown else ''}{name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
+    return functools.partial(named("NotImplemented", NoDerivative), name) if unknown and any(x._needs() for x in inputs) else None
 
 
 def resize(t: Tensor, shape: tuple[int, ...], strides: tuple[int, ...] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What `out=` may be: its dtype and its place in memory, operation by operation, in PyTorch's words.
+"""What `out=` may be: its dtype, its place in memory and its history, operation by operation, in PyTorch's words.
 
 Most operations take any dtype that their result can be cast to. Those listed here want the dtype of the result itself, or say in words
 of their own that they do not. Likewise most refuse an `out` that partly overlaps an input; some work through a copy and allow it.
@@ -17,17 +17,20 @@ _SAME_DTYPE = {
     "Expected out tensor to have dtype {c_have}, but got {c_got} instead": """
         addmm addmv baddbmm bmm cross expand_copy diagonal_copy alias_copy isin lu_unpack lu_solve max min softmax aminmax
         as_strided_copy avg_pool2d avg_pool3d linear topk mm view_copy permute_copy qr split_with_sizes_copy slice_scatter
-        triangular_solve svd gather index_copy index_add index_reduce sort scatter scatter_add unbind_copy unfold_copy msort renorm
-        squeeze_copy take_along_dim unsqueeze_copy transpose_copy tril triu log_softmax norm t_copy argmax argmin scatter_reduce
-        diag linalg_cross linalg_det linalg_cholesky linalg_cholesky_ex linalg_eigh linalg_eigvalsh linalg_ldl_factor
+        triangular_solve svd matmul diag_embed gather index_copy index_add index_reduce sort scatter scatter_add unbind_copy unfold_copy
+        msort renorm squeeze_copy take_along_dim unsqueeze_copy transpose_copy tril triu log_softmax norm t_copy argmax argmin
+        scatter_reduce
+        linalg_cross linalg_det linalg_cholesky linalg_cholesky_ex linalg_eigh linalg_eigvalsh linalg_ldl_factor
         linalg_ldl_factor_ex linalg_ldl_solve linalg_qr linalg_slogdet linalg_vector_norm linalg_lu_factor linalg_lu_factor_ex
         linalg_lu linalg_lu_solve linalg_inv linalg_inv_ex linalg_solve linalg_solve_ex linalg_svd linalg_svdvals
         """,
     "Found dtype {got} but expected {have}": """
-        abs ceil conj_physical frac floor neg round sign sgn trunc softshrink hardshrink gelu softplus
+        abs ceil conj_physical frac floor neg round sign sgn trunc softshrink hardshrink gelu softplus lerp_tensor
         """,
     "self and mat2 must have the same dtype, but got {got} and {have}": "addbmm",
-    "addmv input tensors must have the same dtype, but got {got}, {have}, and {have}": "mv",
+    "addmv input tensors must have the same dtype, but got {got}, {have}, and {have}": "mv matmul_mv",
+    "the output given to float_power has dtype {got} but the operation's result requires dtype {have}": "float_power",
+    "result dtype {got} does not match input dtype {have}": "dot vdot matmul_dot",
     "expected scalar_type {have} but found {got}": "cummax cummin diff logcumsumexp",
     "expected scalar type {have} but found {got}": "linalg_solve_triangular log_sigmoid log_sigmoid_forward",
     "torch.frexp() expects mantissa to have dtype {c_have} but got {c_got}": "frexp",
@@ -74,7 +77,6 @@ _CASTABLE = {
     "diag: result type {have} can't be cast to the desired out= type {got}": "diag_embed",
     "ldexp can't be cast to the desired output type {got}": "ldexp",
     "mvlgamma: result type {have} can't be cast to the desired output type {have}": "mvlgamma",
-    "the output given to float_power has dtype {got} but the operation's result requires dtype {have}": "float_power",
     "logsumexp(): Expected floating point type for result tensor, but got: {got}": "logsumexp",
     "torch.cat(): input types can't be cast to the desired output type {got}": """
         cat concat concatenate hstack vstack dstack column_stack stack
@@ -87,6 +89,8 @@ _CASTABLE = {
     "hfftn expects a floating point output tensor, but got {got}": "fft_hfft2",
     "irfftn expects a floating point output tensor, but got {got}": "fft_irfft2",
     "{name} only supports bool tensor for result, got: {got}": "all any",
+    "Expected canCast( typeMetaToScalarType(self.dtype()), typeMetaToScalarType(out.dtype())) to be true, but got false.  (Could this "
+    "error message be improved?  If so, please report an enhancement request to PyTorch.)": "max_all min_all",
 }  # fmt: skip
 
 SAME_DTYPE = {name: text for text, names in _SAME_DTYPE.items() for name in names.split()}
@@ -120,6 +124,66 @@ COPIED = frozenset(
 
 
 
+# The operation that another one hands its `out` to: the error about gradients has its name.
+_RECORDED = {
+    "div": "true_divide", "mul": "outer ger kron", "sub": "diff_sub", "pow": "float_power square", "max": "max_all",
+    "min": "min_all", "lerp": "lerp_tensor",
+    "matmul": "matmul_dot matmul_mv", "cat": "column_stack hstack vstack dstack row_stack", "sort": "msort", "gather": "take_along_dim",
+    "nansum": "nanmean", "vdot": "linalg_vecdot", "mm": "linalg_multi_dot", "linalg_vector_norm": "norm", "linalg_cross": "cross",
+    "linalg_lu_solve": "lu_solve", "linalg_qr": "qr", "linalg_cholesky_ex": "linalg_cholesky", "linalg_lu_factor_ex": "linalg_lu_factor",
+    "linalg_inv_ex": "linalg_inv", "_linalg_eigh": "linalg_eigh linalg_eigvalsh", "_linalg_svd": "linalg_svd linalg_svdvals svd",
+    "_linalg_solve_ex": "linalg_solve linalg_solve_ex", "_linalg_det": "linalg_det det", "_linalg_slogdet": "linalg_slogdet slogdet",
+    "linalg_ldl_factor_ex": "linalg_ldl_factor",
+    "_fft_c2c": "fft_fft fft_fft2 fft_fftn fft_ifft fft_ifft2 fft_ifftn fft_ihfft2 fft_ihfftn",
+    "_fft_r2c": "fft_rfft fft_rfft2 fft_rfftn", "_fft_c2r": "fft_irfft fft_irfft2 fft_irfftn fft_hfft fft_hfft2 fft_hfftn",
+    "conj_physical": "fft_ihfft",
+}  # fmt: skip
+RECORDED = {name: entry for entry, names in _RECORDED.items() for name in names.split()}
+# Transforms in one dimension do otherwise with real numbers.
+_OF_REAL = {"fft_fft": "_fft_r2c", "fft_ifft": "conj_physical"}
+# Operations whose form with `out=` has no derivative: only an `out` that requires a gradient is refused, and inputs that do leave behind
+# a result whose gradient cannot be computed.
+SEQUENCES = frozenset(("arange", "range", "linspace", "logspace"))
+NO_DERIVATIVE = SEQUENCES | frozenset(
+    "zeros ones full eye alias_copy as_strided_copy conj_physical diag_embed diagonal_copy expand_copy floor_divide heaviside "
+    "histogram linalg_eigvals linalg_ldl_factor_ex linalg_ldl_solve log_softmax permute_copy slice_scatter softmax squeeze_copy t_copy "
+    "transpose_copy unfold_copy unsqueeze_copy view_copy".split()
+)
+# Operations that never take part in autograd.
+NO_HISTORY = frozenset(
+    "histc split_with_sizes_copy special_airy_ai special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1 "
+    "special_chebyshev_polynomial_t special_chebyshev_polynomial_u special_chebyshev_polynomial_v special_chebyshev_polynomial_w "
+    "special_hermite_polynomial_h special_hermite_polynomial_he special_laguerre_polynomial_l special_legendre_polynomial_p "
+    "special_modified_bessel_i0 special_modified_bessel_i1 special_modified_bessel_k0 special_modified_bessel_k1 "
+    "special_scaled_modified_bessel_k0 special_scaled_modified_bessel_k1 special_shifted_chebyshev_polynomial_t "
+    "special_shifted_chebyshev_polynomial_u special_shifted_chebyshev_polynomial_v special_shifted_chebyshev_polynomial_w "
+    "special_spherical_bessel_j0".split()
+)
+
+
+def overload(name: str, flat: tuple) -> str:
+    """The name under which the rules for a call of these arguments are listed, where a function is several operations."""
+    if name in ("max", "min"):
+        if len(flat) == 1:
+            return f"{name}_all"
+        return f"{name}imum" if hasattr(flat[1], "_aval") else name
+    if name == "matmul":
+        kinds = [min(x._aval.ndim, 3) for x in flat]
+        return "matmul_dot" if kinds == [1, 1] else "matmul_mv" if kinds[1] == 1 else name
+    if name == "diag":
+        return "diag_embed" if flat[0]._aval.ndim == 1 else "diagonal_copy"
+    if name == "lerp" and hasattr(flat[2], "_aval") and flat[2]._aval.ndim:
+        return "lerp_tensor"
+    return "diff_sub" if name == "diff" and flat[1] else name
+
+
+def recorded(rule: str, flat: tuple) -> str:
+    """The operation that autograd sees where this one writes to `out`."""
+    if rule in _OF_REAL and flat[0]._aval.category < 3:
+        return _OF_REAL[rule]
+    return RECORDED.get(rule, rule)
+
+
 def with_dtype(name: str, dtype: dt.dtype | None, got: dt.dtype) -> dt.dtype | None:
     """The dtype that an operation with a `dtype` argument computes in when its result goes into an `out` of dtype `got`."""
     if dtype is None:
@@ -134,7 +198,7 @@ def check_dtype(name: str, have: dt.dtype, got: dt.dtype) -> None:
     if have is got or name in ANY_DTYPE:
         return
     text = SAME_DTYPE.get(name)
-    if text is None:
+    if text is None or name == "diag_embed" and not dt.can_cast(have, got):
         if dt.can_cast(have, got) and (got is dt.bool_ or name not in ("all", "any") or got is dt.uint8):
             return
         text = CASTABLE.get(name, CAST)

@@ -14,7 +14,7 @@ from torchish._tensor.apply import apply, apply_inplace, refuse_dynamic
 from torchish._tensor.creation import from_host
 from torchish._tensor.data import warn_once
 from torchish._tensor.dispatch import composite
-from torchish._tensor.indexing import fitting
+from torchish._tensor.indexing import check_value, fitting
 from torchish._tensor.positions import check_positions
 from torchish._tensor.refusals import check_leaf
 from torchish._tensor.tensor import Tensor
@@ -248,6 +248,9 @@ def _scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce:
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     dim = _check_scatter(input, dim, index, src)
+    if reduce == "mean" and not input._aval.category:
+        kernel = "scatter_gather_tensor_cpu_reduce_mean" if index._aval.size else "div_floor_cpu"
+        raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
     return sc.scatter_reduce.spec(("T", "T", "T"), (dim, reduce, include_self)), (input, index, src)
 
 
@@ -311,6 +314,8 @@ def _index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce
     dim = wrap_dim(dim, input._aval.ndim)
     warn_once(_REDUCE_BETA)
     dim = _check_rows(input, dim, index, source, "index_reduce_")
+    if not input._aval.category:
+        raise NotImplementedError("\"index_func_\" not implemented for 'Bool'")
     return sc.index_reduce.spec(("T", "T", "T"), (dim, reduce, include_self)), (input, index, source)
 
 
@@ -374,6 +379,8 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any):
     if not isinstance(value, Tensor):
         value = fitting(value, input._aval.torch_dtype)
         kind = NUMBER_KINDS[type(value)]
+    else:
+        check_value(input, value)
     if index._aval.torch_dtype is not dt.int64:
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
     dim = wrap_dim(dim, input._aval.ndim)

@@ -87,7 +87,7 @@ def _arange(start, end, step, dtype, out, device, requires_grad) -> Tensor:
             f"resized to a tensor of shape ({n},).",
             stacklevel=5,
         )
-    return into(out, from_host(_arange_values(start, step, n, d), resolve(device), bool(requires_grad)))
+    return into("arange", out, from_host(_arange_values(start, step, n, d), resolve(device), bool(requires_grad)))
 
 
 @composite(f"arange(Number end, *, Tensor? out=None, {OPTIONS})", method=False)
@@ -121,12 +121,14 @@ def range_(
     if (step > 0 and start > end) or (step < 0 and start < end):
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     d = factory_dtype(dtype, out)
+    if d.category in (0, 3):
+        raise NotImplementedError(f"\"range_cpu\" not implemented for '{dt.SCALAR_TYPE_NAMES[d]}'")
     n = math.floor((end - start) / step) + 1
     if d.category == 1:
         values = int(start) + np.arange(n, dtype=np.int64) * int(step)
     else:
         values = _fma(np.arange(n, dtype=np.float64), float(step), float(start), np.dtype(np.float64))
-    return into(out, from_host(values.astype(d.np), resolve(device), bool(requires_grad)))
+    return into("range", out, from_host(values.astype(d.np), resolve(device), bool(requires_grad)))
 
 
 # --- linspace and logspace -------------------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def _bounds(name: str, start: Any, end: Any) -> tuple[Any, Any]:
     return tuple(x.item() if isinstance(x, Tensor) else _plain(x) for x in (start, end))  # type: ignore[return-value]
 
 
-def _space_dtype(name: str, start: Any, end: Any, dtype: dt.dtype | None, out: Tensor | None) -> dt.dtype:
+def _space_dtype(name: str, start: Any, end: Any, steps: int, dtype: dt.dtype | None, out: Tensor | None) -> dt.dtype:
     default = dt.get_default_dtype()
     if isinstance(start, complex) or isinstance(end, complex):
         default = default.to_complex()
@@ -183,7 +185,7 @@ def _space_dtype(name: str, start: Any, end: Any, dtype: dt.dtype | None, out: T
                 f"{dt.SCALAR_TYPE_NAMES[asked]}"
             )
     d = factory_dtype(dtype, out, default)
-    if d is dt.bool_:
+    if d is dt.bool_ and steps > 1:
         raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
     return d
 
@@ -211,8 +213,8 @@ def linspace(
     """`steps` numbers evenly from `start` to `end`, both included."""
     start, end = _bounds("linspace", start, end)
     _check_steps(steps)
-    d = _space_dtype("linspace", start, end, dtype, out)
-    return into(out, from_host(_linspace(start, end, steps, d), resolve(device), bool(requires_grad)))
+    d = _space_dtype("linspace", start, end, steps, dtype, out)
+    return into("linspace", out, from_host(_linspace(start, end, steps, d), resolve(device), bool(requires_grad)))
 
 
 @_each_kind("logspace({a} start, {b} end, int steps, float base=10.0, *, Tensor? out=None, {options})")
@@ -221,7 +223,7 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
     """`steps` powers of `base`, the exponents evenly from `start` to `end`."""
     start, end = _bounds("logspace", start, end)
     _check_steps(steps)
-    d = _space_dtype("logspace", start, end, dtype, out)
+    d = _space_dtype("logspace", start, end, steps, dtype, out)
     with np.errstate(all="ignore"):
         if d.category == 3:
             values = np.power(d.np.type(base), _linspace(start, end, steps, d))
@@ -229,4 +231,4 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
             # exponents in double precision, between the bounds as the dtype holds them
             values = np.power(np.float64(base), _linspace(float(_as(start, d)), float(_as(end, d)), steps, dt.float64))
         values = values.astype(np.int64).astype(d.np) if d.category == 1 else values.astype(d.np)
-    return into(out, from_host(values, resolve(device), bool(requires_grad)))
+    return into("logspace", out, from_host(values, resolve(device), bool(requires_grad)))

@@ -57,6 +57,8 @@ def scatter(input, index, src, dim, reduce):
         made = ref.set(values, mode=IN_BOUNDS)
     elif reduce == "add":
         made = _add(ref, values)
+    elif values.dtype == jnp.bool_:
+        made = ref.min(values, mode=IN_BOUNDS)
     else:
         made = ref.multiply(values, mode=IN_BOUNDS)
     return made.reshape(input.shape)
