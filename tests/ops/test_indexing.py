@@ -375,3 +375,31 @@ def test_lists_that_index_as_tuples_are_warned_of(index):
             shape = tuple(lib.arange(12).view(2, 2, 3)[index].shape)
         found.append((shape, [str(w.message).split("/torch/csrc/")[-1] for w in caught]))
     assert found[0] == found[1]
+
+
+WRITES_TO_REPEATS = [
+    "x.masked_fill_(x > 1.5, 9.0)", "x.__setitem__(x > 1.5, 9.0)", "x.__setitem__((T([0]),), 9.0)", "x.index_put_((T([0, 2]),), T(2.0))",
+    "x.index_put_((T([0, 2]), T([1, 1])), T([[5.0, 1.0], [6.0, 3.0]]), accumulate=True)",
+    "x.index_put_((T([0, 2]),), T(1.0), accumulate=True)",
+    "x.__setitem__((slice(None), slice(None), T([1])), 7.0)", "x.__setitem__((T([0, 2]), slice(None), T([1, 0])), t.ones(2, 4) * 5)",
+    "x.index_put_((T([0, 2]),), t.arange(16.0).view(2, 4, 2))", "x.index_put_((T([0, 2]),), t.arange(16.0).view(2, 4, 2), accumulate=True)",
+    "x.__setitem__((T([0, 2]), None, T([[1], [0]])), 3.0)", "x.__setitem__((slice(None), T([4])), 3.0)",
+    "x.index_put_((None, None, T([0])), t.ones(3, 4, 1) * 2, accumulate=True)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("write", WRITES_TO_REPEATS)
+def test_writes_to_an_expanded_tensor_show_everywhere(write):
+    def f(lib):
+        base = lib.arange(6.0).view(3, 1, 2)
+        x = base.expand(3, 4, 2)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                eval(write, {"x": x, "t": lib, "T": lib.tensor})
+            except Exception as error:
+                return type(error).__name__, str(error)
+        texts = [str(w.message).partition(" (Triggered")[0].strip() for w in caught]
+        return x.tolist(), base.tolist(), texts
+
+    assert f(torchish) == f(torch)

@@ -52,7 +52,10 @@ def test_history(call):
      ("diag(t.ones(3)", (3, 3)), ("diag(t.ones(3, 3)", (3,)), ("matmul(t.ones(3), t.ones(3)", ()), ("vdot(t.ones(3), t.ones(3)", ()),
      ("matmul(t.ones(2, 3), t.ones(3)", (2,)), ("matmul(t.ones(3), t.ones(3, 2)", (2,)), ("matmul(t.ones(2, 3, 3), t.ones(3)", (2, 3)),
      ("matmul(t.ones(2, 3, 3), t.ones(2, 3, 3)", (2, 3, 3)), ("lerp(t.ones(3), t.ones(3), t.ones(3)", (3,)),
-     ("lerp(t.ones(3), t.ones(3), 0.5", (3,)), ("float_power(t.ones(3), 2", (3,))],
+     ("lerp(t.ones(3), t.ones(3), 0.5", (3,)), ("float_power(t.ones(3), 2", (3,)),
+     ("inner(t.ones(2, 3), t.ones(3)", (2,)), ("inner(t.ones(3), t.tensor(2.0)", (3,)), ("linalg.norm(t.ones(3)", ()),
+     ("linalg.matrix_power(t.ones(2, 2), 1", (2, 2)), ("linalg.matrix_power(t.ones(2, 2), 3", (2, 2)),
+     ("linalg.matrix_rank(t.ones(2, 2)", ()), ("fft.irfft(t.ones(3)", (4,)), ("fft.hfft2(t.ones(3, 3)", (3, 4))],
 )  # fmt: skip
 def test_dtypes_of_functions_that_are_several_operations(call, shape, dtype):
     agree(f"t.{call}, out=t.zeros({shape}, dtype=t.{dtype}))")

@@ -8,9 +8,10 @@ from torchish import _dtypes as dt
 from torchish._dtypes import NUMBER_KINDS
 from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.dispatch import composite
-from torchish._tensor.indexing import check_value, fitting
+from torchish._tensor.indexing import check_value, fitting, once, repeated_dims, warn_of_repeats
 from torchish._tensor.refusals import check_leaf
 from torchish._tensor.tensor import Tensor
+from torchish._tensor.views import expand
 from torchish.engine.expr import CPU
 from torchish.ops import fill as ops
 from torchish.ops import index as ix
@@ -94,4 +95,8 @@ def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     shape = broadcast_shapes([mask._aval.shape, input._aval.shape])
     if shape != input._aval.shape:
         raise RuntimeError(f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(shape)}")
+    if dims := repeated_dims(input):
+        warn_of_repeats("masked_fill_", "tensor[mask] = scalar")
+        masked_fill_(once(input, dims), expand(mask, shape).any(tuple(dims), True), value)
+        return input
     return apply_inplace(ix.masked_fill.spec(("T", "T", kind), ()), (input, mask, value))

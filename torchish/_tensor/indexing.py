@@ -486,17 +486,9 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
     count = 1 if plain else value._aval.size
     if inplace:
         check_leaf(t, not plain and value._needs())
-    if (
-        inplace
-        and t._strides is not None
-        and any(s == 0 and n > 1 for s, n in zip(t.stride(), t._aval.shape, strict=True))
-    ):
-        warnings.warn(
-            "Use of index_put_ on expanded tensors is deprecated. Please clone() the tensor before performing this "
-            "operation. "
-            "This also applies to advanced indexing e.g. tensor[indices] = tensor",
-            stacklevel=4,
-        )
+    if inplace and (dims := repeated_dims(t)):
+        warn_of_repeats("index_put_", "tensor[indices] = tensor")
+        return _put_once(t, dims, indices, value, accumulate)
     masks = [d for d, x in indices.items() if x._aval.torch_dtype in (dt.bool_, dt.uint8)]
     if len(indices) == 1 and masks and not accumulate:
         ((dim, mask),) = indices.items()
@@ -514,24 +506,79 @@ def put_tensors(t: Tensor, indices: Indices, value: Any, accumulate: bool, *, in
             spec = ix.mask_put.spec(("T", "T", "T" if not plain else NUMBER_KINDS[type(value)]), (dim,))
             return finish(spec, (t, mask, value))
     listed = as_positions(t, indices)
-    shape = _result_shape(t, listed)
-    if not plain and value._aval.shape != shape:
-        try:
-            fits = broadcast_shapes([shape, value._aval.shape]) == shape
-        except RuntimeError:
-            fits = False
-        if not fits:
-            raise RuntimeError(
-                f"shape mismatch: value tensor of shape {list(value._aval.shape)} cannot be broadcast to indexing "
-                "result of "
-                f"shape {list(shape)}"
-            )
-    if not plain:
-        _check_dtypes(t, value)
-    check_in_range(t, listed)
+    _check_fit(t, listed, value)
     given = tuple([x for x in listed if x is not None])
     kinds = ("T", tuple([x is not None for x in listed]), "T" if not plain else NUMBER_KINDS[type(value)])
     return finish(ix.index_put.spec(kinds, (accumulate,)), (t, *given, value))
+
+
+def _check_fit(t: Tensor, listed: tuple, value: Any) -> tuple[int, ...]:
+    """The shape at these positions; RuntimeError or IndexError unless they are there and `value` fits."""
+    shape = _result_shape(t, listed)
+    if isinstance(value, Tensor):
+        if value._aval.shape != shape:
+            try:
+                fits = broadcast_shapes([shape, value._aval.shape]) == shape
+            except RuntimeError:
+                fits = False
+            if not fits:
+                raise RuntimeError(
+                    f"shape mismatch: value tensor of shape {list(value._aval.shape)} cannot be broadcast to indexing result of "
+                    f"shape {list(shape)}"
+                )
+        _check_dtypes(t, value)
+    check_in_range(t, listed)
+    return shape
+
+
+def repeated_dims(t: Tensor) -> list[int]:
+    """The dimensions along which a tensor shows the same memory again, as an expanded one does."""
+    if t._strides is None:
+        return []
+    return [d for d, (s, n) in enumerate(zip(t.stride(), t._aval.shape, strict=True)) if s == 0 and n > 1]
+
+
+def once(t: Tensor, dims: list[int]) -> Tensor:
+    """A view of what repeats along `dims`, once."""
+    for d in dims:
+        t = slice_dim(t, d, 0, 1)
+    return t
+
+
+def warn_of_repeats(name: str, example: str) -> None:
+    warnings.warn(
+        f"Use of {name} on expanded tensors is deprecated. Please clone() the tensor before performing this operation. "
+        f"This also applies to advanced indexing e.g. {example}",
+        stacklevel=5,
+    )
+
+
+def _put_once(t: Tensor, dims: list[int], indices: Indices, value: Any, accumulate: bool) -> Tensor:
+    """`put_tensors` into memory that `t` shows several times along `dims`: every position there is the first."""
+    listed = as_positions(t, indices)
+    shape = _check_fit(t, listed, value)
+    masks = [x for x in indices.values() if x._aval.torch_dtype is dt.bool_]
+    if len(indices) == len(masks) == 1 and not accumulate and (not isinstance(value, Tensor) or value._aval.size == 1):
+        warn_of_repeats("masked_fill_", "tensor[mask] = scalar")
+    given = {d: x for d, x in enumerate(listed) if x is not None}
+    start, end = min(given), max(given)
+    first = start if end - start + 1 == len(given) else 0
+    added = max(x._aval.ndim for x in given.values()) - len(given)  # dimensions that the result has more than `t`
+    for d in dims:
+        if d in given:
+            continue
+        before = sum(g < d for g in given)
+        place = d if d < first else d + added if d > end else d + len(given) + added - before
+        if isinstance(value, Tensor) and accumulate:
+            value = expand(value, shape).sum(place, keepdim=True)
+        elif isinstance(value, Tensor):
+            value = slice_dim(expand(value, shape), place, shape[place] - 1, 1)
+        elif accumulate:
+            value = value * shape[place]
+        shape = (*shape[:place], 1, *shape[place + 1 :])
+    firsts = {d: x * 0 if d in dims else x for d, x in given.items()}
+    put_tensors(once(t, dims), firsts, value, accumulate)
+    return t
 
 
 def _independent(t: Tensor, mask: Tensor, value: Tensor, dim: int) -> bool:

@@ -17,8 +17,8 @@ _SAME_DTYPE = {
     "Expected out tensor to have dtype {c_have}, but got {c_got} instead": """
         addmm addmv baddbmm bmm cross expand_copy diagonal_copy alias_copy isin lu_unpack lu_solve max min softmax aminmax
         as_strided_copy avg_pool2d avg_pool3d linear topk mm view_copy permute_copy qr split_with_sizes_copy slice_scatter
-        triangular_solve svd matmul diag_embed gather index_copy index_add index_reduce sort scatter scatter_add unbind_copy unfold_copy
-        msort renorm squeeze_copy take_along_dim unsqueeze_copy transpose_copy tril triu log_softmax norm t_copy argmax argmin
+        triangular_solve svd matmul matrix_power diag_embed gather index_copy index_add index_reduce sort scatter scatter_add unbind_copy
+        unfold_copy msort renorm squeeze_copy take_along_dim unsqueeze_copy transpose_copy tril triu log_softmax norm t_copy argmax argmin
         scatter_reduce
         linalg_cross linalg_det linalg_cholesky linalg_cholesky_ex linalg_eigh linalg_eigvalsh linalg_ldl_factor
         linalg_ldl_factor_ex linalg_ldl_solve linalg_qr linalg_slogdet linalg_vector_norm linalg_lu_factor linalg_lu_factor_ex
@@ -50,7 +50,7 @@ _SAME_DTYPE = {
     "Expected the dtype for input and out to match, but got {have} for input's dtype and {got} for out's dtype.": "amax amin",
     "linalg.vecdot: Expected out of dtype{have} but found {got}": "linalg_vecdot",
     "multi_dot(): expected out tensor to have dtype {c_have} but got {c_got}": "linalg_multi_dot",
-    "linalg.matrix_norm expected out tensor dtype {have} but got: {got}": "linalg_matrix_norm",
+    "linalg.{short} expected out tensor dtype {have} but got: {got}": "linalg_matrix_norm linalg_norm",
     "multinomial expects Long tensor out, got: {got}": "multinomial",
     "{name} does not support non-boolean outputs.": "signbit isposinf isneginf",
     "nonzero: Expected out tensor to have scalar type {have} but got scalar type{got}": "nonzero",
@@ -70,10 +70,11 @@ _CASTABLE = {
         linalg_eig linalg_eigvals
         """,
     "torch.linalg.{short}: Expected result to be safely castable from {have} dtype, but got result with dtype {got}": """
-        linalg_householder_product
+        linalg_householder_product linalg_matrix_rank
         """,
     "torch.linalg.{short}: Expected solution to be safely castable from {have} dtype, but got solution with dtype {got}": "linalg_lstsq",
     "torch.geqrf: Expected a to be safely castable from {have} dtype, but got a with dtype {got}": "geqrf",
+    "matrix_power: Expected result to be safely castable from {have} dtype, but got result with dtype {got}": "matrix_power",
     "diag: result type {have} can't be cast to the desired out= type {got}": "diag_embed",
     "ldexp can't be cast to the desired output type {got}": "ldexp",
     "mvlgamma: result type {have} can't be cast to the desired output type {have}": "mvlgamma",
@@ -126,8 +127,8 @@ COPIED = frozenset(
 
 # The operation that another one hands its `out` to: the error about gradients has its name.
 _RECORDED = {
-    "div": "true_divide", "mul": "outer ger kron", "sub": "diff_sub", "pow": "float_power square", "max": "max_all",
-    "min": "min_all", "lerp": "lerp_tensor",
+    "div": "true_divide", "mul": "inner outer ger kron", "sub": "diff_sub", "pow": "float_power square", "max": "max_all",
+    "min": "min_all", "lerp": "lerp_tensor", "linalg_matrix_power": "matrix_power",
     "matmul": "matmul_dot matmul_mv", "cat": "column_stack hstack vstack dstack row_stack", "sort": "msort", "gather": "take_along_dim",
     "nansum": "nanmean", "vdot": "linalg_vecdot", "mm": "linalg_multi_dot", "linalg_vector_norm": "norm", "linalg_cross": "cross",
     "linalg_lu_solve": "lu_solve", "linalg_qr": "qr", "linalg_cholesky_ex": "linalg_cholesky", "linalg_lu_factor_ex": "linalg_lu_factor",
@@ -161,6 +162,9 @@ NO_HISTORY = frozenset(
 )
 
 
+_REAL = frozenset("fft_hfft fft_hfft2 fft_hfftn fft_irfft fft_irfft2 fft_irfftn".split())
+
+
 def overload(name: str, flat: tuple) -> str:
     """The name under which the rules for a call of these arguments are listed, where a function is several operations."""
     if name in ("max", "min"):
@@ -172,6 +176,10 @@ def overload(name: str, flat: tuple) -> str:
         return "matmul_dot" if kinds == [1, 1] else "matmul_mv" if kinds[1] == 1 else name
     if name == "diag":
         return "diag_embed" if flat[0]._aval.ndim == 1 else "diagonal_copy"
+    if name == "linalg_matrix_power" and flat[1] not in (0, 1):
+        return "matrix_power"
+    if name == "inner" and all(x._aval.ndim for x in flat):
+        return "tensordot"
     if name == "lerp" and hasattr(flat[2], "_aval") and flat[2]._aval.ndim:
         return "lerp_tensor"
     return "diff_sub" if name == "diff" and flat[1] else name
@@ -198,8 +206,9 @@ def check_dtype(name: str, have: dt.dtype, got: dt.dtype) -> None:
     if have is got or name in ANY_DTYPE:
         return
     text = SAME_DTYPE.get(name)
-    if text is None or name == "diag_embed" and not dt.can_cast(have, got):
-        if dt.can_cast(have, got) and (got is dt.bool_ or name not in ("all", "any") or got is dt.uint8):
+    if text is None or name in CASTABLE and not dt.can_cast(have, got):
+        refused = name in ("all", "any") and got not in (dt.bool_, dt.uint8) or name in _REAL and got.is_complex
+        if dt.can_cast(have, got) and not refused:
             return
         text = CASTABLE.get(name, CAST)
     names: dict[str, Any] = {
