@@ -189,12 +189,12 @@ def cond(pred: Any, true_fn: Callable, false_fn: Callable, operands: Any = ()) -
 @plain("while_loop")
 def while_loop(cond_fn: Callable, body_fn: Callable, carried_inputs: Any) -> Any:
     """`carried_inputs` after `body_fn(*carried)` was applied as long as `cond_fn(*carried)` held."""
+    if not callable(cond_fn) or not callable(body_fn):
+        raise RuntimeError("Expect cond_fn and body_fn to be callable.")
     carried = tuple(carried_inputs)
-    while cond_fn(*carried):
-        got = body_fn(*carried)
-        carried = tuple(got) if isinstance(got, (tuple, list)) else (got,)
+    while cond_fn(*(carried if isinstance(carried, (tuple, list)) else (carried,))):
+        carried = body_fn(*(carried if isinstance(carried, (tuple, list)) else (carried,)))
     return carried
-
 
 
 # --- embeddings as the torch namespace has them --------------------------------------------------------------

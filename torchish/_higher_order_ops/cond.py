@@ -1,0 +1,5 @@
+"""One of two functions."""
+
+from torchish import cond
+
+__all__ = ["cond"]
