@@ -83,6 +83,10 @@ class MaskedTensor(torch.Tensor):
                 return _wrap(result, args[0]._masked_mask) if keeps and not is_masked_tensor(result) else result
             if name == "where":
                 return _where(*args, **kwargs)
+            if name == "item":
+                return _item(*args)
+            if name in ("tolist", "numpy"):
+                _refuse_host(args[0], name)
             if name in ("softmax", "log_softmax"):
                 filled = _data(args[0]).masked_fill(~args[0]._masked_mask, float("-inf"))
                 return _wrap(func(filled, *args[1:], **kwargs), args[0]._masked_mask)
@@ -229,6 +233,18 @@ def _where(cond: Tensor, input: Any, other: Any) -> MaskedTensor:
     data = [_data(x) if is_masked_tensor(x) else x for x in both]
     masks = [x._masked_mask if is_masked_tensor(x) else torch.ones_like(torch.as_tensor(x), dtype=torch.bool) for x in both]
     return _wrap(torch.where(cond, *data), torch.where(cond, *masks))
+
+
+def _item(t: MaskedTensor) -> Any:
+    """The only element; ValueError when it does not count."""
+    if t.numel() == 1 and not t._masked_mask.item():
+        raise ValueError("__torch_dispatch__, aten._local_scalar_dense: expected a mask tensor")
+    return _data(t).item()
+
+
+def _refuse_host(t: MaskedTensor, name: str) -> None:
+    got = f", got {type(t).__name__}" if name == "tolist" else "."
+    raise RuntimeError(f".{name}() is not supported for tensor subclasses{got}")
 
 
 def _reduce(name: str, input: MaskedTensor, dim: Any = None, keepdim: bool = False, dtype: Any = None, **options: Any) -> MaskedTensor:
