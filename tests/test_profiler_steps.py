@@ -103,6 +103,14 @@ def test_nothing_measured_yet(call):
     assert messages[0] == messages[1]
 
 
-def test_an_empty_choice_of_activities():
-    with pytest.raises(AssertionError, match="No valid profiler activities found"):
-        profiler.profile(activities=[])
+NO_CHOICE = (lambda cpu: [], lambda cpu: [cpu, cpu], lambda cpu: [cpu, {cpu: []}], lambda cpu: [3, cpu], lambda cpu: [3])
+
+
+@pytest.mark.parametrize("twice", NO_CHOICE)
+def test_choices_of_activities_that_are_none(twice):
+    said = []
+    for torch in (pytorch, torchish):
+        with pytest.raises((AssertionError, TypeError, ValueError)) as error:
+            torch.profiler.profile(activities=twice(torch.profiler.ProfilerActivity.CPU))
+        said.append((error.type, str(error.value)))
+    assert said[0] == said[1]

@@ -40,6 +40,21 @@ ProfilerAction.__module__ = "torch.profiler.profiler"
 _RECORDING = (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
 
 
+def _chosen(activities: Iterable) -> set[ProfilerActivity]:
+    """The activities of a list, of which each is there at most once, by itself or with the names of what to collect of it."""
+    chosen: set[ProfilerActivity] = set()
+    items = list(activities)
+    known = [isinstance(item, (ProfilerActivity, dict)) for item in items]
+    for item, is_known in zip(items, known, strict=True):
+        if not is_known and any(known):
+            raise TypeError(f"Expected ProfilerActivity or dict, got {type(item)}")
+        for activity in item if isinstance(item, dict) else [item] if is_known else []:
+            if activity in chosen:
+                raise ValueError(f"Activity {activity} specified more than once")
+            chosen.add(activity)
+    return chosen
+
+
 def supported_activities() -> set[ProfilerActivity]:
     """The activities that can be measured on this machine."""
     from torchish.cuda import is_available
@@ -129,7 +144,7 @@ class profile:
         if activities is None:
             chosen = supported_activities()
         else:
-            chosen = {a for item in activities for a in (item if isinstance(item, dict) else [item])}
+            chosen = _chosen(activities)
         if use_cuda is not None:
             warnings.warn("`use_cuda` is deprecated, use `activities` argument instead", FutureWarning, stacklevel=2)
             chosen = chosen | {ProfilerActivity.CUDA} if use_cuda else chosen - {ProfilerActivity.CUDA}
