@@ -190,6 +190,27 @@ def test_attention_backends_are_accepted():
         pass
 
 
+def test_attention_without_a_kernel():
+    # on the CPU there is the fused kernel, which takes not everything, and the one called "math"
+    def outcomes(m):
+        q, backend = m.ones(2, 3, 4, 8), m.nn.attention.SDPBackend
+        cases = {
+            "plain": (q, q, q), "three dimensions": (q[0], q[0], q[0]), "mask": (q, q, q, m.ones(4, 4).bool()),
+            "dropout": (q, q, q, None, 0.5), "gradient of the mask": (q, q, q, m.ones(4, 4, requires_grad=True)),
+            "transposed": (q.mT, q.mT, q.mT), "empty": (q[:0], q[:0], q[:0]), "values of another size": (q, q, q[..., :5]),
+        }  # fmt: skip
+        for kernels in ([backend.FLASH_ATTENTION], backend.EFFICIENT_ATTENTION, [backend.EFFICIENT_ATTENTION, backend.MATH]):
+            for name, args in cases.items():
+                with warnings.catch_warnings(), m.nn.attention.sdpa_kernel(kernels):
+                    warnings.simplefilter("ignore")
+                    try:
+                        yield name, tuple(m.nn.functional.scaled_dot_product_attention(*args).shape)
+                    except RuntimeError as e:
+                        yield name, str(e)
+
+    assert list(outcomes(torchish)) == list(outcomes(torch))
+
+
 def test_attention_backends_are_told():
     def told(library):
         cuda = library.backends.cuda

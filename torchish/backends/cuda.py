@@ -4,6 +4,8 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 
+from torchish._tensor.nn_functional.attention import WANTED
+
 
 class _MatmulFlags:
     allow_fp16_reduced_precision_reduction = True
@@ -31,40 +33,38 @@ def is_built() -> bool:
     return is_available()
 
 
-# Which kernels of attention are wanted. They are kept, set and told as in PyTorch; attention is one computation, which XLA compiles.
-_wanted = dict.fromkeys(("flash", "mem_efficient", "math", "cudnn"), True)
 
 
 def flash_sdp_enabled() -> bool:
-    return _wanted["flash"]
+    return WANTED["flash"]
 
 
 def mem_efficient_sdp_enabled() -> bool:
-    return _wanted["mem_efficient"]
+    return WANTED["mem_efficient"]
 
 
 def math_sdp_enabled() -> bool:
-    return _wanted["math"]
+    return WANTED["math"]
 
 
 def cudnn_sdp_enabled() -> bool:
-    return _wanted["cudnn"]
+    return WANTED["cudnn"]
 
 
 def enable_flash_sdp(enabled: bool) -> None:
-    _wanted["flash"] = bool(enabled)
+    WANTED["flash"] = bool(enabled)
 
 
 def enable_mem_efficient_sdp(enabled: bool) -> None:
-    _wanted["mem_efficient"] = bool(enabled)
+    WANTED["mem_efficient"] = bool(enabled)
 
 
 def enable_math_sdp(enabled: bool) -> None:
-    _wanted["math"] = bool(enabled)
+    WANTED["math"] = bool(enabled)
 
 
 def enable_cudnn_sdp(enabled: bool) -> None:
-    _wanted["cudnn"] = bool(enabled)
+    WANTED["cudnn"] = bool(enabled)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""Which kernel computes `scaled_dot_product_attention`: accepted as in PyTorch, and XLA's compiler chooses."""
+"""Which kernel may compute `scaled_dot_product_attention`: refused as in PyTorch where none is left; else XLA's compiler chooses."""
 
 from __future__ import annotations
 
 import contextlib
 import enum
 from collections.abc import Iterator
+
+from torchish._tensor.nn_functional.attention import WANTED
 
 WARN_FOR_UNFUSED_KERNELS = False
 
@@ -40,15 +42,13 @@ def sdpa_kernel(backends: list[SDPBackend] | SDPBackend, set_priority: bool = Fa
         raise AssertionError(
             f"Backend must be an instance of SDPBackend or a list of SDPBackend instances, got {type(backends).__name__}"
         )
-    from torchish.backends.cuda import _wanted
-
-    before = dict(_wanted)
+    before = dict(WANTED)
     chosen = backends if isinstance(backends, list) else [backends]
-    _wanted.update((name, backend in chosen) for name, backend in _FLAGS.items())
+    WANTED.update((name, backend in chosen) for name, backend in _FLAGS.items())
     try:
         yield {}
     finally:
-        _wanted.update(before)
+        WANTED.update(before)
 
 
 __all__ = ["SDPBackend", "WARN_FOR_UNFUSED_KERNELS", "sdpa_kernel"]

@@ -10,12 +10,17 @@ from torchish import _dtypes as dt
 from torchish._tensor.dispatch import composite
 from torchish._tensor.nn_functional._call import ap
 from torchish._tensor.tensor import Tensor
+from torchish.engine.expr import CPU
 from torchish.ops.attention import attention
 from torchish.ops.softmax import _safe_softmax
 
 
 def _c_name(t: Tensor) -> str:
     return dt.cpp_name(t._aval.torch_dtype)
+
+
+# The kernels that may be used. On the CPU PyTorch has "flash" and "math", which are XLA's choice here.
+WANTED = dict.fromkeys(("flash", "mem_efficient", "math", "cudnn"), True)
 
 
 @composite(
@@ -56,6 +61,14 @@ def scaled_dot_product_attention(query, key, value, attn_mask, dropout_p, is_cau
         and k.shape[-2] == v.shape[-2] and 0 not in q.shape and 0 not in k.shape
         and not (attn_mask is not None and attn_mask._needs())
     )  # fmt: skip
+    if not WANTED["math"] and q.device == CPU and q.size and k.size:
+        if not WANTED["flash"]:
+            raise RuntimeError(
+                "No viable backend for scaled_dot_product_attention was found. This is likely due to turning off both the math kernel and "
+                "the fused kernels."
+            )
+        if not fused or any(t.stride(-1) != 1 for t in (query, key, value)):
+            raise RuntimeError("No available kernel.  Aborting execution.")
     if fused:
         return ap(attention, (bool(is_causal), scale), query, key, value, attn_mask)
     return _composed(query, key, value, attn_mask, dropout_p, is_causal, scale)
