@@ -162,7 +162,7 @@ def _moved(t: Tensor, where: str) -> Tensor:
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
     e = t._read()
     if where == "meta":
-        made = Tensor._wrap(without_data(e.aval.shape, e.aval.dtype), t._strides)
+        made = Tensor._wrap(without_data(e.aval.shape, e.aval.dtype), like_strides(t))
     else:
         made = Tensor._wrap(leaf(_on(force(e), where), where), like_strides(t))
     if STATE.enabled and t._needs() and t._aval.category >= 2:
