@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import time
 
 import pytest
 import torch.utils.benchmark as theirs
@@ -114,3 +115,14 @@ def test_statements_that_are_no_python_raise_as_pytorchs_do():
     for library in (theirs, ours):
         with pytest.raises(SyntaxError):
             library.Timer("1 +")
+
+
+def test_a_slow_first_call_is_no_part_of_a_block():
+    calls = []
+
+    def f():
+        calls.append(None)
+        if len(calls) == 1:
+            time.sleep(0.3)
+
+    assert ours.Timer("f()", globals={"f": f}).blocked_autorange(min_run_time=0.1).number_per_run > 1

@@ -101,6 +101,7 @@ class Timer:
     def _block_size(self, min_run_time: float) -> int:
         """How many executions take so long that asking for the time costs next to nothing."""
         with set_torch_threads(self._task_spec.num_threads):
+            self._timeit(2)  # compiling is no part of it
             overhead = float(np.median([self._timeit(0) for _ in range(5)]))
             number = 1
             while True:
