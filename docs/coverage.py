@@ -25,7 +25,7 @@ PAGE = Path(__file__).with_suffix(".md")
 NAMESPACES = (
     "torch", "torch.Tensor", "torch.nn", "torch.nn.functional", "torch.linalg", "torch.fft", "torch.special", "torch.optim",
     "torch.nn.init", "torch.nn.utils", "torch.autograd", "torch.utils.data", "torch.func", "torch.signal.windows", "torch.masked",
-    "torch.amp", "torch.profiler", "torch.utils.checkpoint", "torch.hub", "torch.distributions",
+    "torch.amp", "torch.profiler", "torch.utils.checkpoint", "torch.hub", "torch.distributions", "torch.jit",
 )  # fmt: skip
 
 
@@ -78,6 +78,10 @@ NOT_COUNTED = (
            "(De)?[sS]erializationStorageContext ThroughputBenchmark Benchmark\\w+ AVG SUM DeviceObjType StreamObjType "
            "import_ir_module\\w* merge_type_from_type_comment "
            "parse_\\w+ unify_type_list fork wait"),
+    Reason("programs of TorchScript: what is scripted or traced here runs as Python, whose operations XLA compiles", "torch.jit",
+           "CompilationUnit ONNXTracedModule RecursiveScriptClass export_opnames frontend jit_module_from_flatbuffer "
+           "last_executed_optimized_graph run_frozen_optimizations save_jit_module_to_flatbuffer"),
+    Reason("names that a module imported for its own use", "torch.jit", "contextmanager set_module torch"),
     Reason("the internals of PyTorch's dispatcher and threads", "torch",
            "DispatchKey DispatchKeySet ExcludeDispatchKeyGuard DisableTorchFunction\\w* Tag StorageBase init_num_threads"),
     Reason("the internals of PyTorch's dispatcher and threads", "torch.utils.checkpoint", "SAC_IGNORED_OPS SelectiveCheckpointContext"),
@@ -121,7 +125,7 @@ ABSENT = (
 # PyTorch's modules that torchish lacks, below `torch.`: all of them, and what is in them.
 ABSENT_MODULES = (
     Reason("graphs of PyTorch's operators; here JAX captures programs (`torch.compile`, `torchish.flax`, `jax.export`)", "",
-           "jit fx export package nativert utils\\.(jit|mobile_optimizer|bundled_inputs|model_dump)"),
+           "fx export package nativert utils\\.(jit|mobile_optimizer|bundled_inputs|model_dump)"),
     Reason("quantisation, which is kernels for 8-bit integers of one vendor's processors", "",
            "ao quantization nn\\.(intrinsic|qat|quantizable|quantized) backends\\.(quantized|xnnpack)"),
     Reason("layouts that XLA lacks, whose arrays are dense and rectangular", "", "sparse nested cuda\\.sparse"),
@@ -129,7 +133,7 @@ ABSENT_MODULES = (
            "ops library classes cpp contrib nn\\.(cpp|backends) backends\\.python_native "
            "utils\\.(cpp_extension|cpp_backtrace|hipify|file_baton|backend_registration|weak)"),
     Reason("processes that exchange tensors; one process drives all devices here", "",
-           "distributed\\.\\w+ futures multiprocessing\\.(pool|queue|reductions) cuda\\.(nccl|comm)"),
+           "distributed\\.\\w+ multiprocessing\\.(pool|queue|reductions) cuda\\.(nccl|comm)"),
     Reason("devices that JAX has no name for, and switches of one vendor's libraries", "",
            "mtia numa backends\\.(miopen|xeon) utils\\.mkldnn mps\\.(event|profiler) xpu\\.\\w+"),
     Reason("memory, graphs, streams and profilers of CUDA, which XLA manages itself; what there is of them is in `torch.cuda`", "",

@@ -63,9 +63,9 @@ Tensor.__module__ = "torch"
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
 _LAZY = frozenset(
-    "__future__ _C _dynamo _higher_order_ops _inductor _logging accelerator amp backends compiler cpu cuda data distributed distributions "
-    "fft flax func functional functorch hub linalg masked mps multiprocessing nn onnx optim overrides profiler safetensors serialization "
-    "signal special storage testing types vision xpu".split()
+    "__future__ _C _dynamo _higher_order_ops _inductor _logging accelerator amp backends compiler cpu cuda data distributed "
+    "distributions fft flax func functional functorch futures hub jit linalg masked mps multiprocessing nn onnx optim overrides "
+    "profiler safetensors serialization signal special storage testing types vision xpu".split()
 )
 _FROM = {
     "load": "serialization", "save": "serialization", "vmap": "func", "compile": "compiler", "Stream": "_streams", "Event": "_streams",

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._runner import missing_attribute
 from torchish.serialization import _files, _legacy, _names, _pickler, _rebuild, _restricted, _tar, _zip
 from torchish.serialization._names import StorageType
 from torchish.serialization._rebuild import _get_layout as _get_layout
@@ -357,7 +356,9 @@ def _load_zip(stream: Any, f: Any, map_location: Any, pickle_module: Any, restri
         )
         if restricted:
             raise RuntimeError("Cannot use ``weights_only=True`` with TorchScript archives passed to ``torch.load``. " + UNSAFE_MESSAGE)
-        raise missing_attribute("torchish", "jit")
+        from torchish import jit
+
+        jit.load(f, map_location)
     memory = None
     if mapped:
         if not _files.is_path(f):
