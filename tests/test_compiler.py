@@ -194,3 +194,23 @@ def test_checks_of_conditions(use):
 )  # fmt: skip
 def test_devices_without_an_accelerator(use):
     same(use)
+
+
+@pytest.mark.skipif(torchish.cuda.is_available(), reason="what there is without a GPU")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda m: m.cuda.Event(enable_timing=True), lambda m: m.cuda.Stream(), lambda m: m.cuda.Stream(device=0),
+        lambda m: m.cuda.current_stream(), lambda m: m.cuda.default_stream(), lambda m: m.cuda.set_stream(None),
+        lambda m: m.cuda.stream(None).__enter__(), lambda m: type(m.cuda.stream(None)).__name__,
+        lambda m: m.cuda.get_rng_state(), lambda m: m.cuda.get_rng_state_all(), lambda m: m.cuda.set_rng_state(m.get_rng_state()),
+        lambda m: m.cuda.set_rng_state_all([m.get_rng_state()]), lambda m: m.cuda.set_rng_state_all(m.cuda.get_rng_state_all()),
+        lambda m: m.cuda.manual_seed(3), lambda m: m.cuda.manual_seed_all(3), lambda m: m.cuda.seed(), lambda m: m.cuda.seed_all(),
+        lambda m: m.cuda.initial_seed(), lambda m: m.cuda.memory_stats(), lambda m: m.cuda.memory_reserved(),
+        lambda m: m.cuda.memory_cached(), lambda m: m.cuda.max_memory_cached(), lambda m: m.cuda.mem_get_info(),
+        lambda m: (m.cuda.Event.__module__, m.cuda.Stream.__module__, m.cuda.StreamContext.__module__),
+    ],
+)  # fmt: skip
+def test_cuda_without_a_gpu(ask):
+    same(ask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +11,21 @@ import jax
 from torchish._dtypes import LEGACY_NAMES
 from torchish._tensor.creation import legacy_types
 from torchish._tensor.size import device as _device
+from torchish._tensor.warn import warn_user
+from torchish.cuda import random as random
+from torchish.cuda import streams as streams
+from torchish.cuda.random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
+from torchish.cuda.streams import Event, Stream, StreamContext, current_stream, default_stream, set_stream, stream
 from torchish.engine.devices import devices_of
 
 
@@ -156,28 +172,40 @@ def reset_peak_memory_stats(d: Any = None) -> None:
     """Accepted; XLA keeps its own peak."""
 
 
+def _under_an_old_name(name: str, replacement: Any, text: str) -> Any:
+    def old(device: Any = None) -> Any:
+        warn_user(text, FutureWarning)
+        return replacement(device)
+
+    old.__name__ = old.__qualname__ = name
+    return old
+
+
+_RESETS = "torch.cuda.{} now calls torch.cuda.reset_peak_memory_stats, which resets /all/ peak memory stats."
+_RENAMED = "`torch.cuda.{}memory_cached` has been renamed to `torch.cuda.{}memory_reserved`"
+reset_max_memory_allocated = _under_an_old_name(
+    "reset_max_memory_allocated", reset_peak_memory_stats, _RESETS.format("reset_max_memory_allocated")
+)
+reset_max_memory_cached = _under_an_old_name(
+    "reset_max_memory_cached", reset_peak_memory_stats, _RESETS.format("reset_max_memory_cached")
+)
+memory_cached = _under_an_old_name("memory_cached", memory_reserved, _RENAMED.format("", ""))
+max_memory_cached = _under_an_old_name("max_memory_cached", max_memory_reserved, _RENAMED.format("max_", "max_"))
+
+
+def memory_stats(d: Any = None) -> OrderedDict[str, int]:
+    """What XLA knows of a GPU's memory, under PyTorch's names; empty where there is no GPU."""
+    if not is_available():
+        return OrderedDict()
+    use = {"current": memory_allocated(d), "peak": max_memory_allocated(d)}
+    return OrderedDict((f"{kind}_bytes.all.{when}", n) for kind in ("allocated", "reserved") for when, n in use.items())
+
+
 def mem_get_info(d: Any = None) -> tuple[int, int]:
     """(free, total) bytes of a GPU."""
+    _lazy_init()
     total = _memory("bytes_limit", d)
     return total - memory_allocated(d), total
-
-
-def manual_seed(seed: int) -> None:
-    """Seed the current GPU's generator."""
-    from torchish._tensor.generator import device_generators, generator_for
-
-    if is_available():
-        generator_for(f"cuda:{_current[0]}").manual_seed(seed)
-    else:
-        device_generators.clear()
-
-
-def manual_seed_all(seed: int) -> None:
-    """Seed the generators of all GPUs."""
-    from torchish._tensor.generator import generator_for
-
-    for i in range(device_count()):
-        generator_for(f"cuda:{i}").manual_seed(seed)
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
@@ -186,8 +214,12 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
 
 globals().update(legacy_types("torch.cuda", "cuda:0"))
 
-__all__ = ["current_device", "device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
-           "get_device_properties", "is_available", "manual_seed", "manual_seed_all", "max_memory_allocated", "mem_get_info",
+__all__ = ["Event", "Stream", "get_rng_state", "get_rng_state_all", "initial_seed", "manual_seed", "manual_seed_all", "seed", "seed_all",
+           "set_rng_state", "set_rng_state_all", "StreamContext", "current_stream", "default_stream", "memory_reserved", "memory_stats",
+           "max_memory_reserved", "reset_max_memory_allocated", "reset_max_memory_cached", "reset_peak_memory_stats", "set_stream",
+           "stream", "is_initialized", "is_bf16_supported", "init", "memory_cached", "max_memory_cached",
+           "current_device", "device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
+           "get_device_properties", "is_available", "max_memory_allocated", "mem_get_info",
            "memory_allocated", "set_device", "synchronize", *LEGACY_NAMES.values()]  # fmt: skip
 
 
