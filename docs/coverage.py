@@ -130,7 +130,7 @@ ABSENT_MODULES = (
            "ao quantization nn\\.(intrinsic|qat|quantizable|quantized) backends\\.(quantized|xnnpack)"),
     Reason("layouts that XLA lacks, whose arrays are dense and rectangular", "", "sparse nested cuda\\.sparse"),
     Reason("operators registered with PyTorch's dispatcher, and extensions in C++; here operations are functions of JAX", "",
-           "ops library classes cpp contrib nn\\.(cpp|backends) backends\\.python_native "
+           "classes cpp contrib nn\\.(cpp|backends) backends\\.python_native "
            "utils\\.(cpp_extension|cpp_backtrace|hipify|file_baton|backend_registration|weak)"),
     Reason("processes that exchange tensors; one process drives all devices here", "",
            "distributed\\.\\w+ multiprocessing\\.(pool|queue|reductions) cuda\\.(nccl|comm)"),

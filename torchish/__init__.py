@@ -64,12 +64,13 @@ Tensor.__module__ = "torch"
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.
 _LAZY = frozenset(
     "__future__ _C _dynamo _higher_order_ops _inductor _logging accelerator amp backends compiler cpu cuda data distributed "
-    "distributions fft flax func functional functorch futures hub jit linalg masked mps multiprocessing nn onnx optim overrides "
+    "distributions fft flax func functional functorch futures hub jit library linalg masked mps multiprocessing nn onnx optim overrides "
     "profiler safetensors serialization signal special storage testing types vision xpu".split()
 )
 _FROM = {
     "load": "serialization", "save": "serialization", "vmap": "func", "compile": "compiler", "Stream": "_streams", "Event": "_streams",
-    "GradScaler": "amp", "DisableTorchFunctionSubclass": "_tensor.subclasses", "DisableTorchFunction": "_tensor.subclasses",
+    "GradScaler": "amp", "Tag": "library",
+    "DisableTorchFunctionSubclass": "_tensor.subclasses", "DisableTorchFunction": "_tensor.subclasses",
     **dict.fromkeys(
         "autocast autocast_decrement_nesting autocast_increment_nesting clear_autocast_cache get_autocast_cpu_dtype get_autocast_dtype "
         "get_autocast_gpu_dtype is_autocast_cache_enabled is_autocast_cpu_enabled is_autocast_enabled set_autocast_cache_enabled "

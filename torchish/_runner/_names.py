@@ -27,7 +27,6 @@ TORCHISH_ONLY = frozenset(
         "torchish.flax",
         "torchish.functorch",
         "torchish.interop",
-        "torchish.ops",
         "torchish.safetensors",
         "torchish.vision",
     }

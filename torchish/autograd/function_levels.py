@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torchish._tensor import levels as crossing
@@ -47,10 +48,11 @@ def call(cls: Any, args: tuple, kwargs: dict, level: Level, overridden: Any) -> 
             f"You tried to vmap over {name}, but it does not have vmap support. Please override and implement the vmap staticmethod or set "
             f"generate_vmap_rule=True. {_MORE}"
         )
-    return _batched(cls, args, kwargs, level)
+    return batched(cls.vmap, args, kwargs, level)
 
 
-def _batched(cls: Any, args: tuple, kwargs: dict, level: Level) -> Any:
+def batched(rule: Callable, args: tuple, kwargs: dict, level: Level) -> Any:
+    """What a `vmap` rule makes of arguments at a level: it gets whole batches."""
     from torchish.engine.levels import belongs
     from torchish.func._tree import flatten, spread, unflatten
 
@@ -58,7 +60,7 @@ def _batched(cls: Any, args: tuple, kwargs: dict, level: Level) -> Any:
     mine = [isinstance(x, Tensor) and belongs(level, x._read()) for x in values]
     whole = [crossing.leave_batch(level, x, 0) if m else x for x, m in zip(values, mine, strict=True)]
     in_dims = unflatten([0 if m else None for m in mine], structure)
-    got = cls.vmap(VmapInfo(level.size or 0, level.randomness), in_dims, *unflatten(whole, structure), **kwargs)
+    got = rule(VmapInfo(level.size or 0, level.randomness), in_dims, *unflatten(whole, structure), **kwargs)
     if not (isinstance(got, tuple) and len(got) == 2):
         raise RuntimeError(
             "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure compatible with the output. "

@@ -1,10 +1,20 @@
 """Every operation as a pure function of arrays, a file per family; also the public namespace `torch.ops`."""
 
+from importlib import util as _util
+
 
 def __getattr__(name: str):
-    # torch.ops.aten: the one thing here that is no family of pure functions
+    # what is no family of pure functions: torch.ops.aten, and the namespaces of custom operators
     if name == "aten":
         from torchish._tensor.aten import ATEN
 
         return ATEN
-    raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
+    if name == "load_library":
+        raise AttributeError("module 'torch.ops' has no attribute 'load_library' (torchish loads no operators written in C++)")
+    # a family that is still to be loaded is the import system's
+    if name.startswith("__") or _util.find_spec(f"{__name__}.{name}") is not None:
+        raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
+    from torchish.library._operators import namespace
+
+    made = globals()[name] = namespace(name)
+    return made
