@@ -14,7 +14,9 @@ def __getattr__(name: str):
     # a family that is still to be loaded is the import system's
     if name.startswith("__") or _util.find_spec(f"{__name__}.{name}") is not None:
         raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
-    from torchish.library._operators import namespace
+    from torchish.library._operators import NAMESPACES, namespace
 
+    if name.startswith("_") and name not in NAMESPACES:  # what tools ask a module for
+        raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
     made = globals()[name] = namespace(name)
     return made
