@@ -309,6 +309,25 @@ def test_memory_is_flat_over_many_steps(steps):
     assert len(expr.LOCAL.pending) < policy.LIMIT
 
 
+def test_threads_that_make_avals_at_once_number_them_differently(monkeypatch):
+    """Their numbers stand for them in the keys of programs."""
+    meeting = threading.Barrier(2, timeout=60)
+    struct = jax.ShapeDtypeStruct
+
+    def wait_for_the_other(*args):
+        meeting.wait()
+        return struct(*args)
+
+    monkeypatch.setattr(jax, "ShapeDtypeStruct", wait_for_the_other)
+    made: list = []
+    threads = [threading.Thread(target=lambda n=n: made.append(expr.aval((n, 12345), np.dtype(np.float32)))) for n in (3, 5)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len({a.uid for a in made}) == 2
+
+
 def test_threads_work_side_by_side():
     torch.manual_seed(0)
     shared = torch.randn(16, 16)

@@ -7,6 +7,7 @@ lookup and an append; values are computed by `torchish.engine.program` when some
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable
@@ -53,7 +54,7 @@ class Aval:
 class AvalTuple:
     """What an operation with several results makes; `projection` picks one."""
 
-    __slots__ = ("avals", "device", "uid")
+    __slots__ = ("avals", "device")
 
     def __init__(self, avals: tuple[Aval, ...], device: str):
         self.avals = avals
@@ -61,13 +62,15 @@ class AvalTuple:
 
 
 _avals: dict[tuple, Aval] = {}
+# Numbers for avals and specs, each given once: a length or a sum could be read by two threads, and keys of programs be those of others.
+_uids = itertools.count(1)
 
 
 def aval(shape: tuple[int, ...], dtype: np.dtype, device: str = CPU) -> Aval:
     """The interned aval of this shape, dtype and device."""
     a = _avals.get((shape, dtype, device))
     if a is None:
-        a = _avals.setdefault((shape, dtype, device), Aval(shape, dtype, device, len(_avals)))
+        a = _avals.setdefault((shape, dtype, device), Aval(shape, dtype, device, next(_uids)))
     return a
 
 
@@ -81,8 +84,6 @@ class Spec:
 
     __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo", "recipe", "alone",
                  "replaces", "arranges")  # fmt: skip
-
-    _count = 0
 
     def __init__(self, run: Callable, name: str, stable: str | None = None, op: Any = None, statics: tuple = (),
                  kinds: tuple = (), shape_rule: Callable | None = None, replaces: tuple[int | None, ...] | None = None):  # fmt: skip
@@ -99,8 +100,7 @@ class Spec:
         self.memo: dict = {}  # derived specs (vjp, jvp) by key
         self.recipe: tuple[Callable, tuple] | None = None  # of a derived spec: what another process makes it with
         self.alone = False  # compiled as a program of its own, since it takes long and its neighbours' shapes vary
-        Spec._count += 1
-        self.uid = Spec._count
+        self.uid = next(_uids)
 
     def __repr__(self) -> str:
         return f"<{self.name}{list(self.statics) or ''}>"
