@@ -95,6 +95,22 @@ PROGRAMS = [
     ],
     *[f"t = L.ones(2, 2, device='meta'); t.{read}" for read in ("tolist()", "sum().item()", "numpy()", "to('cpu')")],
     "L.nn.Linear(2, 2, device='meta').to('cpu')",
+    # a view as another dtype can be written where there are no elements
+    *[
+        f"x = L.zeros({shape}, dtype=L.{old}); v = x.view(L.{new}); v.zero_(); v += 1; print(x, v, x._version)"
+        for shape in ((0, 0), (0, 8), (2, 0, 4), (1, 8))
+        for old, new in (("cdouble", "int64"), ("float64", "int32"), ("uint8", "float32"), ("float32", "cfloat"), ("cfloat", "bool"))
+    ],
+    # ... and takes memory that fits
+    *[
+        f"x = L.zeros(4, 8, dtype=L.uint8); v = {f}.view(L.float32); print(v, v.stride(), v.storage_offset())"
+        for f in ("x[:, 4:]", "x[::2]", "x[:, 2:6]", "x[:, :6]", "x.reshape(-1)[2:26].view(4, 6)[:, 2:]", "x[0, 0]", "x[:, :4]")
+    ],
+    # what has no derivative says so in two ways
+    *[
+        f"x = L.ones(3, 3, requires_grad=True); {f}.sum().backward()"
+        for f in ("(x // 2)", "x.floor_divide(x)", "x.unique()", "x.unique(dim=0)", "x.unique_consecutive()")
+    ],
     # shapes without values take no memory, and no random numbers
     *[
         f"e = L.empty(1024, 3, 65536, 65536, device='meta'); t = {f}; print(t, t.stride(), L.get_rng_state().sum())"

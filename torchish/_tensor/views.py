@@ -58,13 +58,11 @@ def view_dtype(input: Tensor, dtype: dt.dtype) -> Tensor:
     old, new = a.dtype.itemsize, dtype.itemsize
     shape, strides, offset = a.shape, input.stride(), input._offset
     if old != new:
+        sizes = f"to view {_name(a.torch_dtype)} as {_name(dtype)} (different element sizes)"
         if not shape:
-            raise RuntimeError(f"self.dim() cannot be 0 to view {_name(a.torch_dtype)} as {_name(dtype)} (different element sizes)")
+            raise RuntimeError(f"self.dim() cannot be 0 {sizes}")
         if strides[-1] != 1:
-            raise RuntimeError(
-                f"self.stride(-1) must be 1 to view {_name(a.torch_dtype)} as {_name(dtype)} (different element sizes), "
-                f"but got {strides[-1]}"
-            )
+            raise RuntimeError(f"self.stride(-1) must be 1 {sizes}, but got {strides[-1]}")
         if new < old:
             r = old // new
             shape = (*shape[:-1], shape[-1] * r)
@@ -72,11 +70,10 @@ def view_dtype(input: Tensor, dtype: dt.dtype) -> Tensor:
             offset *= r
         else:
             r = new // old
-            if shape[-1] % r:
-                raise RuntimeError(
-                    f"self.size(-1) must be divisible by {r} to view {_name(a.torch_dtype)} as {_name(dtype)} (different "
-                    f"element sizes), but got {shape[-1]}"
-                )
+            aligned = [("size(-1)", shape[-1]), ("storage_offset()", offset), *[(f"stride({i})", s) for i, s in enumerate(strides[:-1])]]
+            for name, value in aligned:
+                if value % r:
+                    raise RuntimeError(f"self.{name} must be divisible by {r} {sizes}, but got {value}")
             shape = (*shape[:-1], shape[-1] // r)
             strides = (*(s // r for s in strides[:-1]), 1)
             offset //= r

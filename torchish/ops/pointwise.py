@@ -193,7 +193,7 @@ def not_differentiable(name: str):
     """A gradient rule that refuses, as PyTorch does for operations without a derivative."""
 
     def rule(grad):
-        raise NotImplementedError(f"derivative for aten::{name} is not implemented")
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
 
     return rule
 

@@ -175,7 +175,7 @@ def _declare_pick(name: str, grad: str):
 
     @pick.backward
     def _(grad):
-        raise RuntimeError(f"the derivative for '{name}' is not implemented.")
+        raise NotImplementedError(f"the derivative for '{name}' is not implemented.")
 
     return pick
 

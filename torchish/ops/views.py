@@ -297,22 +297,29 @@ def _bitcast(v, dtype):
         v, old = v.astype(np.uint8), np.dtype(np.uint8)
     if jnp.issubdtype(old, jnp.complexfloating):
         part = jnp.stack([jnp.real(v), jnp.imag(v)], -1)
-        v = part.reshape(part.shape[:-2] + (-1,)) if v.ndim else part
+        v = _joined(part) if v.ndim else part
         old = np.dtype(v.dtype)
     if jnp.issubdtype(new, jnp.complexfloating):
         half = np.dtype(np.float32 if new == np.complex64 else np.float64)
-        v = _bitcast(v, half)
-        v = v.reshape(v.shape[:-1] + (-1, 2))
+        v = _grouped(_bitcast(v, half), 2)
         return lax.complex(v[..., 0], v[..., 1])
     if new.itemsize > old.itemsize:
-        v = v.reshape(v.shape[:-1] + (-1, new.itemsize // old.itemsize))
-        out = lax.bitcast_convert_type(v, new)
+        out = lax.bitcast_convert_type(_grouped(v, new.itemsize // old.itemsize), new)
     elif new.itemsize < old.itemsize:
-        out = lax.bitcast_convert_type(v, new)
-        out = out.reshape(out.shape[:-2] + (-1,))
+        out = _joined(lax.bitcast_convert_type(v, new))
     else:
         out = lax.bitcast_convert_type(v, new)
     return out != 0 if as_bool else out
+
+
+def _joined(v):
+    """The last two dimensions as one. (Of no elements `-1` could be any size.)"""
+    return v.reshape(*v.shape[:-2], v.shape[-2] * v.shape[-1])
+
+
+def _grouped(v, n: int):
+    """The last dimension as groups of `n`."""
+    return v.reshape(*v.shape[:-1], v.shape[-1] // n, n)
 
 
 __all__ = ["WRITES", "jax", "to_memory", "write_spec"]
