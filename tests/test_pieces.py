@@ -65,6 +65,16 @@ def test_too_few_repetitions_are_made_of_known_stretches(monkeypatch):
     assert max(sizes) > 2 * pieces.SMALLEST
 
 
+def test_known_stretches_are_bounded():
+    """Also those that begin alike; nothing is held of those that are too short."""
+    for i in range(2 * pieces.MOST_STRETCHES):
+        pieces._learn_stretch((7, i, *range(pieces.SHORTEST)))
+    assert 0 < sum(map(len, pieces._STRETCHES.values())) <= pieces.MOST_STRETCHES
+    pieces._STRETCHES.clear()
+    pieces._learn_stretch((8, 0))
+    assert not pieces._STRETCHES
+
+
 def test_equal_layers_are_one_program(monkeypatch):
     """Also behind a sum that looks like the one at a layer's end, but takes other shapes."""
     torch.manual_seed(0)

@@ -164,12 +164,13 @@ def _repeated(nodes: list[Expr], outputs: list[Expr], tokens: tuple[int, ...]) -
 
 def _learn_stretch(tokens: tuple[int, ...]) -> None:
     """A piece of a repeating graph is compiled: one with fewer repetitions can be made of such pieces."""
+    if len(tokens) < SHORTEST or tokens in _STRETCHES.get(tokens[0], ()):
+        return
+    if sum(map(len, _STRETCHES.values())) >= MOST_STRETCHES:
+        _STRETCHES.clear()
     known = _STRETCHES.setdefault(tokens[0], [])
-    if len(tokens) >= SHORTEST and tokens not in known:
-        known.append(tokens)
-        known.sort(key=len, reverse=True)
-        if len(_STRETCHES) > MOST_STRETCHES:
-            _STRETCHES.clear()
+    known.append(tokens)
+    known.sort(key=len, reverse=True)
 
 
 def _cut_known(tokens: np.ndarray, low: int, high: int, ends: list[int]) -> int:
