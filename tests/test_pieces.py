@@ -14,6 +14,7 @@ from torchish.engine import drafts, pieces, program
 
 @pytest.fixture(autouse=True)
 def forget():
+    program.evaluate_all()
     pieces.KNOWN.clear()
     pieces._STRETCHES.clear()
     drafts._SHAPES.clear()
@@ -111,6 +112,19 @@ def test_steps_share_what_follows_the_update(monkeypatch):
         optimizer.step()
     loss.item()
     assert len(sizes) == 4 and max(sizes) < 30, sizes  # forward, backward, two kinds of updates
+
+
+def test_updates_are_compiled_once_for_all_shapes(monkeypatch):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.LayerNorm(16), nn.Linear(16, 12), nn.Tanh(), nn.Linear(12, 4))
+    optimizer, sizes, build = torch.optim.Adam(net.parameters()), [], program._build
+    monkeypatch.setattr(program, "_build", lambda nodes, *rest: sizes.append([e.spec.name for e in nodes]) or build(nodes, *rest))
+    for n in (6, 7, 5, 9, 8):
+        x, y = torch.ones(n, 8), torch.zeros(n, dtype=torch.long)
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x), y).backward()
+        optimizer.step()
+    assert len([names for names in sizes if "Adam.step" in names]) == 1
 
 
 def test_a_step_becomes_one_program_in_the_end(monkeypatch):

@@ -50,7 +50,8 @@ def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
     if spec.op.layout == "one":
         return pointwise_strides(flat, out) if not any(isinstance(x, Tensor) for x in flat[1:]) else None
     if spec.op.layout == "copy":
-        return copied_strides(out.shape, flat[0]._strides)
+        strides = flat[0]._strides
+        return strides and copied_strides(out.shape, strides)
     if spec.op.layout == "outer":
         return _outer_strides(flat, out)
     if spec.op.layout in _CHANNELS:

@@ -44,7 +44,6 @@ _ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
 
 # Drafts (see `drafts`): LLVM's optimizations are three fifths of the time that XLA takes without its emitters.
 _DRAFT: dict[str, Any] = {"xla_backend_optimization_level": 0}
-_DRAFT_NODES = 64  # from here on fusions without emitters may become long
 
 
 def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[Any], values: Iterable[Aval], draft: bool = False) -> Any:
@@ -59,7 +58,7 @@ def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[A
         convolves = "convolution" in ops
         large = any(math.prod(a.shape) >= _LARGE for a in edges)
         few = len(ops) <= _FEW_NODES and not (large and not _EMITTED.isdisjoint(ops))
-        if convolves or few or (draft and len(ops) <= _DRAFT_NODES):
+        if convolves or few or draft:
             options |= _NO_EMITTERS
         if draft:
             options |= _DRAFT

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torchish.engine.expr import Expr
 
 CAREFUL = 2  # sets of shapes for which a graph is compiled with care
-SMALL = 1 << 18  # elements of everything that a graph computes
+SMALL = 1 << 19  # elements of everything that a graph computes
 RUNS = 64  # of a draft, before it is compiled with care
 _SIZE = 4096
 _SHAPES: OrderedDict[frozenset[str], list[int]] = OrderedDict()  # the first sets of shapes of each graph, by its operations

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from torchish.engine.expr import AvalTuple
+
 if TYPE_CHECKING:
     from torchish.engine.expr import Expr
 
@@ -104,12 +106,14 @@ def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
     """The pieces of a graph that has never run.
 
     None when it ends with nothing known, and is short or repeats itself over less than half of its length. Nodes that are to be
-    compiled alone are pieces of their own.
+    compiled alone are pieces of their own, and so is an update, since what follows may have another shape in each step.
     """
     n = len(nodes)
+    update = leading_updates(nodes)
+    apart = {update} if KNOWN_SHORTEST <= update <= n - KNOWN_SHORTEST else set()
     alone = [i for i, e in enumerate(nodes) if e.spec.alone]
     if alone:
-        ends = {n, *alone, *[i + 1 for i in alone]}
+        ends = {n, *apart, *alone, *[i + 1 for i in alone]}
         return Pieces(list(range(n)), sorted(ends - {0}), nodes, outputs, ALWAYS)
     tokens = _tokens(nodes)
     how = _repeated(nodes, outputs, tokens)
@@ -118,9 +122,19 @@ def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
     m, whole = _known_end(tokens)
     if m < n and (whole or m >= max(n // 2, KNOWN_SHORTEST) or m >= max(n // 4, SMALLEST)):
         return Pieces(list(range(n)), [n - m, n], nodes, outputs, FEW_RUNS)
+    if apart:
+        return Pieces(list(range(n)), [update, n], nodes, outputs, FEW_RUNS)
     if n > 2 * LARGEST:
         return Pieces(list(range(n)), [*range(LARGEST, n - LARGEST, LARGEST), n], nodes, outputs, PATIENCE * LARGEST)
     return None
+
+
+def leading_updates(nodes: list[Expr]) -> int:
+    """How many nodes at the start of a graph are updates of parameters and their projections."""
+    n = 0
+    while n < len(nodes) and type(a := nodes[n].aval) is AvalTuple:
+        n += 1 + len(a.avals)
+    return n
 
 
 def loose_end(nodes: list[Expr]) -> int:
@@ -274,4 +288,4 @@ def _repetition(tokens: np.ndarray) -> tuple[int, int, int]:
     return best
 
 
-__all__ = ["Pieces", "learn", "loose_end", "plan", "repeats"]
+__all__ = ["Pieces", "leading_updates", "learn", "loose_end", "plan", "repeats"]

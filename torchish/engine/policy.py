@@ -19,8 +19,8 @@ Reads (`item`, `print`, …) run what they need. Beyond that:
 from __future__ import annotations
 
 from torchish.engine import expr
-from torchish.engine.expr import CPU, LOCAL, PENDING_LIMIT, Aval, AvalTuple, Expr
-from torchish.engine.pieces import loose_end, repeats
+from torchish.engine.expr import CPU, LOCAL, PENDING_LIMIT, Aval, Expr
+from torchish.engine.pieces import leading_updates, loose_end, repeats
 from torchish.engine.program import evaluate_all
 
 LIMIT = PENDING_LIMIT
@@ -34,9 +34,7 @@ CACHED = 750_000
 def before_backward() -> None:
     """A backward pass is about to be written down: what comes before it can run meanwhile, if that is worth a program of its own."""
     pending = LOCAL.pending
-    start = 0  # of the forward pass, behind updates of parameters and their projections, which a first step does not have
-    while start < len(pending) and type(a := pending[start].aval) is AvalTuple:
-        start += 1 + len(a.avals)
+    start = leading_updates(pending)
     if len(pending) - start >= WORTH_A_PROGRAM and not _large(pending, start) and not repeats(pending):
         evaluate_all()
 
