@@ -52,6 +52,21 @@ def test_what_an_import_of_everything_gives(name):
     assert not [n for n, v in given.items() if isinstance(v, ModuleType) and n not in expected]
 
 
+PUBLIC = """autograd.anomaly_mode autograd.grad_mode autograd.graph backends.cuda compiler futures jit nn.init nn.parameter
+nn.utils.clip_grad nn.utils.fusion nn.utils.memory_format nn.utils.parametrizations nn.utils.parametrize nn.utils.rnn
+nn.utils.spectral_norm nn.utils.stateless nn.utils.weight_norm optim.lr_scheduler optim.swa_utils overrides""".split()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_an_import_of_everything_gives_pytorchs_names_alone(name):
+    theirs, ours = (importlib.import_module(f"{library}.{name}") for library in ("torch", "torchish"))
+    names: dict = {}
+    exec(f"from torchish.{name} import *", names)
+    del names["__builtins__"]
+    assert names.keys() <= set(theirs.__all__)
+    assert not [n for n in theirs.__all__ if n not in names and n in vars(ours)]
+
+
 ATTRIBUTES = """
 import functools, sys
 torch = __import__(sys.argv[1])

@@ -232,3 +232,10 @@ class set_stance:
                 return fn(*args, **kwargs)
 
         return call
+
+
+__all__ = [
+    "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable", "get_default_backend", "is_compiling",
+    "is_dynamo_compiling", "is_exporting", "list_backends", "nested_compile_region", "reset", "set_default_backend", "set_stance",
+    "substitute_in_graph",
+]  # fmt: skip

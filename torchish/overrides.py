@@ -136,3 +136,9 @@ def _names(opened: int) -> dict[Any, str]:
 def resolve_name(f: Any) -> str | None:
     """The name under which programs find a function that `__torch_function__` is asked about; None for other functions."""
     return _names(subclasses.open_modes.cache_info().currsize).get(f)
+
+
+__all__ = [
+    "enable_reentrant_dispatch", "get_overridable_functions", "handle_torch_function", "has_torch_function", "is_tensor_like",
+    "is_tensor_method_or_property", "resolve_name", "wrap_torch_function",
+]  # fmt: skip

@@ -49,3 +49,6 @@ def is_anomaly_enabled() -> bool:
 
 def is_anomaly_check_nan_enabled() -> bool:
     return ANOMALY.check_nan
+
+
+__all__ = ["detect_anomaly", "set_detect_anomaly"]

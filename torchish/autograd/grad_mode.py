@@ -154,3 +154,6 @@ class inference_mode(_Mode):
 
     def _clone(self):
         return type(self)(self.mode)
+
+
+__all__ = ["enable_grad", "inference_mode", "no_grad", "set_grad_enabled", "set_multithreading_enabled"]  # noqa: F822

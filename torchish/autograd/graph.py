@@ -865,4 +865,6 @@ def weak(t) -> weakref.ref:
     return weakref.ref(t)
 
 
-__all__ = ["AccumulateGrad", "GradFn", "Node", "SECOND_TIME", "TENSORS", "emit", "named", "run_backward"]
+# Most are given by `__getattr__`.
+__all__ = ["GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge",  # noqa: F822
+           "increment_version", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks"]  # fmt: skip

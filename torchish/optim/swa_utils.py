@@ -168,3 +168,6 @@ class SWALR(LRScheduler):
             start = target if before == 1 else (group["lr"] - before * target) / (1 - before)
             lrs.append(target * now + start * (1 - now))
         return lrs
+
+
+__all__ = ["AveragedModel", "SWALR", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn", "update_bn"]

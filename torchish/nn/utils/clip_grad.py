@@ -75,3 +75,6 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     for p in _as_list(parameters):
         if p.grad is not None:
             p.grad.clamp_(min=-clip_value, max=clip_value)
+
+
+__all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_"]

@@ -21,3 +21,6 @@ def convert_conv2d_weight_memory_format(module: Module, memory_format) -> Module
 def convert_conv3d_weight_memory_format(module: Module, memory_format) -> Module:
     """Give the weights of all 3-d convolutions a memory format."""
     return _convert(module, (Conv3d, ConvTranspose3d), memory_format)
+
+
+__all__ = ["convert_conv2d_weight_memory_format", "convert_conv3d_weight_memory_format"]

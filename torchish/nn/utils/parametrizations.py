@@ -208,3 +208,6 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
     weight = _tensor_of(module, name)
     made = _SpectralNorm(weight, n_power_iterations, default_dim(module) if dim is None else dim, eps)
     return parametrize.register_parametrization(module, name, made)
+
+
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]

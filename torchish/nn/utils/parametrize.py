@@ -288,3 +288,9 @@ def transfer_parametrizations_and_params(from_module: Module, to_module: Module,
                 if hasattr(source, own):
                     setattr(target, own, getattr(source, own))
     return to_module
+
+
+__all__ = [
+    "ParametrizationList", "cached", "is_parametrized", "register_parametrization", "remove_parametrizations",
+    "transfer_parametrizations_and_params", "type_before_parametrizations",
+]  # fmt: skip

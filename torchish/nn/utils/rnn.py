@@ -170,3 +170,8 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
 
 
 name_classes(__name__)
+
+__all__ = [
+    "PackedSequence", "invert_permutation", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence",
+    "unpack_sequence", "unpad_sequence",
+]  # fmt: skip

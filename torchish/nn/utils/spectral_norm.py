@@ -154,3 +154,6 @@ def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
             del module._state_dict_hooks[k]
             break
     return module
+
+
+__all__ = ["SpectralNorm", "SpectralNormLoadStateDictPreHook", "SpectralNormStateDictHook", "remove_spectral_norm", "spectral_norm"]

@@ -95,3 +95,6 @@ def functional_call(module: Module, parameters_and_buffers: dict[str, Tensor], a
         stacklevel=2,
     )
     return _functional_call(module, parameters_and_buffers, args, kwargs, tie_weights=tie_weights, strict=strict)
+
+
+__all__ = ["functional_call"]

@@ -70,3 +70,6 @@ def remove_weight_norm(module: Module, name: str = "weight") -> Module:
             del module._forward_pre_hooks[k]
             return module
     raise ValueError(f"weight_norm of '{name}' not found in {module}")
+
+
+__all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
