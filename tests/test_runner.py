@@ -633,6 +633,19 @@ ERRORS = {
         x = torch.ones(2, requires_grad=True)
         (x * 2).backward()
     """,
+    "in a worker process": """
+        from torch.utils.data import DataLoader, Dataset
+
+        class Numbers(Dataset):
+            def __len__(self):
+                return 4
+
+            def __getitem__(self, index):
+                return 1 / index
+
+        for batch in DataLoader(Numbers(), num_workers=1):
+            pass
+    """,
 }
 
 

@@ -6,6 +6,9 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
+from torchish._runner import _tracebacks
+from torchish._runner._finder import is_installed
+
 
 class KeyErrorMessage(str):
     """A KeyError shows the repr of its argument; this one's is the text itself, line breaks and all."""
@@ -19,6 +22,10 @@ class ExceptionWrapper:
 
     def __init__(self, exc_info=None, where: str = "in background") -> None:
         kind, value, trace = exc_info or sys.exc_info()
+        if value is not None and is_installed():  # formatted here, the frames are beyond the reach of who reports the error
+            value.__traceback__ = trace
+            _tracebacks.shorten(value)
+            trace = value.__traceback__
         self.exc_type: Any = kind
         self.exc_msg = "".join(traceback.format_exception(kind, value, trace))
         self.where = where
