@@ -98,3 +98,16 @@ def test_gradients_of_leaves_lie_as_the_leaves_do(leaf, recorded, hooked):
         return x.grad.stride(), x.grad.detach().zero_().stride()
 
     assert strides(torchish) == strides(pytorch)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3, 2)])
+@pytest.mark.parametrize("call", [
+    "put(x, i, v)", "put(x, i, v, True)", "index_fill(x, 0, i, 2.0)", "flip(x, ())", "argsort(x)", "frexp(x.detach())[0]",
+])  # fmt: skip
+def test_copies_of_contiguous_tensors_are_contiguous(call, shape):
+    # also where there is nothing to write
+    def strides(m):
+        x, i, v = m.ones(shape, requires_grad=True), m.tensor([], dtype=m.int64), m.zeros(0, requires_grad=True)
+        return eval("m." + call, {"m": m, "x": x, "i": i, "v": v}).stride()
+
+    assert strides(torchish) == strides(pytorch)
