@@ -114,6 +114,25 @@ def test_steps_share_what_follows_the_update(monkeypatch):
     assert len(sizes) == 4 and max(sizes) < 30, sizes  # forward, backward, two kinds of updates
 
 
+def test_what_follows_a_start_of_changing_shape_is_known(monkeypatch):
+    """A text that grows, of which a network sees the last letters."""
+    weight = torch.rand(4, 4)
+    weight.sum().item()
+
+    def last(text):
+        x = text[-4:]
+        for f in (torch.sin, torch.cos, torch.tanh, torch.exp, torch.sigmoid, torch.atan, torch.asinh, torch.log1p, torch.erf):
+            x = f(x) @ weight
+        return x.sum().item()
+
+    for n in (5, 6):
+        last(torch.cat([torch.ones(n - 1), torch.zeros(1)]))
+    sizes = watch_sizes(monkeypatch)
+    for n in (7, 8, 9):
+        last(torch.cat([torch.ones(n - 1), torch.zeros(1)]))
+    assert max(sizes) < 8, sizes
+
+
 def test_updates_are_compiled_once_for_all_shapes(monkeypatch):
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.LayerNorm(16), nn.Linear(16, 12), nn.Tanh(), nn.Linear(12, 4))

@@ -84,10 +84,15 @@ def _tokens(nodes: Iterable[Expr]) -> tuple[int, ...]:
     return tuple(hash((e.spec.uid, e.aval)) for e in nodes)
 
 
+def _exact_tokens(nodes: Iterable[Expr]) -> tuple[int, ...]:
+    """Tokens that also tell apart what takes other shapes: the sum that begins the first of equal layers, a slice of a longer text."""
+    return tuple(hash((e.spec.uid, e.aval, *[x.aval for x in e.inputs or () if hasattr(x, "aval")])) for e in nodes)
+
+
 def learn(nodes: list[Expr]) -> None:
     """A graph is compiled as a whole: later ones that end with it need not be."""
     if len(nodes) >= KNOWN_SHORTEST:
-        KNOWN[_tokens(nodes)] = None
+        KNOWN[_exact_tokens(nodes)] = None
         if len(KNOWN) > KNOWN_SIZE:
             KNOWN.popitem(last=False)
 
@@ -115,7 +120,7 @@ def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
     if alone:
         ends = {n, *apart, *alone, *[i + 1 for i in alone]}
         return Pieces(list(range(n)), sorted(ends - {0}), nodes, outputs, ALWAYS)
-    tokens = _tokens(nodes)
+    tokens = _exact_tokens(nodes)
     how = _repeated(nodes, outputs, tokens)
     if how is not None:
         return how
@@ -165,9 +170,7 @@ def _repeated(nodes: list[Expr], outputs: list[Expr], tokens: tuple[int, ...]) -
         return None
     order, ends = _parts_early(nodes)
     given = ends[-1] if ends else 0
-    # what nodes take tells more of them apart: the sum that begins the first of equal layers may be one of other shapes
-    taken = [hash((t, *[x.aval for x in e.inputs or () if hasattr(x, "aval")])) for t, e in zip(tokens, nodes, strict=True)]
-    ordered = np.array(taken)[order]
+    ordered = np.array(tokens)[order]
     covered = _cut(ordered, given, n, ends)
     if covered * 2 < n - given:
         return None
