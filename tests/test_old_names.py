@@ -69,7 +69,6 @@ def test_old_names_do_as_pytorchs(use):
         lambda m: m.ones(2).volatile,
         lambda m: m.get_device(m.ones(2)),
         lambda m: m.slice_inverse(m.ones(2, 2)[:, :1], m.ones(2, 2)).tolist(),
-        lambda m: m.cond(m.tensor(True), lambda x: x + 1, lambda x: x - 1, (m.ones(1),)).tolist(),
     ],
 )  # fmt: skip
 def test_layouts_are_told_as_pytorch_tells_them(use):

@@ -22,6 +22,7 @@ for use in (
     lambda: while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * 2), (torch.tensor(0), torch.ones(2))),
     lambda: while_loop(lambda i: i < 3, lambda i: i + 1, (torch.tensor(0),)),
     lambda: torch.while_loop(3, 4, (torch.ones(1),)),
+    lambda: torch.cond(torch.tensor(True), lambda x: x + 1, lambda x: x - 1, (torch.ones(1),)),
 ):
     try:
         print(use())
