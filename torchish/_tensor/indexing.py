@@ -441,7 +441,7 @@ def fitting(x, d: dt.dtype):
     if d.category == 1:
         info = np.iinfo(d.np)
         low = info.min if d.is_signed else -int(info.max) if type(x) is int else 0  # negative integers wrap into unsigned types
-        if x != x or x < low or not low <= int(x if abs(x) != float("inf") else 2**70) <= info.max:
+        if not low <= x < int(info.max) + 1:  # what is behind a point is cut off; nan is not between
             raise RuntimeError(f"value cannot be converted to type {dt.source_name(d)} without overflow")
     elif d in _LARGEST and any(_LARGEST[d] < abs(part) and (part - part == 0 or d in _FINITE) for part in (x.real, x.imag)):
         raise RuntimeError(f"value cannot be converted to type {dt.source_name(d)} without overflow")

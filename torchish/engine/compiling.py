@@ -46,13 +46,18 @@ _ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
 _DRAFT: dict[str, Any] = {"xla_backend_optimization_level": 0}
 
 
+def any_small_floats(avals: Iterable[Aval]) -> bool:
+    """Whether there are floats of 8 or 16 bits, each of which is rounded by itself."""
+    return any(a.category == 2 and a.dtype.itemsize < 4 for a in avals)
+
+
 def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[Any], values: Iterable[Aval], draft: bool = False) -> Any:
     """Compile for a device a program of these operations, with the options that suit it, where XLA knows them.
 
     `edges` are the shapes of its arguments and results, `values` those of everything it computes; a `draft` is wanted soon.
     """
     options: dict[str, Any] = {}
-    if any(a.category == 2 and a.dtype.itemsize < 4 for a in values):
+    if any_small_floats(values):
         options |= _ROUNDING
     if device.startswith("cpu"):
         convolves = "convolution" in ops
@@ -73,4 +78,4 @@ def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[A
             _UNKNOWN.add(unknown[1])
 
 
-__all__ = ["compile_lowered"]
+__all__ = ["any_small_floats", "compile_lowered"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -180,6 +180,11 @@ class Expr:
 
     def __repr__(self) -> str:
         return f"Expr({'leaf' if self.value is not None else self.spec}, {self.aval})"
+
+
+def avals_of(nodes: Iterable[Expr]) -> list[Aval]:
+    """Those of all results."""
+    return [a for e in nodes for a in (e.aval.avals if type(e.aval) is AvalTuple else (e.aval,))]
 
 
 def leaf(value: Any, device: str = CPU) -> Expr:

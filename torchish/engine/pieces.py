@@ -222,10 +222,11 @@ def _parts_early(nodes: list[Expr]) -> tuple[list[int], list[int]]:
     for i, e in enumerate(nodes):
         whole = _whole(e)
         source = None if whole is None else position.get(id(whole))
-        if whole is not None and (source in of_given if source is not None else _smaller(e, whole)):
+        is_part = whole is not None and math.prod(e.aval.shape) < math.prod(whole.aval.shape)
+        if source in of_given or (is_part and source is None):
             of_given[i] = id(whole) if source is None else of_given[source]
             given.setdefault(of_given[i], []).append(i)
-        elif whole is not None and source is not None and _smaller(e, whole):
+        elif is_part and source is not None:
             parts.setdefault(source, []).append(i)
         else:
             rest.append(i)
@@ -242,10 +243,6 @@ def _parts_early(nodes: list[Expr]) -> tuple[list[int], list[int]]:
         order.append(i)
         waiting.extend(parts.get(i, ())[::-1])
     return order, ends
-
-
-def _smaller(part: Expr, whole: Expr) -> bool:
-    return math.prod(part.aval.shape) < math.prod(whole.aval.shape)
 
 
 def _whole(e: Expr) -> Any:

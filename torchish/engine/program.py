@@ -30,7 +30,7 @@ from torchish.engine import disk_cache, drafts, pieces
 from torchish.engine.compiling import compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
-from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval
+from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval, avals_of
 
 LOCK = threading.RLock()
 CACHE_SIZE = 1024
@@ -564,7 +564,7 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
     else:
         with jax.enable_x64(True):
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
-            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *_avals(outputs)], _avals(nodes), draft)
+            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *avals_of(outputs)], avals_of(nodes), draft)
         STATS.compiled += 1
         if stable is not None:
             disk_cache.store(stable, call)
@@ -573,11 +573,6 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
     arrange = operator.itemgetter(*[order.index(i) for i in range(len(order))]) if order != sorted(order) else None
     takes = frozenset([donated[n] for n, _ in pairs])
     return Program(call, arrange, takes, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
-
-
-def _avals(nodes: list[Expr]) -> list[Aval]:
-    """Those of all results."""
-    return [a for e in nodes for a in (e.aval.avals if type(e.aval) is AvalTuple else (e.aval,))]
 
 
 def _stable_text(plan, out_positions, donate, structs, device, *counts) -> str | None:

@@ -219,8 +219,7 @@ def isinstance(obj: Any, target_type: Any) -> bool:
     name = _WITHOUT_CONTENTS.get(target_type)
     if name is not None:
         contents, example = ("contained types", "int, int") if name.endswith("ict") else ("a contained type", "int")
-        please = "contained types" if name.endswith("ict") else "a contained type"
-        raise RuntimeError(f"Attempted to use {name} without {contents}. Please add {please}, e.g. {name}[{example}]")
+        raise RuntimeError(f"Attempted to use {name} without {contents}. Please add {contents}, e.g. {name}[{example}]")
     origin, of = typing.get_origin(target_type), typing.get_args(target_type)
     if origin is None:
         return builtins.isinstance(obj, target_type)

@@ -188,15 +188,7 @@ impl_abstract = register_fake
 def register_autograd(op: Any, backward: Callable, /, *, setup_context: Callable | None = None, lib: Library | None = None) -> None:
     """Give an operator a gradient: `backward(ctx, *grads)`, for which `setup_context(ctx, inputs, output)` saves what it needs."""
     found = _operator(op, "register_autograd")
-    if (definition := _definition(found)) is not None:
-        definition.register_autograd(backward, setup_context=setup_context)
-        return
-    if found._schema.is_mutable:
-        raise RuntimeError(
-            f"Cannot register autograd formula for non-functional operator {found!r} with schema {found._schema}. Please create a "
-            "functional operator and register an autograd formula for that."
-        )
-    found.backward, found.setup_context = backward, setup_context
+    found.set_gradient(backward, setup_context, repr(_definition(found) or found))
 
 
 def register_vmap(op: Any, func: Callable | None = None, /, *, lib: Library | None = None) -> Any:

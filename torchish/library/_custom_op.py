@@ -110,13 +110,7 @@ class CustomOpDef:
 
     def register_autograd(self, backward: Callable, /, *, setup_context: Callable | None = None) -> None:
         """Give the operator a gradient: `backward(ctx, *grads)`, for which `setup_context(ctx, inputs, output)` saves what it needs."""
-        schema = self._opoverload._schema
-        if schema.is_mutable:
-            raise RuntimeError(
-                f"Cannot register autograd formula for non-functional operator {self} with schema {schema}. Please create a functional "
-                "operator and register an autograd formula for that."
-            )
-        self._opoverload.backward, self._opoverload.setup_context = backward, setup_context
+        self._opoverload.set_gradient(backward, setup_context, str(self))
 
     def register_vmap(self, func: Callable | None = None) -> Any:
         """Give the operator a rule for `torch.vmap`: `func(info, in_dims, *args)` returns (results, their batch dimensions)."""

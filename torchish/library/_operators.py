@@ -6,11 +6,11 @@ is run uncaptured when it comes to an operator.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from typing import Any
 
 import torchish
+from torchish import ops
 from torchish._tensor.size import device
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.function import Function
@@ -72,6 +72,15 @@ class OpOverload:
     def has_autograd(self) -> bool:
         """Whether its gradient is that of `register_autograd`, not that of what the kernel does."""
         return self.isolated or self.backward is not None
+
+    def set_gradient(self, backward: Callable, setup_context: Callable | None, shown: str) -> None:
+        """Take the formula of `register_autograd`. RuntimeError, which names the operator `shown`, if it changes its arguments."""
+        if self._schema.is_mutable:
+            raise RuntimeError(
+                f"Cannot register autograd formula for non-functional operator {shown} with schema {self._schema}. Please create a "
+                "functional operator and register an autograd formula for that."
+            )
+        self.backward, self.setup_context = backward, setup_context
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if (capture := LOCAL.capture) is not None:
@@ -357,7 +366,7 @@ def namespace(name: str) -> Namespace:
 
 def add(op: OpOverload) -> OpOverload:
     """Put an operator where its name says, in place of one with the same name."""
-    if op.namespace == "aten" or importlib.util.find_spec(f"torchish.ops.{op.namespace}") is not None:
+    if op.namespace == "aten" or ops._is_family(op.namespace):
         raise NotImplementedError(f"torchish: '{op.namespace}' cannot be a namespace of operators: torchish has functions of its own there")
     space = namespace(op.namespace)
     packet = vars(space).get(op._opname)

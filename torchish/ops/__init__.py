@@ -3,6 +3,10 @@
 from importlib import util as _util
 
 
+def _is_family(name: str) -> bool:
+    return _util.find_spec(f"{__name__}.{name}") is not None
+
+
 def __getattr__(name: str):
     # what is no family of pure functions: torch.ops.aten, and the namespaces of custom operators
     if name == "aten":
@@ -12,7 +16,7 @@ def __getattr__(name: str):
     if name == "load_library":
         raise AttributeError("module 'torch.ops' has no attribute 'load_library' (torchish loads no operators written in C++)")
     # a family that is still to be loaded is the import system's
-    if name.startswith("__") or _util.find_spec(f"{__name__}.{name}") is not None:
+    if name.startswith("__") or _is_family(name):
         raise AttributeError(f"module 'torch.ops' has no attribute '{name}'")
     from torchish.library._operators import NAMESPACES, namespace
 
