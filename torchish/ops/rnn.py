@@ -20,10 +20,10 @@ def _relu(x):
     return jnp.where(x <= 0, 0, x).astype(x.dtype)  # with PyTorch's slope of 0 at 0
 
 
-def _step(mode: str, x, e, h, c, w_hh, w_hr):
+def _step(mode: str, x, e, h, c, w_hh_t, w_hr):
     """One step from the projected input `x` (batch, gates * hidden) and what the projected state gets added, if anything:
     the new output and cell state, and the values of the gates, which the gradient needs."""
-    g = h @ w_hh.T
+    g = h @ w_hh_t
     if e is not None:
         g = g + e
     if mode == "LSTM":
@@ -44,10 +44,12 @@ def _step(mode: str, x, e, h, c, w_hh, w_hr):
 def _steps(mode: str, reverse: bool, x, e, h0, c0, w_hh, w_hr, mask):
     """All steps of one direction: outputs (time, batch, hidden), last h, last c, and what the gradient needs of each step."""
 
+    w_hh_t = w_hh.T  # once, not in each step's product: a tenth of the loop's time
+
     def step(carry, inputs):
         h, c = carry
         xt, et, keep = inputs
-        h2, c2, gates = _step(mode, xt, et, h, c, w_hh, w_hr)
+        h2, c2, gates = _step(mode, xt, et, h, c, w_hh_t, w_hr)
         if keep is not None:  # past the end of its sequence a row keeps its state
             keep = keep[:, None]
             h2, c2 = jnp.where(keep, h2, h), jnp.where(keep, c2, c)
@@ -120,12 +122,12 @@ def _steps_back(mode: str, reverse: bool, h0, c0, w_hh, w_hr, mask, outputs, kep
         else:
             dx = dg = dh * slopes[0]
         back = dg @ w_hh
-        return (back if through is None else back + dh * through, dc), (dx, dg, dh)
+        return (back if through is None else back + dh * through, dc), (dx, None if dg is dx else dg, dh)
 
     (dh0, dc0), (dx, dg, dhs) = lax.scan(step, (dh, dc), (grad, through, slopes), reverse=not reverse)
-    dw_hh = jnp.einsum("tbg,tbh->gh", dg, before)
+    dg = dx if dg is None else dg
     dw_hr = None if w_hr is None else jnp.einsum("tbp,tbh->ph", only(dhs), o * bent)
-    return dx, dg, dh0, dc0, dw_hh, dw_hr
+    return dx, dg, dh0, dc0, before, dw_hr
 
 
 def _direction(mode: str, x, h0, c0, weights: dict[str, Any], mask, reverse: bool):
@@ -228,9 +230,13 @@ def _(grad, input, hx, cx, params, noise, mask, result, given, mode, has_biases,
             k = i * directions + d
             w, (*gates, y) = layers[k], loops[k]
             c0, dc = (hx[k][:, :0],) * 2 if mode != "LSTM" else (cx[k], dcs[k])  # type: ignore[index]
-            dx, dg, dh0s[k], dc0s[k], dw_hh, dw_hr = _steps_back(
+            dx, dg, dh0s[k], dc0s[k], before, dw_hr = _steps_back(
                 mode, d == 1, hx[k], c0, w["hh"], w.get("hr"), mask, y, tuple(gates), parts[d], dhs[k], dc)  # fmt: skip
-            dw_ih = jnp.einsum("tbg,tbi->gi", dx, inputs[i])
+            if dx is dg:  # one product, whose smaller factor is the one to be transposed: a tenth less time than two
+                both = jnp.einsum("tbi,tbg->ig", jnp.concatenate([inputs[i], before], -1), dx)
+                dw_ih, dw_hh = both[: -before.shape[-1]].T, both[-before.shape[-1] :].T
+            else:
+                dw_ih, dw_hh = jnp.einsum("tbi,tbg->ig", inputs[i], dx).T, jnp.einsum("tbi,tbg->ig", before, dg).T
             grads = {"ih": dw_ih, "hh": dw_hh, "b_ih": dx.sum((0, 1)), "b_hh": dg.sum((0, 1)), "hr": dw_hr}
             dparams[k] = [grads[name] for name in w]
             back = dx @ w["ih"]
