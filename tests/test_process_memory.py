@@ -43,6 +43,28 @@ print(before == gc.get_threshold(), gc.get_threshold())
 """
 
 
+MAPPINGS = """
+import torchish as torch
+from torchish.engine import process_memory, program
+
+process_memory.MAPPED_SHARE = 1 / 64
+def mappings():
+    return sum(1 for _ in open("/proc/self/maps"))
+most, right = 0, True
+for n in range(1, 301):
+    right &= (torch.arange(n) * 2 + 1).sum().item() == n * n
+    most = max(most, mappings())
+print(right, len(program.CACHE) < 300, most - 32 * 40 < int(open("/proc/sys/vm/max_map_count").read()) / 64)
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/sys/vm/max_map_count"), reason="other systems have no such bound")
+def test_programs_are_given_up_before_the_system_has_no_mappings_left():
+    """Each program's code takes some of the 65,530 that a process may have; without more of them LLVM ends the process."""
+    clean = os.environ | {"TORCHISH_CACHE": "0"}
+    assert subprocess.check_output([sys.executable, "-c", MAPPINGS], text=True, env=clean).split() == ["True"] * 3
+
+
 @pytest.mark.parametrize(("chosen", "last"), [("", "100"), ("before = (50, 5, 5); gc.set_threshold(*before)", "5")])
 def test_pace_of_the_garbage_collector(chosen, last):
     """The default pace is changed, one that the user has set is not."""

@@ -101,6 +101,10 @@ CALLS = {
     "bilinear": lambda t, F, x, w: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
     "bicubic": lambda t, F, x, w: F.interpolate(x, size=(9, 4), mode="bicubic", align_corners=True),
     "antialias": lambda t, F, x, w: F.interpolate(x, size=(3, 4), mode="bilinear", antialias=True),
+    "antialias of one dimension": lambda t, F, x, w: F.interpolate(x, size=(6, 15), mode="bicubic", antialias=True),
+    "bicubic, far up": lambda t, F, x, w: F.interpolate(x, size=(100, 7), mode="bicubic"),
+    "bilinear, down": lambda t, F, x, w: F.interpolate(x, size=(2, 1), mode="bilinear"),
+    "nearest, down": lambda t, F, x, w: F.interpolate(x, scale_factor=0.4),
     "nearest": lambda t, F, x, w: F.interpolate(x, scale_factor=2),
     "nearest-exact": lambda t, F, x, w: F.interpolate(x, size=(4, 9), mode="nearest-exact"),
     "area": lambda t, F, x, w: F.interpolate(x, scale_factor=0.5, mode="area"),
@@ -396,6 +400,10 @@ ERRORS = {
     "dropout": lambda t, F: F.dropout(t.zeros(2), 1.5),
     "integers": lambda t, F: F.gelu(t.zeros(2, dtype=t.int64)),
     "interpolate": lambda t, F: F.interpolate(t.zeros(1, 1, 4, 4)),
+    "antialias": lambda t, F: F.interpolate(t.zeros(1, 1, 4, 4).bfloat16(), 3, mode="bilinear", antialias=True),
+    "antialias, gradient": lambda t, F: F.interpolate(
+        t.zeros(1, 1, 4, 4, dtype=t.half, requires_grad=True), 4, mode="bicubic", antialias=True
+    ).sum().backward(),
     "fold": lambda t, F: F.fold(t.zeros(1, 4, 5), (4, 4), 2),
     "attention": lambda t, F: F.scaled_dot_product_attention(t.zeros(4), t.zeros(4), t.zeros(4)),
 }

@@ -206,6 +206,14 @@ def test_dtypes(name, dtype):
     agree(lambda L, x: getattr(L, name)(x), np.array([3, 0, 2, 0, 1, 2], dtype), grad=False)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int64", "uint64"])
+@pytest.mark.parametrize("limits", [(0, 2), (-128, 128), (-(2**63), 2**63 - 1)], ids=["close", "bytes", "far apart"])
+@pytest.mark.parametrize("asked", [{}, {"return_inverse": True}, {"return_counts": True}])
+def test_unique_integers(dtype, limits, asked):
+    numbers = np.random.RandomState(0).randint(*limits, (20, 30)).astype(dtype)
+    agree(lambda L, x: L.unique(x, **asked), numbers, grad=False)
+
+
 @pytest.mark.parametrize("size", [(0,), (0, 3)])
 @pytest.mark.parametrize(
     "call",

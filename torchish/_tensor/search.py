@@ -121,6 +121,10 @@ def _results(input: Tensor, op, first: np.ndarray, inverse, counts, dim, return_
         values = from_host(
             np.take(array.reshape(-1) if dim is None else array, first, 0 if dim is None else dim), input._aval.device
         )
+    return _form(input, values, inverse, counts, dim, return_inverse, return_counts)
+
+
+def _form(input: Tensor, values: Tensor, inverse, counts, dim, return_inverse, return_counts):
     if dim and values._aval.size:  # PyTorch stacks what it keeps and moves the dimension back
         shape = values._aval.shape
         strides = list(contiguous_strides((shape[dim], *shape[:dim], *shape[dim + 1 :])))
@@ -158,6 +162,10 @@ def unique(input, sorted, return_inverse, return_counts, dim):
     if type(input._storage.expr) is not Expr:
         refuse_dynamic(input, "_unique2" if dim is None else "unique_dim")
     array = _comparable(input, "unique" if dim is None else "unique_dim")
+    if dim is None and array.dtype.kind in "iub":
+        values, inverse, counts = _unique_integers(array.reshape(-1), return_inverse)
+        inverse = None if inverse is None else inverse.reshape(array.shape)
+        return _form(input, from_host(values, input._aval.device), inverse, counts, dim, return_inverse, return_counts)
     if dim is None:
         _, first, inverse, counts = np.unique(
             array.reshape(-1), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
@@ -169,6 +177,23 @@ def unique(input, sorted, return_inverse, return_counts, dim):
         first, inverse, counts = _unique_rows(_rows(array, dim))
         op = s.unique_slices
     return _results(input, op, first, inverse, counts, dim, return_inverse, return_counts)
+
+
+def _unique_integers(flat: np.ndarray, with_inverse: bool):
+    """Different integers or booleans in order, inverse (if wanted) and counts: counted where they lie close together, which takes a tenth
+    of the time of sorting them."""
+    if not flat.size or int(flat.max()) - int(flat.min()) > 2 * flat.size + 65536:
+        if with_inverse:
+            return np.unique(flat, return_inverse=True, return_counts=True)
+        values, counts = np.unique(flat, return_counts=True)
+        return values, None, counts
+    numbers = flat.view(np.uint8) if flat.dtype.kind == "b" else flat
+    low = numbers.min()
+    above = (numbers - low).view(f"u{numbers.itemsize}").astype(np.intp)  # differences of signed integers may wrap around
+    counts = np.bincount(above)
+    present = np.flatnonzero(counts)
+    values = (present.astype(numbers.dtype) + low).astype(flat.dtype)
+    return values, (np.cumsum(counts > 0) - 1)[above] if with_inverse else None, counts[present]
 
 
 def _unique_rows(rows: np.ndarray):

@@ -7,6 +7,9 @@ convolutions. Blocks of one heap are kept instead.
 The garbage collector looks for cycles among new containers often, and among all that there are, JAX's 100,000 included, after some 70,000
 new ones. A recorded operation is eight containers where PyTorch has one or two, so the searches of everything came as much earlier: a
 third of the time of a loop of small operations.
+
+The system bounds how many mappings a process may have, mostly to 65,530, and ends it when LLVM gets none for the code of a program, which
+takes 10 to 200 of them.
 """
 
 from __future__ import annotations
@@ -50,3 +53,16 @@ def pace_garbage_collector() -> None:
     """Let the collector search everything as often per operation as it does with PyTorch, unless the user has set a pace already."""
     if gc.get_threshold() in _DEFAULT_THRESHOLDS:
         gc.set_threshold(*gc.get_threshold()[:2], SEARCHES)
+
+
+MAPPED_SHARE = 1 / 2
+"""Of the mappings that the system allows: with more of them, programs are given up."""
+
+
+def is_crowded() -> bool:
+    """Whether so many mappings are in use that compiling more programs could end the process."""
+    try:
+        with open("/proc/sys/vm/max_map_count", "rb") as most, open("/proc/self/maps", "rb") as used:
+            return used.read().count(b"\n") > MAPPED_SHARE * int(most.read())
+    except OSError:  # not Linux
+        return False

@@ -31,9 +31,11 @@ from torchish.engine.compiling import compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
 from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval, avals_of
+from torchish.engine.process_memory import is_crowded
 
 LOCK = threading.RLock()
 CACHE_SIZE = 1024
+LOOK_EVERY = 32  # programs between two looks at the mappings, which take some 10 ms
 
 FORK_WARNING = r"os\.fork\(\) was called"  # JAX's; forked processes compute elsewhere (see `remote`)
 
@@ -363,8 +365,7 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         pieces.learn(nodes)
         _ALIKE[_alike(key[:end], leaves)] = program
         CACHE[cache_key] = Makeshift(program, drafts.RUNS) if draft else program
-        while len(CACHE) > CACHE_SIZE:
-            CACHE.popitem(last=False)
+        _make_room()
     args: list = []
     for x in leaves:
         v = x.value
@@ -417,6 +418,15 @@ def _finish(program: Program, nodes: list[Expr], outputs: list[Expr], results: l
         e.spec = e.owner = None
         e.uses = 0
         e.mark = -1
+
+
+def _make_room() -> None:
+    """Give up the programs that were used longest ago when there are too many, or when their code takes too much of what there is."""
+    many = len(CACHE) - CACHE_SIZE
+    if not (STATS.compiled + STATS.loaded) % LOOK_EVERY and is_crowded():
+        many = len(CACHE) // 2
+    for _ in range(many):
+        CACHE.popitem(last=False)
 
 
 def _alike(graph: list, leaves: list[Expr]) -> tuple:

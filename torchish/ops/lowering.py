@@ -1,13 +1,14 @@
 """How convolutions are computed, by platform and shape: every choice that was measured is in this file.
 
-Four ways, all linear in input and weight, so that each also serves, transposed, for the two gradients:
+Five ways, all linear in input and weight, so that each also serves, transposed, for the two gradients:
 
 lax     `lax.conv_general_dilated`. On accelerators always.
 padded  the same with output channels padded to a multiple of 8: XLA's CPU convolution vectorizes over them.
-windows one matrix product of the kernel with all windows, a row for each place in them. Without copies for kernels of one place.
+windows one matrix product of the kernel with all windows, a row for each place in them.
 blocked one matrix product of windows with a banded (Toeplitz) matrix: a window is what `block` neighbouring output
         columns see, and the matrix holds the kernel once for each of them. It multiplies by
         (block + kernel width - 1) / kernel width as many numbers as it must, which XLA's fast matrix product repays.
+images  for kernels of one place, a matrix product for each image, which has to be rearranged for none of them.
 
 Milliseconds on CPU (jaxlib 0.10.2 without YNNPACK's convolutions, see `engine/compiling.py`; 2 cores, float32, freed memory kept;
 forward / input gradient / weight gradient; medians of rounds):
@@ -17,7 +18,11 @@ forward / input gradient / weight gradient; medians of rounds):
   6->16    5x5 14x14   batch 512   4.1 / 15 / 3.7      10 / 9.7 / 11       5.5 / 12 / 7.2      5.7 / 5.9 / 7.2
   6->16    5x5 14x14   batch 64    0.6 / 2.1 / 0.4     0.5 / 1.0 / 0.9     0.4 / 0.6 / 0.7     0.6 / 0.7 / 0.9
   6->16    5x5 32x32   batch 512    - / - / 33          - / - / 80          - / - / 59          - / - / 45
-  8->16    3x3 28x28   batch 64     - / - / 2.0         - / - / 5.4         - / - / 4.6         - / - / 3.8
+  8->16    3x3 28x28   batch 64    2.0 / 2.7 / 1.8     2.9 / 2.3 / 5.6     3.2 / 2.6 / 4.8     2.7 / 2.7 / 3.8
+  8->8     3x3 62x62   batch 8     1.1 / 1.0 / 1.3     1.4 / 0.9 / 2.1     1.8 / 1.9 / 3.4     1.4 / 1.5 / 1.9
+  8->32    5x5 32x32   batch 16    1.7 / 4.5 / 2.6     3.0 / 2.8 / 4.0     2.9 / 3.0 / 4.3     3.6 / 3.0 / 4.1
+  12->24   3x3 32x32   batch 16    2.5 / 2.7 / 2.7     2.4 / 2.1 / 3.3     3.4 / 3.2 / 3.7     3.1 / 2.9 / 3.9
+  4->4     3x3 64x64   batch 32    4.8 / 4.8 / 3.5     3.0 / 1.9 / 5.9     4.5 / 5.5 / 4.8     1.7 / 3.5 / 2.1
   1->6     5x5 28x28   batch 64    2.6 / 3.8 / 0.7     0.7 / 0.8 / 1.5     0.7 / 0.7 / 0.6     0.4 / 0.6 / 0.4
   1->32    3x3 28x28   batch 64    1.6 / 2.6 / 1.1     0.6 / 1.7 / 1.2     0.7 / 1.1 / 1.1     1.0 / 0.9 / 1.1
   3->64    3x3 32x32   batch 16    2.2 / 5.7 / 3.1     1.0 / 1.4 / 2.6     0.8 / 2.1 / 2.6     1.0 / 1.4 / 3.8
@@ -35,12 +40,20 @@ forward / input gradient / weight gradient; medians of rounds):
   3->64    4x4 64x64/2 batch 32    3.0 / 7.6 / 9.7     2.2 / 4.9 / 5.6
   12->24   3x3 32x32/2 batch 64     - / - / 3.0         - / - / 2.2
   3->64    7x7 224/2   batch 4     9.8 / 26 / 15       9.7 / 15 / 14
-  64->256  1x1 56x56   batch 8     13 / 11 / 12        6.8 / 11 / 6.7
-  64->128  1x1 32x32/2 batch 16    3.1 / 1.7 / 1.9     1.1 / 1.1 / 0.7
   1->32    9 of 8000   batch 32    8.6 / 12 / 8.3      4.3 / 8.5 / 11
   4->16    9 of 8000   batch 32    9.5 / 18 / 6.9      11 / 7.5 / 17
   12->24   5 of 4000   batch 16    3.3 / 3.7 / 4.9     3.5 / 2.6 / 8.5
   2->32    80 of 8000/4 batch 32   4.7 / 27 / 9.7      11 / 18 / 15
+
+Kernels of one place (forward / input gradient / weight gradient):
+
+                                   lax                 windows             images
+  32->32    1x1 62x62   batch 8    1.1 / 1.0 / 1.2     1.3 / 1.5 / 2.8     1.2 / 1.2 / 1.2
+  64->256   1x1 56x56   batch 8    14 / 9.6 / 13       8.4 / 11 / 12       8.6 / 6.0 / 5.8
+  64->64    1x1 128x128 batch 2    9.2 / 7.1 / 7.1     4.6 / 4.0 / 8.0     2.7 / 2.8 / 4.1
+  16->16    1x1 28x28   batch 64   0.8 / 0.8 / 1.2     1.4 / 1.2 / 1.8     0.6 / 0.7 / 0.6
+  256->1024 1x1 14x14   batch 4    3.8 / 2.8 / 3.1     3.0 / 3.1 / 2.7     2.6 / 3.1 / 2.5
+  512->128  1x1 7x7     batch 32   1.5 / 1.8 / 1.9     1.8 / 1.8 / 2.4     2.9 / 4.4 / 3.4
 
 Grouped convolutions are taken apart, since XLA's are slow on CPU: `taps` adds up shifted images times one number for each
 channel, for one input channel a group; `split` is one convolution for each group. Milliseconds of CPU time on (8, 32, 62, 62), 3x3
@@ -84,7 +97,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-FEW_CHANNELS = 16  # input channels below which blocks can pay
+FEW_CHANNELS = 16  # input channels below which windows can pay
+BLOCKED_CHANNELS = 8  # and blocks
 FORWARD_MIN_COLUMNS = 20  # outputs this wide pay; 10 (6 channels) do not
 WEIGHT_MAX_CHANNELS = 3  # weight gradients: of more channels blocks do not pay
 WEIGHT_MIN_COLUMNS = 16  # 16 columns pay, 10 do only from MANY_ROWS on
@@ -93,6 +107,7 @@ MANY_ROWS = 4096
 WINDOWS_MIN = 1 << 20  # elements of all windows: from here on they pay for few channels too, if they lie apart
 WINDOWS_MAX = 1 << 22  # more are made for some images at a time: as fast, and several convolutions may be at it at once
 BLOCKED_MAX = 1 << 26  # a bound on memory
+IMAGE_MIN_PLACES = 196  # of smaller images, products of all at once
 PADDED_MAX_CHANNELS = 32
 MANY_CHANNELS, FEW_PLACES = 128, 512  # weight gradients: so many channels and so few places in all images pay
 FEW_IMAGES = 4
@@ -108,15 +123,15 @@ def choose(x, w, stride, padding, dilation, groups, part: str) -> str | int:
     floating = jnp.issubdtype(x.dtype, jnp.floating)
     o, c, *kernel = w.shape
     sizes = _sizes([n + low + high for n, (low, high) in zip(x.shape[2:], padding, strict=True)], kernel, stride, dilation)
-    if floating and (math.prod(kernel) == 1 or (part == "weight" and c >= FEW_CHANNELS and _short_sums(x, sizes, stride, dilation))):
+    if floating and part == "weight" and c >= FEW_CHANNELS and _short_sums(x, sizes, stride, dilation):
         return "windows"
     if floating and part != "weight" and _swapped(sizes if part == "input" else x.shape[2:], kernel):
         return "windows"
     if floating and len(kernel) == 2 and tuple(stride) == (1, 1) == tuple(dilation) and kernel[1] > 1 and c < FEW_CHANNELS:
         rows, columns = x.shape[0] * sizes[0], sizes[1]
         pays = {
-            "output": columns >= FORWARD_MIN_COLUMNS,
-            "input": True,
+            "output": c < BLOCKED_CHANNELS and columns >= FORWARD_MIN_COLUMNS,
+            "input": c < BLOCKED_CHANNELS,
             "weight": c <= WEIGHT_MAX_CHANNELS
             and (rows >= MANY_ROWS or (columns >= WEIGHT_MIN_COLUMNS and rows >= WEIGHT_MIN_ROWS)),
         }
@@ -126,8 +141,8 @@ def choose(x, w, stride, padding, dilation, groups, part: str) -> str | int:
                 return block
     if floating and c < FEW_CHANNELS:
         elements = c * math.prod(kernel) * x.shape[0] * math.prod(sizes)
-        apart = part == "weight" and len(kernel) == 2 and max(*stride, *dilation) > 1
-        if (apart and elements >= WINDOWS_MIN) or (part == "input" and len(kernel) == 1 and elements <= BLOCKED_MAX):
+        apart = len(kernel) == 2 and max(*stride, *dilation) > 1
+        if (part == "weight" and apart and elements >= WINDOWS_MIN) or (part == "input" and not apart and elements <= BLOCKED_MAX):
             return "windows"
     if len(kernel) == 2 and o % 8 and o < PADDED_MAX_CHANNELS and part != "weight":
         return "padded"
@@ -148,6 +163,8 @@ def _block(columns: int, about: int) -> int:
 
 def conv(x, w, stride, padding, dilation, groups, part="output"):
     """(N, C, *spatial) with weight (O, C / groups, *kernel); padding as (low, high) pairs."""
+    if _one_place(x, w, groups):
+        return _images(x, w, stride, padding, groups)
     if groups > 1 and _apart(x, w, groups):
         if _one_channel(w):
             return _taps(x, w, stride, padding, dilation, groups)
@@ -178,6 +195,12 @@ def _lax(x, w, stride, padding, dilation, groups, lhs_dilation=None):
 def _one_channel(w) -> bool:
     """Whether each group has one input channel, and few enough places in its kernel to write them all out."""
     return w.shape[1] == 1 and w[0, 0].size <= TAPS_MAX
+
+
+def _one_place(x, w, groups: int) -> bool:
+    """Whether a convolution is a matrix product of the kernel with each image."""
+    depthwise = groups > 1 and w.shape[1] == 1
+    return _some_on_cpu(x, w) and jnp.issubdtype(x.dtype, jnp.floating) and math.prod(w.shape[2:]) == 1 and not depthwise
 
 
 def _some_on_cpu(x, w) -> bool:
@@ -238,7 +261,8 @@ def _taps_weight_gradient(x, w, grad, stride, padding, dilation, groups):
 
 def weight_gradient(x, w, grad, stride, padding, dilation, groups):
     """The gradient of `conv` for its weight."""
-    if groups > 1 and _apart(x, w, groups):
+    whole = _one_place(x, w, groups)
+    if groups > 1 and not whole and _apart(x, w, groups):
         if _one_channel(w):
             return _taps_weight_gradient(x, w, grad, stride, padding, dilation, groups)
         each = zip(jnp.split(x, groups, 1), jnp.split(w, groups, 0), jnp.split(grad, groups, 1), strict=True)
@@ -248,7 +272,7 @@ def weight_gradient(x, w, grad, stride, padding, dilation, groups):
         return jax.vjp(lambda w: conv(x, w, stride, padding, dilation, groups, "weight"), w)[1](grad)[0]
 
     in_windows = len(stride) == 3 or choose(x, w, stride, padding, dilation, groups, "weight") == "windows"
-    images = _images_at_a_time(w, grad) if in_windows and groups == 1 and _some_on_cpu(x, w) else len(x)
+    images = _images_at_a_time(w, grad) if in_windows and not whole and groups == 1 and _some_on_cpu(x, w) else len(x)
     if images == len(x):
         return product(x, grad)
     rest = len(x) % images
@@ -274,6 +298,19 @@ def _few_windows(x, w, stride, padding, dilation) -> bool:
 def _swapped(image, kernel) -> bool:
     """Whether XLA would take the image, which is the smaller, for the kernel."""
     return math.prod(image) < math.prod(kernel) <= TAPS_MAX
+
+
+def _images(x, w, stride, padding, groups):
+    """Products of the kernel, (O, C), with the images, (N, C, places), group by group."""
+    x = jnp.pad(x, ((0, 0), (0, 0), *padding))[(..., *(slice(None, None, s) for s in stride))]
+    n, c, *sizes = x.shape
+    apart = (groups,) if groups > 1 else ()
+    kernel, images = w.reshape(*apart, -1, c // groups), x.reshape(n, *apart, c // groups, -1)
+    if images.shape[-1] >= IMAGE_MIN_PLACES:
+        y = lax.map(lambda image: jnp.matmul(kernel, image, precision=lax.Precision.HIGHEST), images)
+    else:
+        y = jnp.einsum("...oc,n...cp->n...op", kernel, images, precision=lax.Precision.HIGHEST)
+    return y.reshape(n, w.shape[0], *sizes)
 
 
 def _windows(x, w, stride, padding, dilation):

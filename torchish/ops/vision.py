@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from torchish.ops.declare import op
-from torchish.ops.precision import BOOL, COMPLEX, REAL, is_half, require_kernel, stepwise, widen
+from torchish.ops.precision import BOOL, COMPLEX, HALF, REAL, is_half, require_kernel, stepwise, widen
 from torchish.ops.spacing import centres
 
 
@@ -47,6 +47,16 @@ def upsample(input, size, mode, align_corners, scales, antialias):
     return x.astype(input.dtype)
 
 
+@upsample.backward
+def _(grad, input_shape, size, mode, align_corners, scales, antialias):
+    if antialias:
+        require_kernel(f"upsample_{mode}2d_aa_backward_cpu", grad, REAL - HALF)
+    g = widen(grad)
+    for i in range(len(size)):
+        g = _spread(g, 2 + i, input_shape[2 + i], mode, align_corners, None if scales is None else scales[i], antialias)
+    return g.astype(grad.dtype)
+
+
 def _resample_bytes(x, axis, out, mode, align_corners, scale, antialias):
     """Of bytes, in whole numbers, rounded after each dimension."""
     n = x.shape[axis]
@@ -68,42 +78,71 @@ def byte_weights(n, out, mode, align_corners, scale, antialias):
 
 def resampling_matrix(n, out, mode, align_corners, scale, antialias, dtype):
     """The weights (out, n) with which a smooth mode makes `out` values of `n`."""
-    if antialias:
-        index, weight = _antialias_taps(n, out, mode, align_corners, scale, dtype)
-    elif mode == "bicubic":
-        index, weight = _cubic_taps(n, out, align_corners, scale, dtype)
-    else:
-        index, weight = _linear_taps(n, out, align_corners, scale, dtype)
+    index, weight = _taps(n, out, mode, align_corners, scale, antialias, dtype)
     matrix = np.zeros((out, n), dtype)
     np.add.at(matrix, (np.arange(out)[:, None], index), weight.astype(dtype))
     return matrix
 
 
-def _resample(x, axis, out, mode, align_corners, scale, antialias):
-    n = x.shape[axis]
+def _taps(n, out, mode, align_corners, scale, antialias, dtype):
+    """Where each of `out` values comes from among `n`, and with which weights: two arrays (out, taps)."""
     if mode in ("nearest", "nearest-exact"):
-        index = _nearest_index(n, out, scale, mode == "nearest-exact")
-        if out == n and (index == np.arange(n)).all():
-            return x
-        if out % n == 0 and (index == np.arange(out) // (out // n)).all():
-            return jnp.repeat(x, out // n, axis)
-        return jnp.take(x, index, axis=axis)
-    dtype = np.dtype(x.dtype)
+        index = _nearest_index(n, out, scale, mode == "nearest-exact")[:, None]
+        return index, np.ones(index.shape)
     if antialias:
-        index, weight = _antialias_taps(n, out, mode, align_corners, scale, dtype)
-    elif mode == "bicubic":
-        index, weight = _cubic_taps(n, out, align_corners, scale, dtype)
-    else:
-        if n == out:
+        return _antialias_taps(n, out, mode, align_corners, scale, dtype)
+    return (_cubic_taps if mode == "bicubic" else _linear_taps)(n, out, align_corners, scale, dtype)
+
+
+def _resample(x, axis, out, mode, align_corners, scale, antialias):
+    n, nearest = x.shape[axis], mode in ("nearest", "nearest-exact")
+    if n == out and not antialias and not nearest and mode != "bicubic":
+        return x
+    index, weight = _taps(n, out, mode, align_corners, scale, antialias, np.dtype(x.dtype))
+    if nearest:
+        if out == n and (index[:, 0] == np.arange(n)).all():
             return x
-        index, weight = _linear_taps(n, out, align_corners, scale, dtype)
+        if out % n == 0 and (index[:, 0] == np.arange(out) // (out // n)).all():
+            return jnp.repeat(x, out // n, axis)
+        return jnp.take(x, index[:, 0], axis=axis)
+    return _weighted(x, axis, index, weight)
+
+
+def _weighted(x, axis, index, weight, exists=None):
+    """Sums of the elements along an axis that lie at `index` (results, terms), by weight, without those that do not exist."""
     shape = [1] * x.ndim
-    shape[axis] = out
+    shape[axis] = len(index)
     total = None
     for k in range(index.shape[1]):
-        part = jnp.take(x, index[:, k], axis=axis) * weight[:, k].astype(dtype).reshape(shape)
+        part = jnp.take(x, index[:, k], axis=axis) * weight[:, k].astype(x.dtype).reshape(shape)
+        if exists is not None and not exists[:, k].all():
+            part = jnp.where(exists[:, k].reshape(shape), part, 0)
         total = part if total is None else total + part
     return total
+
+
+MOST_GATHERED = 16
+"""Terms of a gradient that are looked up, where XLA's CPU code for the transpose of the lookups would scatter each result: 2 ns an element
+of each term against 0.3."""
+
+
+def _spread(g, axis, n, mode, align_corners, scale, antialias):
+    """The gradient of `_resample` for its input, of which `n` elements lie along the axis."""
+    out, dtype = g.shape[axis], np.dtype(g.dtype)
+    index, weight = _taps(n, out, mode, align_corners, scale, antialias, dtype)
+    # the pairs of an element and a result of it, in order: their sums of weights, and the place of each among those of its element
+    pairs, number = np.unique((index * out + np.arange(out)[:, None])[weight != 0], return_inverse=True)
+    weights = np.bincount(number, weights=weight[weight != 0], minlength=len(pairs))
+    element, result = pairs // out, pairs % out
+    counts = np.bincount(element, minlength=n)
+    terms = int(counts.max(initial=0))
+    if not 0 < terms <= MOST_GATHERED:
+        given = jax.ShapeDtypeStruct((*g.shape[:axis], n, *g.shape[axis + 1 :]), dtype)
+        return jax.linear_transpose(lambda x: _resample(x, axis, out, mode, align_corners, scale, antialias), given)(g)[0]
+    place = np.arange(len(pairs)) - np.repeat(np.cumsum(counts) - counts, counts)
+    sources, factors, exists = np.zeros((n, terms), np.int64), np.zeros((n, terms)), np.zeros((n, terms), bool)
+    sources[element, place], factors[element, place], exists[element, place] = result, weights, True
+    return _weighted(g, axis, sources, factors, exists)
 
 
 def _ratio(n, out, align_corners, scale, dtype):

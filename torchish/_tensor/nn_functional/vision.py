@@ -12,7 +12,9 @@ from torchish._tensor.nn_functional.pooling import adaptive_avg_pool1d, adaptive
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import aval
 from torchish.ops import vision as V
+from torchish.ops.precision import HALF, REAL, require_kernel
 
+_ANTIALIASED = (REAL - HALF) | {"uint8"}
 _NEEDS = {"linear": 3, "bilinear": 4, "trilinear": 5, "bicubic": 4, "lanczos": 4}
 
 
@@ -141,12 +143,13 @@ def _upsample(input: Tensor, output, scales, mode: str, align_corners: bool, ant
     if 0 in shape[1:]:
         raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
     a = input._aval
-    if a.category != 2 and a.dtype != np.uint8:
+    if antialias:
+        if output != tuple(shape[2:]):
+            require_kernel("compute_index_ranges_weights", a, _ANTIALIASED)
+    elif a.category != 2 and a.dtype != np.uint8:
         kind = mode.replace("-exact", "")
         kernel = f"upsample_{kind}{len(output)}d_channels_last"
-        if antialias:
-            kernel = "compute_index_ranges_weights"
-        elif kind != "bilinear" and not (kind == "nearest" and len(output) < 3):
+        if kind != "bilinear" and not (kind == "nearest" and len(output) < 3):
             kernel = f"compute_indices_weights_{kind.removeprefix('bi').removeprefix('tri')}"
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(input)}'")
     aval((*shape[:2], *output), a.dtype, a.device)  # refuses what is too large
