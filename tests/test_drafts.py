@@ -64,3 +64,16 @@ def test_large_arrays_and_captured_steps_are_no_drafts(built):
     for n in (3, 8, 6):
         step(torch.ones(n))
     assert True not in built
+
+
+def test_what_a_draft_computes_twice_is_the_same(built):
+    """An extreme and what it is an extreme of, in one program: PyTorch's masks and gradients count on it."""
+    for n in (7, 9, 33, *[40] * 20, 200, 300):
+        x, y = torch.randn(n, n), torch.randn(n, n)
+        x.sum().item(), y.sum().item()
+        rows = torch.nn.functional.layer_norm(x * y + x, (n,))
+        assert (rows == rows.amax(-1, keepdim=True)).any(-1).all()
+        z = torch.complex(x, y).requires_grad_()
+        (z / torch.linalg.vector_norm(z, float("inf"), 0)).abs().sum().backward()
+        assert z.grad.isfinite().all()
+    assert True in built

@@ -42,8 +42,11 @@ _OWN_CONVOLUTIONS: dict[str, Any] = {
 _ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
 
 
-# Drafts (see `drafts`): LLVM's optimizations are three fifths of the time that XLA takes without its emitters.
-_DRAFT: dict[str, Any] = {"xla_backend_optimization_level": 0}
+# Drafts (see `drafts`) take a third less time than programs without XLA's emitters do anyway: LLVM optimizes less, and not in several
+# threads, which small programs do not repay. Without optimizations it would be another third less, but then it makes one instruction of
+# a product and a sum in one loop and two in the next: what two loops both compute differs in the last bit, and `x == x.max()` has no
+# element for some `x`.
+_DRAFT: dict[str, Any] = {"xla_backend_optimization_level": 1, "xla_cpu_parallel_codegen_split_count": 1}
 
 
 def any_small_floats(avals: Iterable[Aval]) -> bool:

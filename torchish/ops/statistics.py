@@ -169,6 +169,8 @@ def _norm_gradient(g, x, norm, p: float, axes: tuple[int, ...], half: Callable):
     size = jnp.where(x == 0, 1, jnp.abs(jnp.where(x == 0, 1, x)))
     if math.isinf(p):
         magnitude = jnp.abs(jax.lax.stop_gradient(x))
+        if is_complex(x):  # the program that made the norm may have rounded the roots otherwise
+            norm = (greatest if p > 0 else least)(magnitude, axes, True)
         at = (magnitude == norm) | jnp.isnan(magnitude)
         return half(_sign(x) * (half(g / jnp.sum(at, axes, keepdims=True).astype(norm.dtype)) * at))
     q = np.asarray(p, norm.dtype)
