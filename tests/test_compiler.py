@@ -164,6 +164,25 @@ def test_what_tells_the_tracer_of_functions_leaves_them_as_they_are():
     same(run)
 
 
+def test_a_graph_break_is_an_error_in_one_program():
+    def run(m, fullgraph):
+        pytorch._dynamo.reset()  # it remembers where it broke
+
+        def f(x):
+            y = x + 1
+            m._dynamo.graph_break("here")
+            return y * 2
+
+        try:
+            return m.compile(f, backend="eager", fullgraph=fullgraph)(m.ones(2)).tolist()
+        except m._dynamo.exc.Unsupported as e:
+            return str(e).partition("\nfrom user code")[0].strip()
+
+    for fullgraph in (False, True):
+        theirs, ours = (run(m, fullgraph) for m in BOTH)
+        assert theirs == ours
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "use",

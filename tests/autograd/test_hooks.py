@@ -95,3 +95,30 @@ def test_what_hooks_after_accumulation_return(what):
         except Exception as error:
             told.append((type(error).__name__, str(error)))
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_pass_that_fails_leaves_the_gradients_that_were_complete(at):
+    def run(t):
+        class Fails(t.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, here):
+                ctx.here = here
+                return x.clone()
+
+            @staticmethod
+            def backward(ctx, g):
+                if ctx.here:
+                    raise ValueError("half-way")
+                return g, None
+
+        a, b, c, d = (t.full((2,), float(k), requires_grad=True) for k in range(1, 5))
+        d.grad = t.ones(2)
+        y = a * 2
+        for k, w in enumerate((b, c, d, b)):
+            y = Fails.apply(y, k == at) * w  # `b` gets its gradient at two places
+        with pytest.raises(ValueError, match="half-way"):
+            y.sum().backward()
+        return [None if x.grad is None else x.grad.tolist() for x in (a, b, c, d)]
+
+    assert run(torchish) == run(pytorch)

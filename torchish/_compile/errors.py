@@ -93,11 +93,34 @@ def looked_at() -> Unsupported | None:
         return None
     if what in (_ITEM, _LIST, _NUMPY) and config.capture_scalar_outputs:
         return None
+    return _error(what, frame)
+
+
+def break_asked_for(msg: str) -> Unsupported | None:
+    """The error for a `torch._dynamo.graph_break()` that is going on; None when nothing is being captured."""
+    frame: FrameType | None = sys._getframe(2)
+    names = []
+    while frame is not None:
+        names.append(frame.f_code.co_filename)
+        frame = frame.f_back
+    if not any(n.startswith(_PACKAGE + "_compile/") for n in names):
+        return None
+    what = (
+        "Call to `torch._dynamo.graph_break()`",
+        "User-inserted graph break. Message: None",  # PyTorch looks for one by keyword only
+        ("Remove the `torch._dynamo.graph_break()` call.",),
+        f"Called `torch._dynamo.graph_break()` with args `[{f'ConstantVariable(str: {msg!r})' if msg else ''}]`, kwargs `{{}}`",
+        "gb0025",
+    )
+    return _error(what, sys._getframe(2))
+
+
+def _error(what: tuple[str, str, tuple[str, ...], str, str], frame: FrameType | None) -> Unsupported:
     kind, explanation, hints, context, page = what
     lines = [kind, f"  Explanation: {explanation}", *(f"  Hint: {h}" for h in hints), "", f"  Developer debug context: {context}", ""]
     lines.append(f" For more details about this graph break, please visit: {_SITE}{page}.html")
     stack = traceback.StackSummary.extract(_user_frames(frame))
-    text = "".join(traceback.format_list(list(reversed(stack)))).replace("\n  File", "\n   File")
+    text = "".join(traceback.format_list(list(reversed(stack))))
     return Unsupported("\n".join(lines) + f"\n\nfrom user code:\n {text}\n", kind)
 
 

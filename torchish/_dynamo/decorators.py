@@ -1,4 +1,4 @@
-"""What programs tell PyTorch's tracer about their functions and tensors. Nothing is traced here: functions stay as they are."""
+"""What programs tell PyTorch's tracer about their functions and tensors. Functions stay as they are."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from torchish.compiler import allow_in_graph, assume_constant_result, disable, is_compiling, set_stance, substitute_in_graph
+from torchish.engine.expr import LOCAL
 
 
 def graph_break(msg: str = "") -> None:
-    """Nothing to break."""
+    """Nothing to break but where one program was asked for: an error then."""
+    if LOCAL.capture is not None:
+        from torchish._compile.errors import break_asked_for
+
+        if (error := break_asked_for(msg)) is not None:
+            raise error
 
 
 def skip_frame(msg: str = "") -> None:

@@ -12,7 +12,7 @@ import itertools
 import re
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torchish._dtypes import LEGACY_NAMES
@@ -639,46 +639,73 @@ def _run_plain(roots: list, gradients: list, keep_graph: bool) -> None:
     leaves: dict[Node, Any] = {}
     heap: list[int] = []
     arrived: Any = [(child, number, g) for (child, number), g in zip(roots, gradients, strict=True)]
+    node: Any = None  # the one that runs
     previous = STATE.enabled
     STATE.enabled = False
     try:
-        while True:
-            for child, number, g in arrived:
-                if g is None or child is None:
-                    continue
-                if type(child) is AccumulateGrad:
-                    old = leaves.pop(child, None)
-                    leaves[child] = g if old is None else TENSORS.add(old, g, False)
-                    continue
-                s = child._seq
-                if s in work:
-                    grads = work[s][1]
-                else:
-                    grads = [None] * len(child._avals)
-                    work[s] = child, grads
-                    heapq.heappush(heap, -s)
-                old = grads[number]
-                grads[number] = g if old is None else TENSORS.add(old, g, False)
-            if not heap:
-                break
-            node, grads = work.pop(-heapq.heappop(heap))
-            for i, a in enumerate(node._avals):
-                g = grads[i]
-                if g is not None and g.aval is not a:
-                    grads[i] = TENSORS.cast(g, a, False)
-            if node._pre_hooks or node._retained:
-                grads = _run_function_hooks(node, _run_tensor_hooks(node, grads, False), False)
-            out = node._run(grads, False)
-            if node._post_hooks:
-                out = _run_post_hooks(node, out, grads, False)
-            if not keep_graph:
-                node._release()
-            arrived = zip(node._targets, node._numbers, out, strict=False)
-        for leaf_node, g in leaves.items():
-            a = leaf_node._avals[0]
-            leaf_node._run([g if g.aval is a else TENSORS.cast(g, a, False)], False)
+        try:
+            while True:
+                for child, number, g in arrived:
+                    if g is None or child is None:
+                        continue
+                    if type(child) is AccumulateGrad:
+                        old = leaves.pop(child, None)
+                        leaves[child] = g if old is None else TENSORS.add(old, g, False)
+                        continue
+                    s = child._seq
+                    if s in work:
+                        grads = work[s][1]
+                    else:
+                        grads = [None] * len(child._avals)
+                        work[s] = child, grads
+                        heapq.heappush(heap, -s)
+                    old = grads[number]
+                    grads[number] = g if old is None else TENSORS.add(old, g, False)
+                if not heap:
+                    break
+                node, grads = work.pop(-heapq.heappop(heap))
+                for i, a in enumerate(node._avals):
+                    g = grads[i]
+                    if g is not None and g.aval is not a:
+                        grads[i] = TENSORS.cast(g, a, False)
+                if node._pre_hooks or node._retained:
+                    grads = _run_function_hooks(node, _run_tensor_hooks(node, grads, False), False)
+                out = node._run(grads, False)
+                if node._post_hooks:
+                    out = _run_post_hooks(node, out, grads, False)
+                if not keep_graph:
+                    node._release()
+                arrived = zip(node._targets, node._numbers, out, strict=False)
+        except BaseException:
+            missing = _unfinished(roots, node)
+            _store([(leaf, g) for leaf, g in leaves.items() if leaf not in missing])
+            raise
+        _store(leaves.items())
     finally:
         STATE.enabled = previous
+
+
+def _store(gradients: Iterable[tuple[Node, Any]]) -> None:
+    """Accumulate the gradients that have arrived at these leaves."""
+    for node, g in gradients:
+        a = node._avals[0]
+        node._run([g if g.aval is a else TENSORS.cast(g, a, False)], False)
+
+
+def _unfinished(roots: list, last: Node | None) -> set[Node]:
+    """Where a pass that failed at `last` had not sent all gradients yet: what that function and older ones lead to."""
+    seen: set[Node] = set()
+    unfinished: set[Node] = set()
+    stack = [node for node, _ in roots]
+    while stack:
+        node = stack.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        stack += node._targets
+        if last is not None and node._seq <= last._seq:
+            unfinished.update(node._targets)
+    return unfinished
 
 
 def _retain(node: Node, grads: list, record: bool) -> None:
