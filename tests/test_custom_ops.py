@@ -257,8 +257,41 @@ def test_opcheck_finds_what_is_wrong(lib):
     wrong.register_fake(lambda x: x.new_empty(7))
     with pytest.raises(Exception, match="test_faketensor failed"):
         lib.library.opcheck(wrong, (lib.zeros(2),), test_utils="test_faketensor")
-    with pytest.raises(ValueError, match="expected test_utils to be subset of"):
-        lib.library.opcheck(op, (), test_utils="no_such")
+    for chosen in ("no_such", {"test_schema"}):
+        with pytest.raises(ValueError, match="expected test_utils to be subset of"):
+            lib.library.opcheck(op, (), test_utils=chosen)
+    assert len(lib.library.opcheck(op, (lib.zeros(2),), test_utils="ALL", raise_exception=False)) == 5
+
+
+def test_opcheck_compares_within_what_it_is_told(lib):
+    calls = itertools.count()  # results of one call and the next differ by 1
+    op = _op(lib, "(Tensor x) -> Tensor", lambda x: x + next(calls))
+    op.register_fake(lib.empty_like)
+
+    def check(**tolerances):
+        return str(lib.library.opcheck(op, (lib.zeros(2),), test_utils="test_aot_dispatch_static", raise_exception=False, **tolerances))
+
+    assert "Outputs of the operator are different in eager-mode PyTorch vs AOTDispatcher tracing. This means" in check()
+    assert "SUCCESS" in check(atol=10, rtol=1e-3)
+    for one in ("atol", "rtol"):
+        with pytest.raises(ValueError, match="if you specify one of rtol/atol, you must specify both"):
+            check(**{one: 1.0})
+
+
+def test_what_autocast_takes_for_a_device():
+    def refused(lib, f, *args):
+        with pytest.raises(Exception) as e:  # noqa: PT011
+            f(*args)
+        return f"{type(e.value).__name__}: {e.value}"
+
+    def run(lib):
+        op = _op(lib, "(Tensor x) -> Tensor", lambda x: x.clone())
+        by_name = lambda device: lib.library.register_autocast(op._qualname, device, lib.float16)  # noqa: E731
+        by_op = lambda device: op.register_autocast(device, lib.float16)  # noqa: E731
+        return [refused(lib, f, d) for f in (by_name, by_op, lib.amp.is_autocast_available) for d in ("meta", "nope", 3, None)
+                if (f, d) != (lib.amp.is_autocast_available, "meta")]  # fmt: skip
+
+    assert run(torchish) == run(torch)
 
 
 def _functions(lib):

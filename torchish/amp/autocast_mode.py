@@ -41,6 +41,9 @@ _NO_KEY = "unknown device type for autocast in get_autocast_dispatch_key_from_de
 
 def is_autocast_available(device_type: str) -> bool:
     """Whether a type of device has autocast."""
+    if not isinstance(device_type, str):
+        kind = type(device_type).__name__
+        raise TypeError(f"_is_autocast_available(): argument 'device_type' (position 1) must be str, not {kind}")
     return _type(device_type) in _casts.DEFAULT_DTYPES
 
 

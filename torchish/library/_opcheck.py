@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,25 +70,34 @@ def _faketensor(op: OpOverload, args: tuple, kwargs: dict) -> None:
                 raise RuntimeError(f"{what} {left} and {right} are not equal!")
 
 
-def _compiled(op: OpOverload, args: tuple, kwargs: dict) -> None:
+def _compiled(op: OpOverload, args: tuple, kwargs: dict, **tolerances: float) -> None:
     """Results and gradients are the same under torch.compile."""
     if op.fake is None and op.isolated:
         raise op.refusal()
 
-    def outcome(f: Callable) -> list:
+    def outcome(f: Callable) -> tuple[list, list]:
         fresh, named = _fresh(args), {k: _fresh(v) for k, v in kwargs.items()}
-        results = _results(f(*fresh, **named))
+        with torchish.random.fork_rng():  # a kernel that draws gives both the same
+            torchish.manual_seed(0)
+            results = _results(f(*fresh, **named))
         inputs = [t for t in _values(fresh, named) if t.requires_grad]
         differentiable = [r for r in results if r.requires_grad]
         gradients: tuple = ()
         if inputs and differentiable and op.backward is not None:
             gradients = torchish.autograd.grad(differentiable, inputs, [torchish.ones_like(r) for r in differentiable], allow_unused=True)
-        return [t if t is None else t.detach() for t in (*results, *gradients)]
+        return [t.detach() for t in results], [t if t is None else t.detach() for t in gradients]
 
-    for plain, compiled in zip(outcome(op), outcome(torchish.compile(lambda *a, **k: op(*a, **k), fullgraph=True)), strict=True):
-        torchish.testing.assert_close(compiled, plain, equal_nan=True)
+    compiled = torchish.compile(lambda *a, **k: op(*a, **k), fullgraph=True)
+    for text, expected, got in zip(_DIFFERENT, outcome(op), outcome(compiled), strict=True):
+        torchish.testing.assert_close(got, expected, msg=text, **tolerances)
 
 
+_DIFFERENT = (
+    "Outputs of the operator are different in eager-mode PyTorch vs AOTDispatcher tracing. This means the operator will have incorrect "
+    "output underneath torch.compile. This could be because the operator's implementation not traceable.",
+    "Gradients of the operator are different in eager-mode PyTorch vs AOTDispatcher. This means the operator will have incorrect "
+    "gradients underneath torch.compile. This could be because the operator's backward is incorrectly registered or not traceable.",
+)
 _CHECKS: dict[str, Callable[[OpOverload, tuple, dict], None]] = {
     "test_schema": _schema, "test_autograd_registration": _autograd_registration, "test_faketensor": _faketensor,
     "test_aot_dispatch_static": _compiled, "test_aot_dispatch_dynamic": _compiled,
@@ -106,18 +116,24 @@ def opcheck(
     rtol: float | None = None,
 ) -> dict[str, Any]:
     """Run checks of an operator on arguments: {check: "SUCCESS" or its error}. OpCheckError for the first that fails, if asked for."""
+    if (rtol is None) is not (atol is None):
+        raise ValueError("opcheck(op, ...): if you specify one of rtol/atol, you must specify both")
     if isinstance(op, OpOverloadPacket):
         op = op.default
     op = getattr(op, "_opoverload", op)
     if not isinstance(op, OpOverload):
         raise ValueError(f"opcheck(op, ...): op must be instance of torch._ops.OpOverload, e.g. torch.ops.aten.sin.default, got {type(op)}")
-    chosen = (test_utils,) if isinstance(test_utils, str) else tuple(test_utils)
-    if not set(chosen) <= set(_CHECKS):
+    chosen = tuple(_CHECKS) if test_utils == "ALL" else (test_utils,) if isinstance(test_utils, str) else test_utils
+    if not isinstance(chosen, (tuple, list)) or not set(chosen) <= set(_CHECKS):
         raise ValueError(f"opcheck(op, ..., test_utils={chosen}), expected test_utils to be subset of {tuple(_CHECKS)} but it was not")
+    checks: dict[str, Callable] = dict(_CHECKS)
+    if rtol and atol:
+        compiled = functools.partial(_compiled, rtol=rtol, atol=atol)
+        checks |= {name: compiled for name, check in _CHECKS.items() if check is _compiled}
     found: dict[str, Any] = {}
     for name in chosen:
         try:
-            _CHECKS[name](op, tuple(args), kwargs or {})
+            checks[name](op, tuple(args), kwargs or {})
             found[name] = "SUCCESS"
         except Exception as e:
             if raise_exception:
