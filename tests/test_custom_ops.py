@@ -280,7 +280,7 @@ def test_opcheck_compares_within_what_it_is_told(lib):
 
 def test_what_autocast_takes_for_a_device():
     def refused(lib, f, *args):
-        with pytest.raises(Exception) as e:  # noqa: PT011
+        with pytest.raises(Exception) as e:
             f(*args)
         return f"{type(e.value).__name__}: {e.value}"
 

@@ -84,3 +84,29 @@ def test_unsafe_parts_share_memory_behind_the_back_of_autograd(split):
         return y.tolist(), y._version, x.grad.tolist(), marks
 
     assert f(torchish) == f(torch)
+
+
+@pytest.mark.parametrize("given", ["inputs", "out", "resized"])
+@pytest.mark.parametrize(
+    "call",
+    ["quantile({v}, 0.5", "nanquantile({v}, t.tensor([0.1, 0.5])", "inner({v}, {v}", "tensordot({m}, {m}", "diff({v}, 0",
+     "special.ndtr({v}", "linalg.norm({m}", "linalg.matrix_norm({m}, 1", "norm({m}, 'nuc'", "nuclear_norm({m}", "linalg.matrix_power({m}, 1",
+     "linalg.matrix_power({m}, 2", "linalg.tensorinv(t.eye(3) * {m}, ind=1", "linalg.vecdot({m}, {v}", "linalg.vecdot({v}, {v}",
+     "concat(({v}, {v})", "clip({v}, 0", "special.logsumexp({v}, 0", "chain_matmul({m}, {m}", "chain_matmul({m}", "linspace(0, {v}[0], 4",
+     "fft.ihfftn({m}", "frobenius_norm({m}, [0, 1]"],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore")
+def test_results_that_are_copied_in_take_their_history_along(call, given):
+    made = eval(f"t.{call.format(v='t.ones(3)', m='t.ones(3, 3)')})", {"t": torch})
+    v, m = ("t.ones(3)", "t.ones(3, 3)") if given == "out" else ("g()", "g(3, 3)")
+    shape = tuple(made.shape) if given != "resized" else (7,)
+    out = f"t.ones({shape}, dtype={str(made.dtype).replace('torch', 't')}){'.requires_grad_()' if given == 'out' else ''}"
+    agree(f"t.{call.format(v=v, m=m)}, out={out})")
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["argsort(x", "det(x.diag()", "index_fill(x, 0, t.tensor([0]), 1.0", "special.softmax(x, 0", "median(x", "sum(x", "bernoulli(x, 0.5"],
+)
+def test_functions_without_out(call):
+    agree(f"(lambda x: t.{call}, out=t.ones(3)))(t.ones(3))")

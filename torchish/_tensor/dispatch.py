@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.errors import invalid_arguments, invalid_out
 from torchish._tensor.layout import memory_format
 from torchish._tensor.out import apply_out
-from torchish._tensor.out_rules import with_dtype
+from torchish._tensor.out_rules import COPY_IN, overload, with_dtype
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import REGISTRY, Op, native_name
 from torchish.ops.schema import REQUIRED, Param, Schema, parse
@@ -358,10 +359,14 @@ def takes(*signatures: str) -> Callable:
     return wrap
 
 
+# Names without `out=` of operations that have it under another one, or among functions that are declared alike.
+_WITHOUT_OUT = frozenset(("det", "index_fill", "special.log_softmax", "special.softmax"))
+
+
 def overloads_of(name: str) -> list[Overload]:
     """Every declared signature of a public name, operations first."""
-    found = [Overload(o.schema, None, o, o.out) for o in REGISTRY.get(name, ())]
-    found += [Overload(s, f, None, t["out"]) for s, f, t in COMPOSITES.get(name, ())]
+    found = [Overload(o.schema, None, o, o.out and name not in _WITHOUT_OUT) for o in REGISTRY.get(name, ())]
+    found += [Overload(s, f, None, t["out"] and name not in _WITHOUT_OUT) for s, f, t in COMPOSITES.get(name, ())]
     return found
 
 
@@ -421,6 +426,8 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
             except NoMatch:
                 continue
             if out is not None:
+                if not o.has_out:
+                    continue
                 if o.call in FILLS and isinstance(out, Tensor):
                     return call_composite(o.schema, FILLS[o.call](out), values)
                 if not isinstance(out, Tensor) and (error := invalid_out(display, overloads, args, kwargs, out)) is not None:
@@ -428,7 +435,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
                 if isinstance(out, Tensor):
                     params = zip(o.schema.params, values, strict=True)
                     values = [with_dtype(display, v, out.dtype) if p.name == "dtype" else v for p, v in params]
-                with _NoHistory():
+                with nullcontext() if overload(display, tuple(values)) in COPY_IN else _NoHistory():
                     result = o.run(values)
                 if isinstance(out, Tensor) is not isinstance(result, Tensor):
                     if (error := invalid_out(display, overloads, args, kwargs, out, True)) is not None:
@@ -440,7 +447,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
         answered, result = _ask(call, args, kwargs)
         if answered:
             return result
-        raise invalid_arguments(display, overloads, args, kwargs, method)
+        raise invalid_arguments(display, overloads, args, kwargs if out is None else {**kwargs, "out": out}, method)
 
     def direct(*args, **kwargs):
         key = _types(args, kwargs)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.apply import cast_expr
+from torchish._tensor.apply import cast_expr, set_history
 from torchish._tensor.creation import check_size, filled, from_host, like_strides, tensor
 from torchish._tensor.data import infer_dtype
 from torchish._tensor.dispatch import composite
@@ -40,17 +40,19 @@ def factory_dtype(dtype: dt.dtype | None, out: Tensor | None, default: dt.dtype 
     return d
 
 
-def into(name: str, out: Tensor | None, made: Tensor) -> Tensor:
-    """Put a new tensor into `out`, resized as needed (None: the tensor itself)."""
+def into(name: str, out: Tensor | None, made: Tensor, *inputs: Any) -> Tensor:
+    """Put a new tensor, made of `inputs`, into `out`, resized as needed (None: the tensor itself)."""
     if out is None:
         return made
-    refuse_history(name, [], (out,), (made,))
+    history = refuse_history(name, [x for x in inputs if isinstance(x, Tensor)], (out,), (made,))
     if out._aval.shape != made._aval.shape:
         resize(out, made._aval.shape)
     if name in SEQUENCES:
         refuse_repeats(out)
     out._write(cast_expr(made._read(), out._aval.dtype))
     out._vc.version += 1
+    if history is not None and out._aval.category >= 2:
+        set_history(out, history(out._aval), 0)
     return out
 
 

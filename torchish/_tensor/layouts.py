@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from torchish import _dtypes as dt
-from torchish._tensor.dispatch import call, plain
+from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.layout import memory_format
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import alias
@@ -121,8 +121,8 @@ def is_distributed(input: Tensor) -> bool:
     return False
 
 
-@plain("frobenius_norm")
-def frobenius_norm(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+@composite("frobenius_norm(Tensor input, int[] dim, bool keepdim=False)", method=False, out=True)
+def frobenius_norm(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     """The 2-norm of the elements over `dim`; deprecated in favour of `torch.linalg.vector_norm`."""
     return input.norm(2, dim, keepdim)
 

@@ -40,7 +40,8 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
         raise TypeError(f"expected tuple of {len(got)} elements but got {len(outs)}")
     inputs = [t for x in flat for t in (x if isinstance(x, (tuple, list)) else (x,)) if isinstance(t, Tensor)]
     rule = out_rules.overload(name, flat)
-    history = refuse_history(out_rules.recorded(rule, flat), inputs, outs, got)
+    copied = rule in out_rules.COPY_IN
+    history = None if copied else refuse_history(out_rules.recorded(rule, flat), inputs, outs, got)
     for o, r in zip(outs, got, strict=True):
         out_rules.check_dtype(rule, r._aval.torch_dtype, o._aval.torch_dtype)
         refuse_repeats(o)
@@ -56,6 +57,8 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
     for o, r in zip(outs, got, strict=True):
         if o._inference and not STATE.inference:
             raise RuntimeError(INFERENCE_INPLACE)
+        if copied and o._needs() and STATE.enabled and (o._aval.shape != r._aval.shape or name == "lu"):
+            raise RuntimeError("cannot resize variables that require grad")
         if o._aval.shape != r._aval.shape:
             if o._aval.size:
                 warn_user(
@@ -67,6 +70,9 @@ def apply_out(name: str, results: Any, out: Any, flat: tuple, position: int = 0)
                 )
             follow = r._strides is not None and name not in out_rules.COPIED and is_dense(r)
             resize(o, r._aval.shape, r._strides if follow else None)
+        if copied:
+            o.copy_(r)
+            continue
         o._write(cast_expr(r._read(), o._aval.dtype))
         o._vc.version += 1
         if history is not None and o._aval.category >= 2:

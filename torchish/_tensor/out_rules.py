@@ -128,11 +128,15 @@ COPIED = frozenset(
 # The operation that another one hands its `out` to: the error about gradients has its name.
 _RECORDED = {
     "div": "true_divide", "mul": "inner outer ger kron", "sub": "diff_sub", "pow": "float_power square", "max": "max_all",
-    "min": "min_all", "lerp": "lerp_tensor", "linalg_matrix_power": "matrix_power",
-    "matmul": "matmul_dot matmul_mv", "cat": "column_stack hstack vstack dstack row_stack", "sort": "msort", "gather": "take_along_dim",
-    "nansum": "nanmean", "vdot": "linalg_vecdot", "mm": "linalg_multi_dot", "linalg_vector_norm": "norm", "linalg_cross": "cross",
+    "min": "min_all", "lerp": "lerp_tensor",
+    "matmul": "matmul_dot matmul_mv linalg_matmul matrix_power", "cat": "column_stack hstack vstack dstack row_stack concat concatenate",
+    "sort": "msort", "gather": "take_along_dim", "clamp": "clip", "mvlgamma": "special_multigammaln", "round": "special_round",
+    "logsumexp": "special_logsumexp", "norm": "frobenius_norm", "linalg_householder_product": "orgqr",
+    "nansum": "nanmean", "vdot": "linalg_vecdot", "sum": "linalg_vecdot_of_rows", "mm": "linalg_multi_dot chain_matmul",
+    "linalg_vector_norm": "norm", "linalg_cross": "cross",
     "linalg_lu_solve": "lu_solve", "linalg_qr": "qr", "linalg_cholesky_ex": "linalg_cholesky", "linalg_lu_factor_ex": "linalg_lu_factor",
-    "linalg_inv_ex": "linalg_inv", "_linalg_eigh": "linalg_eigh linalg_eigvalsh", "_linalg_svd": "linalg_svd linalg_svdvals svd",
+    "linalg_inv_ex": "linalg_inv inverse matrix_power_of_inverse",
+    "_linalg_eigh": "linalg_eigh linalg_eigvalsh", "_linalg_svd": "linalg_svd linalg_svdvals svd",
     "_linalg_solve_ex": "linalg_solve linalg_solve_ex", "_linalg_det": "linalg_det det", "_linalg_slogdet": "linalg_slogdet slogdet",
     "linalg_ldl_factor_ex": "linalg_ldl_factor",
     "_fft_c2c": "fft_fft fft_fft2 fft_fftn fft_ifft fft_ifft2 fft_ifftn fft_ihfft2 fft_ihfftn",
@@ -150,9 +154,15 @@ NO_DERIVATIVE = SEQUENCES | frozenset(
     "histogram linalg_eigvals linalg_ldl_factor_ex linalg_ldl_solve log_softmax permute_copy slice_scatter softmax squeeze_copy t_copy "
     "transpose_copy unfold_copy unsqueeze_copy view_copy".split()
 )
+# Operations that give `out` a copy of their result, which is recorded as such.
+COPY_IN = frozenset(
+    "chain_matmul_of_one diff linalg_cond linalg_matrix_norm linalg_matrix_power linalg_norm linalg_tensorinv linalg_tensorsolve lu "
+    "nanquantile norm_nuclear nuclear_norm quantile special_ndtr tensordot".split()
+)
 # Operations that never take part in autograd.
 NO_HISTORY = frozenset(
-    "histc split_with_sizes_copy special_airy_ai special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1 "
+    "fft_ihfft_along_one histc matrix_power_of_zero split_with_sizes_copy unbind_copy "
+    "special_airy_ai special_bessel_j0 special_bessel_j1 special_bessel_y0 special_bessel_y1 "
     "special_chebyshev_polynomial_t special_chebyshev_polynomial_u special_chebyshev_polynomial_v special_chebyshev_polynomial_w "
     "special_hermite_polynomial_h special_hermite_polynomial_he special_laguerre_polynomial_l special_legendre_polynomial_p "
     "special_modified_bessel_i0 special_modified_bessel_i1 special_modified_bessel_k0 special_modified_bessel_k1 "
@@ -176,8 +186,17 @@ def overload(name: str, flat: tuple) -> str:
         return "matmul_dot" if kinds == [1, 1] else "matmul_mv" if kinds[1] == 1 else name
     if name == "diag":
         return "diag_embed" if flat[0]._aval.ndim == 1 else "diagonal_copy"
-    if name == "linalg_matrix_power" and flat[1] not in (0, 1):
-        return "matrix_power"
+    if name in ("linalg_matrix_power", "matrix_power"):
+        powers = {0: "matrix_power_of_zero", 1: "linalg_matrix_power"}
+        return powers.get(flat[1]) or ("matrix_power" if flat[1] > 0 else "matrix_power_of_inverse")
+    if name in ("fft_ihfftn", "fft_ihfft2") and 1 == (len(flat[2] or flat[1] or ()) or flat[0]._aval.ndim):
+        return "fft_ihfft_along_one"
+    if name == "norm" and flat[1] == "nuc":
+        return "norm_nuclear"
+    if name == "linalg_vecdot" and not all(x._aval.ndim == 1 for x in flat[:2]):
+        return "linalg_vecdot_of_rows"
+    if name == "chain_matmul" and len(flat) == 1:
+        return "chain_matmul_of_one"
     if name == "inner" and all(x._aval.ndim for x in flat):
         return "tensordot"
     if name == "lerp" and hasattr(flat[2], "_aval") and flat[2]._aval.ndim:

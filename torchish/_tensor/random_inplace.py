@@ -160,8 +160,11 @@ def _filling(name: str, shape: Callable, fill: Callable) -> Callable:
                 have, got = dt.SCALAR_TYPE_NAMES[dtype], dt.SCALAR_TYPE_NAMES[out.dtype]
                 raise RuntimeError(f"dtype {have} does not match dtype of out parameter ({got})")
             if STATE.enabled and any(isinstance(x, Tensor) and x._needs() for x in (*args, out)):
+                if name == "randn":
+                    raise RuntimeError("cannot resize variables that require grad")
+                unknown = "aten::" if not any(isinstance(x, Tensor) for x in args) else ""
                 raise RuntimeError(
-                    f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+                    f"{unknown}{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
                     "arguments requires grad."
                 )
             version = out._vc.version

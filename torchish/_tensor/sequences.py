@@ -211,16 +211,18 @@ def linspace(
     start, end, steps, *, out=None, dtype=None, layout=None, device=None, pin_memory=False, requires_grad=False
 ):
     """`steps` numbers evenly from `start` to `end`, both included."""
+    given = start, end
     start, end = _bounds("linspace", start, end)
     _check_steps(steps)
     d = _space_dtype("linspace", start, end, steps, dtype, out)
-    return into("linspace", out, from_host(_linspace(start, end, steps, d), resolve(device), bool(requires_grad)))
+    return into("linspace", out, from_host(_linspace(start, end, steps, d), resolve(device), bool(requires_grad)), *given)
 
 
 @_each_kind("logspace({a} start, {b} end, int steps, float base=10.0, *, Tensor? out=None, {options})")
 def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None, device=None, pin_memory=False,
              requires_grad=False):  # fmt: skip
     """`steps` powers of `base`, the exponents evenly from `start` to `end`."""
+    given = start, end
     start, end = _bounds("logspace", start, end)
     _check_steps(steps)
     d = _space_dtype("logspace", start, end, steps, dtype, out)
@@ -231,4 +233,4 @@ def logspace(start, end, steps, base=10.0, *, out=None, dtype=None, layout=None,
             # exponents in double precision, between the bounds as the dtype holds them
             values = np.power(np.float64(base), _linspace(float(_as(start, d)), float(_as(end, d)), steps, dt.float64))
         values = values.astype(np.int64).astype(d.np) if d.category == 1 else values.astype(d.np)
-    return into("logspace", out, from_host(values, resolve(device), bool(requires_grad)))
+    return into("logspace", out, from_host(values, resolve(device), bool(requires_grad)), *given)

@@ -70,7 +70,7 @@ def _faketensor(op: OpOverload, args: tuple, kwargs: dict) -> None:
                 raise RuntimeError(f"{what} {left} and {right} are not equal!")
 
 
-def _compiled(op: OpOverload, args: tuple, kwargs: dict, **tolerances: float) -> None:
+def _compiled(op: OpOverload, args: tuple, kwargs: dict, **tolerances: Any) -> None:
     """Results and gradients are the same under torch.compile."""
     if op.fake is None and op.isolated:
         raise op.refusal()

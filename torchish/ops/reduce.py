@@ -92,7 +92,7 @@ def mean_gradient(grad, shape, axes, keepdim):
     return jnp.broadcast_to(quotient(g, g.dtype.type(count)), shape)
 
 
-@op("mean(Tensor input, *, dtype? dtype=None)", saves=(), grad="MeanBackward0", out=False)
+@op("mean(Tensor input, *, dtype? dtype=None)", saves=(), grad="MeanBackward0")
 def mean(input, dtype):
     return _mean(input, None, False, dtype)
 
@@ -301,7 +301,7 @@ def _declare_extremum(name: str, largest: bool) -> None:
     of_two = maximum if largest else minimum
     other = of_two.name
 
-    @op(f"{name}(Tensor input)", grad=f"{name.capitalize()}Backward1", out=False, selects=("input", "result"))
+    @op(f"{name}(Tensor input)", grad=f"{name.capitalize()}Backward1", selects=("input", "result"))
     def full(input):
         _refuse(input, f"{name}_all")
         axes = tuple(range(input.ndim))

@@ -77,7 +77,7 @@ def _argsort(input, dim, descending, stable=False):
     return _order(input, d, descending, stable) if input.ndim else jnp.zeros((), np.int64)
 
 
-@op("argsort(Tensor input, int dim=-1, bool descending=False)", differentiable=False, layout="copy")
+@op("argsort(Tensor input, int dim=-1, bool descending=False)", differentiable=False, layout="copy", out=False)
 def argsort(input, dim, descending):
     return _argsort(input, dim, descending)
 
@@ -159,7 +159,7 @@ def _median_position(x, d: int, ignore_nan: bool):
 def _declare_median(name: str, ignore_nan: bool) -> None:
     title = name.capitalize()
 
-    @op(f"{name}(Tensor input)", grad=f"{title}Backward0", selects=("input", "result"))
+    @op(f"{name}(Tensor input)", out=False, grad=f"{title}Backward0", selects=("input", "result"))
     def full(input):
         if is_complex(input) or input.dtype == np.bool_:
             raise NotImplementedError(f"\"median_cpu\" not implemented for '{type_name(input)}'")
