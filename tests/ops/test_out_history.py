@@ -90,10 +90,10 @@ def test_unsafe_parts_share_memory_behind_the_back_of_autograd(split):
 @pytest.mark.parametrize(
     "call",
     ["quantile({v}, 0.5", "nanquantile({v}, t.tensor([0.1, 0.5])", "inner({v}, {v}", "tensordot({m}, {m}", "diff({v}, 0",
-     "special.ndtr({v}", "linalg.norm({m}", "linalg.matrix_norm({m}, 1", "norm({m}, 'nuc'", "nuclear_norm({m}", "linalg.matrix_power({m}, 1",
-     "linalg.matrix_power({m}, 2", "linalg.tensorinv(t.eye(3) * {m}, ind=1", "linalg.vecdot({m}, {v}", "linalg.vecdot({v}, {v}",
-     "concat(({v}, {v})", "clip({v}, 0", "special.logsumexp({v}, 0", "chain_matmul({m}, {m}", "chain_matmul({m}", "linspace(0, {v}[0], 4",
-     "fft.ihfftn({m}", "frobenius_norm({m}, [0, 1]"],
+     "special.ndtr({v}", "linalg.norm({m}", "linalg.matrix_norm({m}, 1", "norm({m}, 'nuc'", "nuclear_norm({m}",
+     "linalg.matrix_power({m}, 1", "linalg.matrix_power({m}, 2", "linalg.tensorinv(t.eye(3) * {m}, ind=1", "linalg.vecdot({m}, {v}",
+     "linalg.vecdot({v}, {v}", "concat(({v}, {v})", "clip({v}, 0", "special.logsumexp({v}, 0", "chain_matmul({m}, {m}",
+     "chain_matmul({m}", "linspace(0, {v}[0], 4", "fft.ihfftn({m}", "frobenius_norm({m}, [0, 1]"],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore")
 def test_results_that_are_copied_in_take_their_history_along(call, given):
