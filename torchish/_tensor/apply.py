@@ -43,7 +43,7 @@ from torchish.engine.expr import (
     results_of,
 )
 from torchish.engine.program import force
-from torchish.ops.declare import op, to_dtype
+from torchish.ops.declare import broadcast_shapes, op, to_dtype
 from torchish.ops.views import write_spec
 
 _new = object.__new__
@@ -215,6 +215,14 @@ def refuse_cast(spec: Spec, flat: tuple, t: Tensor) -> None:
             f"result type {dt.SCALAR_TYPE_NAMES[have]} can't be cast to the desired output type "
             f"{dt.SCALAR_TYPE_NAMES[t._aval.torch_dtype]}"
         )
+
+
+def refuse_size(spec: Spec, flat: tuple, t: Tensor) -> None:
+    """RuntimeError when the result of a pointwise operation has another shape than the tensor that it is to be stored in."""
+    if spec.op.layout == "pointwise":
+        shape = broadcast_shapes([x._aval.shape for x in flat if isinstance(x, Tensor)])
+        if shape != t._aval.shape:
+            raise RuntimeError(f"output with shape {list(t.shape)} doesn't match the broadcast shape {list(shape)}")
 
 
 def refuse_dynamic(t: Tensor, name: str) -> None:
@@ -400,7 +408,8 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
     try:
         e = blank or emit(spec, inputs)
     except NotImplementedError:
-        refuse_cast(spec, flat, t)  # PyTorch asks for a kernel after it has seen that the result fits
+        refuse_size(spec, flat, t)  # PyTorch asks for a kernel after it has seen that the result fits
+        refuse_cast(spec, flat, t)
         raise
     except MixedDevices as error:
         inputs = align_devices(spec, flat, inputs, error)

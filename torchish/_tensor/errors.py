@@ -111,6 +111,17 @@ def device_arguments_error(args: tuple, kwargs: dict) -> TypeError:
     )
 
 
+def _is_integer(x: Any) -> bool:
+    from torchish._tensor.dispatch import NoMatch, integer
+
+    try:
+        return integer(x) is not None
+    except NoMatch:
+        return False
+    except ValueError:  # too large
+        return True
+
+
 def _takes(o: Any, count: int, method: bool) -> bool:
     params = o.schema.params[1:] if method else o.schema.params
     least = sum(p.default is REQUIRED for p in params)
@@ -129,10 +140,12 @@ _OF_PYTHON = {
 }  # fmt: skip
 
 
+_INNER = {"unique": "_unique2", "norm": "linalg_vector_norm"}  # the built-in functions that check what these are given
+
+
 def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, method: bool) -> Exception:
     """The error for a call that matches none of the signatures."""
     from torchish._tensor.dispatch import NoMatch, Overload, named
-    from torchish._tensor.tensor import Tensor
 
     refuse_pytorchs(name, (*args, *kwargs.values()))
     if (form := signatures.in_python(name, method)) is not None:
@@ -140,11 +153,16 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
             form(*args, **kwargs)
         except TypeError as wrong:
             return wrong
+        if name.startswith("unique_") or name == "unique":  # which hand on by name
+            names = list(inspect.signature(form).parameters)
+            args, kwargs = args[:1], {**dict(zip(names[1:], args[1:], strict=False)), **kwargs}
     method = method and name != "split"  # whose Python function calls a function
     for x, asked in zip(args, () if method else _OF_PYTHON.get(name, ()), strict=False):
         if not hasattr(x, asked):
             owner = f"type object '{x.__name__}'" if isinstance(x, type) else f"'{type(x).__name__}' object"
             return AttributeError(f"{owner} has no attribute '{asked}'")
+    if not method:
+        name = _INNER.get(name, name)
     if name == "split" and 1 < len(args) < 4 and kwargs.keys() <= {"dim"} and not isinstance(args[1], int):  # Python in PyTorch
         taken = [o for o in overloads if o.schema.params[1].type == "int[!]"]
         renamed = tuple([dataclasses.replace(p, name="split_sizes") if i == 1 else p for i, p in enumerate(taken[0].schema.params)])
@@ -175,7 +193,7 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
         params = o.schema.params[1:] if method else o.schema.params
         converters = o.converters[1:] if method else o.converters
         positional = o.schema.positional - (1 if method else 0)
-        spread = any(p.varargs for p in params) and not (args and isinstance(args[0], (tuple, list, Tensor)))
+        spread = any(p.varargs for p in params) and (not args or _is_integer(args[0]))
         hidden = more > 0 and len(overloads) == 1  # then PyTorch lists the one that it shows
         if len(args) > positional and not spread and not (hidden and len(args) + len(kwargs) > len(params) + o.has_out):
             least = sum(p.default is REQUIRED for p in params)

@@ -237,6 +237,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
             )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
+    if a.torch_dtype.itemsize < 4 and a.size:
+        raise NotImplementedError(f"\"cdist\" not implemented for '{dt.SCALAR_TYPE_NAMES[a.torch_dtype]}'")
     if a.dtype != b.dtype:
         raise RuntimeError(
             f"expected scalar type {dt.SCALAR_TYPE_NAMES[a.torch_dtype]} but found "

@@ -102,9 +102,9 @@ def _slice(t: Tensor, dim: int = 0, start: int | None = None, end: int | None = 
     return v.slice_dim(t, d, begin, length, step)
 
 
-_copy_form("view_copy(Tensor input, int[] size)", v.reshape)
+_copy_form("view_copy(Tensor input, int[!] size)", v.reshape)
 _copy_form("view_copy(Tensor input, dtype dtype)", v.view_dtype)
-_copy_form("expand_copy(Tensor input, int[] size)", v.expand)
+_copy_form("expand_copy(Tensor input, int[!] size)", v.expand)
 _copy_form("select_copy(Tensor input, int dim, int index)", v.select)
 _copy_form("slice_copy(Tensor input, int dim=0, int? start=None, int? end=None, int step=1)", _slice)
 _copy_form("diagonal_copy(Tensor input, int offset=0, int dim1=0, int dim2=1)", v.diagonal)
@@ -252,7 +252,7 @@ def as_strided_scatter(
     return apply(spec, (input, src))
 
 
-@composite("rot90(Tensor input, int k=1, int[] dims=(0, 1))")
+@composite("rot90(Tensor input, int k=1, int[!] dims=(0, 1))")
 def rot90(input: Tensor, k: int = 1, dims: tuple[int, ...] = (0, 1)) -> Tensor:
     """The plane of two dimensions turned by 90 degrees `k` times, from the first dimension towards the second."""
     n = input._aval.ndim

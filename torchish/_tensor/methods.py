@@ -13,7 +13,7 @@ from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import filled, from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.data import warn_of_real_part
 from torchish._tensor.dispatch import NoMatch, Overload, bind, composite, plain, takes
-from torchish._tensor.errors import invalid_arguments, plain_type_name
+from torchish._tensor.errors import invalid_arguments, invalid_combination, plain_type_name
 from torchish._tensor.layout import STRIDED, is_channels_last, memory_format, permuted_strides
 from torchish._tensor.out import resize
 from torchish._tensor.refusals import check_inplace, check_overlap
@@ -340,8 +340,22 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
 Tensor.copy_ = copy_  # type: ignore[attr-defined]
 
 
-def set_(self: Tensor, source=None, storage_offset=0, size=None, stride=None) -> Tensor:
-    """Use another tensor's memory (nothing: none)."""
+_SET_FORMS = [
+    "()", *(
+        f"({kind} source{rest})" for kind in ("torch.Storage", "Tensor")
+        for rest in ("", ", int storage_offset, tuple of ints size, tuple of ints stride = None")
+    ),
+]  # fmt: skip
+
+
+def set_(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Use another tensor's memory: `(source)`, `(source, storage_offset, size, stride)`; nothing: none."""
+    given = {**dict(zip(("source", "storage_offset", "size", "stride"), args, strict=False)), **kwargs}
+    source, storage_offset, size, stride = (given.get(k) for k in ("source", "storage_offset", "size", "stride"))
+    parts = {"source", "storage_offset", "size"}
+    complete = given.keys() in (set(), {"source"}, parts, parts | {"stride"}) and len(given) == len(args) + len(kwargs)
+    if not complete or given and not isinstance(source, (Tensor, Memory)):
+        raise invalid_combination("set_", _SET_FORMS, args, kwargs)
     if source is None:
         source = from_host(np.zeros((0,), self._aval.dtype))
     from torchish._tensor.fill import _C_TYPES

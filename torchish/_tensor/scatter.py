@@ -16,7 +16,7 @@ from torchish._tensor.data import warn_once
 from torchish._tensor.dispatch import composite
 from torchish._tensor.indexing import check_value, fitting
 from torchish._tensor.positions import check_positions
-from torchish._tensor.refusals import check_leaf
+from torchish._tensor.refusals import check_leaf, check_overlap
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED, Expr
 from torchish.ops import index as ix
@@ -34,13 +34,18 @@ def name_of(t: Tensor) -> str:
 def _both_forms(signature: str, prepare: Callable) -> None:
     """Declare `f` and `f_`: `prepare` gives the operation's spec and inputs."""
     name, _, rest = signature.partition("(")
+    read = 3 if name == "index_fill" else None  # arguments whose memory is read while that of the first is written
 
     def f(*args, **kwargs):
         return apply(*prepare(*args, **kwargs))
 
     def f_(*args, **kwargs):
         check_leaf(args[0], any(isinstance(x, Tensor) and x._needs() for x in args))
-        return apply_inplace(*prepare(*args, **kwargs))
+        prepared = prepare(*args, **kwargs)
+        for x in args[1:read]:
+            if isinstance(x, Tensor):
+                check_overlap(args[0], x, same=False)
+        return apply_inplace(*prepared)
 
     f.__doc__, f_.__doc__ = (
         prepare.__doc__,
@@ -96,15 +101,15 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
 @composite("take_along_dim(Tensor input, Tensor indices, int? dim=None)", out=True)
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """The elements at `indices` along `dim`, both broadcast in the other dimensions (no dim: both flattened)."""
-    if indices._aval.torch_dtype is not dt.int64:
-        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {name_of(indices)}")
-    if dim is None:
-        return gather(input.reshape(-1), 0, indices.reshape(-1))
-    if indices._aval.ndim != input._aval.ndim:
+    if dim is not None and indices._aval.ndim != input._aval.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
             f"{input._aval.ndim} dimensions for input, and {indices._aval.ndim} dimensions for indices"
         )
+    if indices._aval.torch_dtype is not dt.int64:
+        raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {name_of(indices)}")
+    if dim is None:
+        return gather(input.reshape(-1), 0, indices.reshape(-1))
     dim = wrap_dim(dim, input._aval.ndim)
     a, b = list(input._aval.shape), list(indices._aval.shape)
     own_a, own_b = a[dim], b[dim]
@@ -230,8 +235,8 @@ def _scatter_src(input: Tensor, dim: int, index: Tensor, src: Tensor, *, reduce:
 def _scatter_value(input: Tensor, dim: int, index: Tensor, value: Any, *, reduce: str | None = None):
     """A number written to the positions `index` along `dim` (added or multiplied with `reduce`)."""
     _check_reduce(reduce)
-    value = fitting(value, input._aval.torch_dtype)
     dim = _check_scatter(input, dim, index, value)
+    value = fitting(value, input._aval.torch_dtype) if index._aval.size else 0
     return sc.scatter.spec(("T", "T", NUMBER_KINDS[type(value)]), (dim, reduce)), (input, index, value)
 
 
@@ -271,9 +276,11 @@ def _check_rows(input: Tensor, dim: int, index: Tensor, source: Tensor, name: st
         raise RuntimeError(
             f"{name}(): self ({name_of(input)}) and source ({name_of(source)}) must have the same scalar type"
         )
-    if s.ndim and not 0 <= dim < s.ndim:
+    if dim and dim >= s.ndim:
         raise RuntimeError(f"{name}(): Indexing dim {dim} is out of bounds of the source tensor with dim {s.ndim}")
     if i.size != _wide(source)[dim]:
+        if not s.ndim:
+            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
         raise RuntimeError(
             f"{name}(): Number of indices ({i.size}) should be equal to source.size(dim): ({_wide(source)[dim]}), "
             f"for dim: {dim}"
@@ -374,6 +381,8 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any):
                 f"{value._aval.ndim} dimension(s)."
             )
         kind = "T"
+    if index._aval.torch_dtype is not dt.int64:
+        raise IndexError("index_fill_(): Expected dtype int64 for index.")
     if (value._aval.category == 3 if isinstance(value, Tensor) else isinstance(value, complex)) and input._aval.category != 3:
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
     if not isinstance(value, Tensor):
@@ -381,8 +390,6 @@ def _index_fill(input: Tensor, dim: int, index: Tensor, value: Any):
         kind = NUMBER_KINDS[type(value)]
     else:
         check_value(input, value)
-    if index._aval.torch_dtype is not dt.int64:
-        raise IndexError("index_fill_(): Expected dtype int64 for index.")
     dim = wrap_dim(dim, input._aval.ndim)
     if index._aval.ndim > 1:
         raise RuntimeError("Index has to be a vector/scalar")
@@ -413,7 +420,7 @@ def _put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False)
             f"{source._aval.size}, index.numel() = {index._aval.size}"
         )
     if not input._aval.size and index._aval.size:
-        raise IndexError("put_(): Expected self to be a non-empty tensor")
+        raise IndexError("put_(): Tried to put elements into an empty tensor")
     _flat_range(index, input._aval.size)
     if source._aval.shape != index._aval.shape:
         source = source.reshape(index._aval.shape)

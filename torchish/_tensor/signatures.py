@@ -324,6 +324,8 @@ xlogy_
 # values of the defaults do not matter).
 _IN_PYTHON = """
 norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None)
+unique: _return_output(input, sorted=True, return_inverse=False, return_counts=False, dim=None)
+unique_consecutive: _consecutive_return_output(input, return_inverse=False, return_counts=False, dim=None)
 tensordot(a, b, dims=2, out=None)
 split(tensor, split_size_or_sections, dim=0)
 stft(input,n_fft,hop_length=_,win_length=_,window=_,center=_,pad_mode=_,normalized=_,onesided=_,return_complex=_,align_to_window=_)
@@ -339,10 +341,11 @@ unravel_index(indices, shape)
 def _forms() -> dict[str, Callable]:
     found = {}
     for line in _IN_PYTHON.strip().splitlines():
-        key = line[: line.index("(")]
-        name = key.removeprefix(".")
+        function, _, form = line.rpartition(": ")  # where it calls itself otherwise
+        key = function or form[: form.index("(")]
+        name = form[: form.index("(")].removeprefix(".")
         made: dict[str, Any] = {}
-        exec(f"_ = None\ndef {line.removeprefix('.')}: pass", made)
+        exec(f"_ = None\ndef {form.removeprefix('.')}: pass", made)
         made[name].__qualname__ = f"Tensor.{name}" if key[0] == "." else name
         found[key] = made[name]
     return found

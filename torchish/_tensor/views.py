@@ -367,7 +367,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     )
 
 
-@composite("as_strided(Tensor input, int[] size, int[] stride, int? storage_offset=None)")
+@composite("as_strided(Tensor input, int[!] size, int[!] stride, int? storage_offset=None)")
 def as_strided(input: Tensor, size: Shape, stride: Shape, storage_offset: int | None = None) -> Tensor:
     """The storage's memory with any strides. A view."""
     if len(size) != len(stride):
@@ -501,7 +501,7 @@ def ravel(input):
     return reshape(input.contiguous(), (-1,)) if input._aval.size else reshape(input, (0,))
 
 
-@composite("unflatten(Tensor input, int dim, int[] sizes)")
+@composite("unflatten(Tensor input, int dim, int[!] sizes)")
 def unflatten(input: Tensor, dim: int, sizes: Shape) -> Tensor:
     """One dimension split into several. A view."""
     shape = input._aval.shape

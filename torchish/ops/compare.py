@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from torchish import _dtypes as dt
 from torchish.ops.declare import ARITH, COMPARE, PREDICATE, op
 from torchish.ops.rules import COMPLEX, name_of, partials, refuse, refuse_with
 
@@ -80,10 +82,8 @@ def fmin(input, other):
 def nextafter(input, other):
     """The next representable number from `input` towards `other`."""
     # computed in the operands' own dtype: its grid is what the question is about
-    d = jnp.promote_types(input.dtype, other.dtype)
+    d = dt.result_type([(dt.FROM_NP[np.dtype(x.dtype)], 2 if x.ndim else 1) for x in (input, other)]).np
     if not jnp.issubdtype(d, jnp.floating):
-        from torchish import _dtypes as dt
-
         raise NotImplementedError(f"\"nextafter_cpu\" not implemented for '{name_of(dt.FROM_NP[d])}'")
     return _nextafter(input.astype(d), other.astype(d))
 

@@ -274,7 +274,14 @@ def cast_result(op: Op, result, out: dt.dtype):
 
 def pointwise_aval(op: Op, avals: tuple, kinds: tuple, default: dt.dtype) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and dtype of a pointwise result, without tracing the function."""
-    shape = broadcast_shapes([a.shape for a in (reversed(avals) if op.turned else avals)])
+    try:
+        shape = broadcast_shapes([a.shape for a in (reversed(avals) if op.turned else avals)])
+    except RuntimeError as sizes:
+        try:  # what an operation says of dtypes comes before sizes, that it has no kernel for them after
+            _common(op, ((a.ndim, a.torch_dtype) for a in avals), kinds, default)
+        except NotImplementedError:
+            raise sizes from None
+        raise
     if op.promote in (COMPARE, PREDICATE):
         if op.promote == COMPARE or op.check is not None:
             _common(op, ((a.ndim, a.torch_dtype) for a in avals), kinds, default)

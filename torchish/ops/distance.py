@@ -111,6 +111,8 @@ def pdist(input, p):
         raise RuntimeError("pdist only supports floating-point dtypes")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
+    if input.dtype.itemsize < 4:
+        raise NotImplementedError(f"\"pdist\" not implemented for '{type_name(input)}'")
     i, j = jnp.triu_indices(input.shape[0], 1)
     return _distance(input[i] - input[j], p)
 

@@ -8,10 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from torchish import _dtypes as dt
 from torchish.ops import elementary
 from torchish.ops.declare import ARITH, FLOAT, op
 from torchish.ops.precision import apart
-from torchish.ops.rules import BOOL, COMPLEX, INTEGER, partials, refuse
+from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, partials, refuse
 
 
 def _is_complex(x) -> bool:
@@ -211,7 +212,12 @@ def _(grad, result):
     return grad * jnp.conj(result + 1)
 
 
-@op("ldexp(Tensor input, Tensor other)", promote=FLOAT, inplace=True)
+def _check_ldexp(common: dt.dtype, given: Given) -> None:
+    if given["input"][1].category == 2 and given["other"][1].category == 0:
+        raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
+
+
+@op("ldexp(Tensor input, Tensor other)", promote=FLOAT, inplace=True, check=_check_ldexp)
 def ldexp(input, other, half):
     """`input * 2 ** other`."""
     return input * half(_exp2(other))

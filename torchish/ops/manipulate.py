@@ -66,9 +66,10 @@ def rot90(input, k, dims):
     return jnp.rot90(input, k, dims)
 
 
-@op("roll(Tensor input, int[] shifts, int[] dims=())", out=False, saves=())
+@op("roll(Tensor input, int[] shifts, int[]? dims=None)", out=False, saves=())
 def roll(input, shifts, dims):
     """Elements moved along dimensions (none given: along the flattened tensor), those that fall off coming back in."""
+    dims = dims or ()
     if not dims and len(shifts) == 1:
         return jnp.roll(input.reshape(-1), shifts[0]).reshape(input.shape)
     if not shifts:

@@ -233,12 +233,12 @@ def _conj_scaled(number, g):
 
 def _baddbmm(input, batch1, batch2, beta, alpha):
     expandable(input, (size_of(batch1, 0), size_of(batch1, 1), size_of(batch2, 2)))
-    _check_batches(batch1, batch2)
     if not input.dtype == batch1.dtype == batch2.dtype:
         raise RuntimeError(
             f"Input dtypes must be the same, got: input {meta_name(input)}, batch1: {meta_name(batch1)}, batch2: "
             f"{meta_name(batch2)}"
         )
+    _check_batches(batch1, batch2)
     no_bool(batch1, "baddbmm")
     product = _product(batch1, batch2, alpha, BNN)
     return (product + weighted(beta, input, product.shape, product.dtype)).astype(batch1.dtype)
@@ -265,15 +265,10 @@ def _(grad, batch1, batch2, beta, alpha, needs):
 )  # fmt: skip
 def addbmm(input, batch1, batch2, beta, alpha):
     """beta * input + alpha * the sum of the products batch1[i] @ batch2[i]; `input` broadcasts to (n, p)."""
-    if batch1.ndim >= 2 and batch2.ndim == 3:
-        expandable(input, (batch1.shape[1], batch2.shape[2]))
+    expandable(input, (size_of(batch1, 1), size_of(batch2, 2)))
     if batch1.ndim != 3:
         raise RuntimeError("batch1 must be a 3D tensor")
     if batch2.ndim != 3:
-        if batch2.ndim < 3:
-            raise IndexError(
-                f"Dimension out of range (expected to be in range of [{-batch2.ndim}, {batch2.ndim - 1}], but got 2)"
-            )
         raise RuntimeError("batch2 must be a 3D tensor")
     if batch1.shape[0] != batch2.shape[0]:
         raise RuntimeError(

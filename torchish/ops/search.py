@@ -9,6 +9,7 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.precision import type_name
+from torchish.ops.rules import name_of
 
 # --- sorted sequences --------------------------------------------------------------------------------------
 
@@ -48,10 +49,9 @@ def _search(sequence, values, right: bool):
     return lax.fori_loop(0, n.bit_length(), step, (low, high))[0]
 
 
-def _no_complex(*arrays) -> None:
-    for x in arrays:
-        if x.dtype.kind == "c":
-            raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{type_name(x)}'")
+def _check_kernel(values, common) -> None:
+    if values.size and common.kind in "cb":
+        raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{name_of(dt.FROM_NP[np.dtype(common)])}'")
 
 
 _SIDE = "*, bool out_int32=False, bool right=False"
@@ -70,11 +70,8 @@ def searchsorted(sorted_sequence, input, sorter, out_int32, right, side):
                 "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
             )
         right = side == "right"
-    if sequence.ndim == 0:
-        raise RuntimeError(
-            "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got "
-            f"boundaries tensor dim({sequence.ndim}) and input value's dim({input.ndim}) numel({input.size})"
-        )
+    if sequence.ndim == 0 and input.ndim:
+        raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
     if input.ndim == 0 and sequence.ndim != 1:
         raise RuntimeError(
             "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but we got "
@@ -107,7 +104,7 @@ def searchsorted(sorted_sequence, input, sorter, out_int32, right, side):
         if sequence.dtype.kind in "fV"
         else _common(sequence, input)
     )
-    _no_complex(sequence, input)
+    _check_kernel(input, common)
     got = _search(sequence.astype(common), input.astype(common), right)
     return got.astype(np.int32) if out_int32 else got
 
@@ -115,10 +112,10 @@ def searchsorted(sorted_sequence, input, sorter, out_int32, right, side):
 @op(f"bucketize(Tensor|Number input, Tensor boundaries, {_SIDE})", differentiable=False, method=False)
 def bucketize(input, boundaries, out_int32, right):
     """The index of the bucket of sorted `boundaries` in which each value lies."""
-    _no_complex(boundaries, input)
     if boundaries.ndim != 1:
         raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})")
     common = _common(boundaries, input)
+    _check_kernel(input, common)
     got = _search(boundaries.astype(common), input.astype(common), right)
     return got.astype(np.int32) if out_int32 else got
 
