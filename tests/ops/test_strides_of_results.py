@@ -24,6 +24,36 @@ RESULTS = {
             lambda x: x.put(t.tensor([0]), t.ones(1)),
         )
     ],
+    "losses of elements": lambda t: [
+        f(x, y, reduction="none")
+        for f in (
+            t.nn.functional.mse_loss, t.nn.functional.smooth_l1_loss, t.nn.functional.huber_loss, t.nn.functional.soft_margin_loss,
+            t.nn.functional.binary_cross_entropy, t.nn.functional.l1_loss,
+        )
+        for x in (t.ones(2, 3, 4), t.ones(4, 3, 2).permute(2, 1, 0)) for y in (t.ones(2, 3, 4), t.ones(4, 3, 2).permute(2, 1, 0))
+    ],
+    "numbers and tensors": lambda t: [
+        f(x) for x in (t.ones(2, 4, 5, 3).permute(0, 3, 1, 2), t.ones(3, 2).T)
+        for f in (lambda x: 2**x, lambda x: x**2, lambda x: t.rsub(x, t.ones(x.shape)), lambda x: 1 - x, lambda x: t.float_power(2, x))
+    ],
+    "what is written into copies": lambda t: [
+        f(x)
+        for x in (t.ones(3, 2, 2).permute(2, 0, 1), t.ones(2, 3, 2))
+        for f in (
+            lambda x: x.select_scatter(t.zeros(2, 2), 1, 0), lambda x: x.slice_scatter(t.zeros(2, 1, 2), 1, 0, 1),
+            lambda x: x.diagonal_scatter(t.zeros(2, 2), 0, 0, 1), lambda x: x.as_strided_scatter(t.zeros(2), (2,), (1,)),
+            lambda x: x.index_put((t.tensor([0]),), t.zeros(3, 2)), lambda x: t.as_strided_copy(x, (2, 2), (1, 2)),
+        )
+    ],
+    "images that are rolled": lambda t: [
+        t.ones(2, 4, 5, 3).permute(0, 3, 1, 2).roll(*a) for a in ((1, 1), ((1, 2), (2, 3)), (1,))
+    ],
+    "maxima put back": lambda t: t.nn.functional.max_unpool2d(
+        *t.nn.functional.max_pool2d(t.ones(2, 4, 6, 3).permute(0, 3, 1, 2), 2, return_indices=True), 2
+    ),
+    "maxima of sequences": lambda t: [
+        t.nn.functional.max_pool1d(t.ones(2, 5, 3, requires_grad=g).transpose(1, 2), 2) + 0 for g in (False, True)
+    ],
     "quantiles": lambda t: t.rand(3, 2, 4).quantile(t.tensor([0.1, 0.5]), 1, True),
 }
 

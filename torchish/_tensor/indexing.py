@@ -22,7 +22,7 @@ from torchish._tensor.data import triggered, warn_of_real_part
 from torchish._tensor.dispatch import composite
 from torchish._tensor.errors import type_name
 from torchish._tensor.geometry import view_strides
-from torchish._tensor.layout import permuted_strides
+from torchish._tensor.layout import in_order_of, permuted_strides
 from torchish._tensor.positions import in_range
 from torchish._tensor.refusals import check_leaf
 from torchish._tensor.storage import contiguous_strides
@@ -636,7 +636,8 @@ def _index_put(t: Tensor, indices: tuple, values: Tensor, accumulate: bool, inpl
         raise IndexError(f"too many indices for tensor of dimension {t._aval.ndim} (got {dim})")
     if not given:
         raise ValueError("at least one index must be provided")
-    return put_tensors(t, given, values, accumulate, inplace=inplace)
+    made = put_tensors(t, given, values, accumulate, inplace=inplace)
+    return made if inplace else in_order_of(t, made)
 
 
 @composite("index_put(Tensor input, Tensor[] indices, Tensor values, bool accumulate=False)")

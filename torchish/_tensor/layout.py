@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
@@ -46,12 +47,12 @@ STRIDED = layout("strided")
 def result_strides(spec: Spec, flat: tuple, out) -> tuple[int, ...] | None:
     """The memory order of a result, by its operation's layout; None when it is contiguous."""
     if spec.op.layout == "pointwise" or (spec.op.layout == "padded" and max(spec.statics[-1], default=0) <= 0):
-        return pointwise_strides(flat, out)
+        return pointwise_strides(flat[::-1] if spec.op.turned else flat, out)
     if spec.op.layout == "one":
         return pointwise_strides(flat, out) if not any(isinstance(x, Tensor) for x in flat[1:]) else None
     if spec.op.layout == "copy":
         strides = flat[0]._strides
-        return strides and copied_strides(out.shape, strides)
+        return copied_strides(out.shape, strides) if strides and len(strides) == len(out.shape) else None
     if spec.op.layout == "outer":
         return _outer_strides(flat, out)
     if spec.op.layout in _CHANNELS:
@@ -99,10 +100,11 @@ def _in_convolution(flat: tuple, statics: tuple) -> bool:
 
 
 # Operations whose results have the channels last where the operands have, and when.
-_CHANNELS: dict[str, Callable[[tuple, tuple], bool]] = {
+_CHANNELS: dict[str, Callable[[tuple, tuple], Any]] = {
     "convolution": _in_convolution,
     "windows": lambda flat, statics: is_channels_last(flat[0]),
     "normalized": lambda flat, statics: is_channels_last(flat[0]) and not flat[0].is_contiguous(),
+    "rolled": lambda flat, statics: statics[1] and is_channels_last(flat[0]),
     "padded": lambda flat, statics: is_channels_last(flat[0]),
     "planes": lambda flat, statics: flat[0]._aval.ndim == 4 and is_channels_last(flat[0]),
 }
@@ -187,6 +189,13 @@ def permuted_strides(shape: tuple[int, ...], operand_strides: list) -> tuple[int
 def is_dense(t: Tensor) -> bool:
     """Whether the elements fill a stretch of memory without holes or repeats."""
     return fills_memory(t._aval.shape, t.stride())
+
+
+def in_order_of(input: Tensor, made: Tensor) -> Tensor:
+    """A result of the shape of `input`, in its memory order if that is dense."""
+    if is_dense(input):
+        made._strides = made._storage.strides = input._strides
+    return made
 
 
 def fills_memory(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:

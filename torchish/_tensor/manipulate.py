@@ -15,7 +15,7 @@ from torchish._tensor.apply import apply, scatter_spec
 from torchish._tensor.creation import from_host, like_strides
 from torchish._tensor.dispatch import call, composite, takes
 from torchish._tensor.indexing import fitting
-from torchish._tensor.layout import CONTIGUOUS
+from torchish._tensor.layout import CONTIGUOUS, in_order_of
 from torchish._tensor.size import resolve
 from torchish._tensor.storage import VersionCounter, contiguous_strides
 from torchish._tensor.tensor import Tensor
@@ -147,8 +147,10 @@ def detach_copy(input: Tensor) -> Tensor:
 def as_strided_copy(input: Tensor, size: tuple, stride: tuple, storage_offset: int | None = None) -> Tensor:
     """`as_strided` with memory of its own."""
     if input._chain:
-        return v.as_strided(input, size, stride, storage_offset).clone()
-    return copied(input, lambda t: v.as_strided(t, size, stride, storage_offset))
+        return v.as_strided(input, size, stride, storage_offset).clone(memory_format=CONTIGUOUS)
+    made = copied(input, lambda t: v.as_strided(t, size, stride, storage_offset))
+    made._strides = made._storage.strides = None  # whatever those of the view are
+    return made
 
 
 def _copies(signature: str, look: Callable, grad: str) -> None:
@@ -214,7 +216,7 @@ def scattered(input: Tensor, src: Tensor, look: Callable[[Tensor], Tensor], grad
     made = apply(scatter_spec(step.spec), (input, src, *step.dynamic))
     if made._grad_fn is not None:
         made._grad_fn.__class__ = named(grad, GradFn)
-    return made
+    return in_order_of(input, made)
 
 
 @composite("select_scatter(Tensor input, Tensor src, int dim, int index)")
@@ -249,7 +251,7 @@ def as_strided_scatter(
         )
     src = src if src._aval.dtype == input._aval.dtype else src.to(input.dtype)
     spec = ops.as_strided_scatter.spec(("T", "T"), (input.stride(), tuple(size), tuple(stride), offset - input._offset))
-    return apply(spec, (input, src))
+    return in_order_of(input, apply(spec, (input, src)))
 
 
 @composite("rot90(Tensor input, int k=1, int[!] dims=(0, 1))")

@@ -77,7 +77,7 @@ def _pow(input, exponent):
 _POW: dict[str, Any] = dict(promote=ARITH, check=refuse("pow", BOOL))
 pow = op("pow(Tensor input, Tensor exponent)", inplace=True, grad="PowBackward1", **_POW)(_pow)
 pow_number = op("pow(Tensor input, Number exponent)", inplace=True, **_POW)(_pow)
-pow_of_number = op("pow(Number self, Tensor exponent)", method=False, grad="PowBackward2", **_POW)(_pow)
+pow_of_number = op("pow(Number self, Tensor exponent)", method=False, grad="PowBackward2", layout="contiguous", **_POW)(_pow)
 
 def _base_gradient(grad, x, y, half):
     return grad * jnp.conj(jnp.where(y == 0, 0, half(y * half(_float_power(x, jnp.where(y == 0, 1, y - 1))))))

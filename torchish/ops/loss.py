@@ -24,14 +24,14 @@ def reduce(x, reduction: str):
 # --- regression --------------------------------------------------------------------------------------------
 
 
-@_loss("mse_loss(Tensor input, Tensor target, str reduction)")
+@_loss("mse_loss(Tensor input, Tensor target, str reduction)", layout="pointwise")
 def mse_loss(input, target, reduction):
     (x, t), out = common(input, target)
     d = x - t
     return reduce(d * d, reduction).astype(out)
 
 
-@_loss("smooth_l1_loss(Tensor input, Tensor target, str reduction, float beta)")
+@_loss("smooth_l1_loss(Tensor input, Tensor target, str reduction, float beta)", layout="pointwise")
 def smooth_l1_loss(input, target, reduction, beta):
     (x, t), out = common(input, target)
     z = _abs(x - t)
@@ -40,7 +40,7 @@ def smooth_l1_loss(input, target, reduction, beta):
     return reduce(jnp.where(near, 0.5 * small * small / beta, z - 0.5 * beta), reduction).astype(out)
 
 
-@_loss("huber_loss(Tensor input, Tensor target, str reduction, float delta)")
+@_loss("huber_loss(Tensor input, Tensor target, str reduction, float delta)", layout="copy")
 def huber_loss(input, target, reduction, delta):
     (x, t), out = common(input, target)
     z = _abs(x - t)
@@ -54,7 +54,7 @@ def _abs(x):
     return x * lax.stop_gradient(jnp.sign(x))
 
 
-@_loss("soft_margin_loss(Tensor input, Tensor target, str reduction)")
+@_loss("soft_margin_loss(Tensor input, Tensor target, str reduction)", layout="pointwise")
 def soft_margin_loss(input, target, reduction):
     broadcast_shapes([input.shape, target.shape])  # its error
     (x, t), out = common(input, target)
@@ -156,7 +156,7 @@ def _nll_factor(shape, target, weight, reduction, ignore_index, axis, dtype):
     return factor, factor.sum() if reduction == "mean" else jnp.ones((), dtype)
 
 
-@_loss("binary_cross_entropy(Tensor input, Tensor target, Tensor? weight, str reduction)")
+@_loss("binary_cross_entropy(Tensor input, Tensor target, Tensor? weight, str reduction)", layout="copy")
 def binary_cross_entropy(input, target, weight, reduction):
     """Cross entropy of probabilities; logarithms are held at -100 or more."""
     (x, t, w), out = common(input, target, weight)

@@ -66,7 +66,7 @@ def rot90(input, k, dims):
     return jnp.rot90(input, k, dims)
 
 
-@op("roll(Tensor input, int[] shifts, int[]? dims=None)", out=False, saves=())
+@op("roll(Tensor input, int[] shifts, int[]? dims=None)", out=False, saves=(), layout="rolled")
 def roll(input, shifts, dims):
     """Elements moved along dimensions (none given: along the flattened tensor), those that fall off coming back in."""
     dims = dims or ()

@@ -650,6 +650,7 @@ def _(grad, result, input_shape, kernel_size, output_size):
     method=False,
     function=False,
     saves=("indices",),
+    layout="planes",
     grad=lambda spec, flat: f"MaxUnpool{len(spec.statics[0])}DBackward0",
 )
 def max_unpool(input, indices, output_size):

@@ -15,6 +15,7 @@ from torchish._tensor.nn_functional._call import ap, require, require_float, ten
 from torchish._tensor.positions import check_positions
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import squeeze_dim, unsqueeze
+from torchish.autograd.grad_mode import STATE
 from torchish.ops import pool
 from torchish.ops.precision import REAL, require_kernel
 
@@ -90,6 +91,8 @@ def _max1(input, statics, indices):
     if not indices:  # with them it is max_pool2d that checks
         _check_max1(shape[-1], k[0], s[0], p[0], d[0], ceil_mode)
         require_kernel("max_pool1d_impl", input._aval, REAL)
+        if input._strides is not None and not (STATE.enabled and input._needs()):
+            input = input.contiguous()  # PyTorch has a kernel of its own for this
     flat = unsqueeze(input, -2)
     spread = ((1, *k), (1, *s), (0, *p), (1, *d), ceil_mode)
     if not indices:
