@@ -117,3 +117,44 @@ def test_small_integers():
     agree(lambda lib: f(lib, lambda lib, x: lib.cumulative_trapezoid(x, x)))
     agree(lambda lib: f(lib, lambda lib, x: lib.unravel_index(x, (20, 20))[1]))
     agree(lambda lib: f(lib, lambda lib, x: x[0].sum_to_size(())))
+
+
+GRADIENTS = {
+    "of data": lambda t, d, m, x: ((t.masked.as_masked_tensor(d, m) * 2).sum().backward(), d.grad)[1],
+    "of data, twice": lambda t, d, m, x: [(t.masked.as_masked_tensor(d, m) * 2).sum().backward() for _ in "ab"] and d.grad,
+    "of data, asked for": lambda t, d, m, x: t.autograd.grad((t.masked.as_masked_tensor(d, m) * 3).sum(), d)[0],
+    "of data that is used without a mask afterwards": lambda t, d, m, x: (
+        t.autograd.grad(t.masked.as_masked_tensor(d, m).sum(), d), d.sum().backward(), d.grad,
+    )[2],
+    "of a factor": lambda t, d, m, x: ((x * d).sum().backward(), d.grad)[1],
+    "of a masked tensor, asked for": lambda t, d, m, x: t.autograd.grad((x * x).sum(), x, create_graph=True)[0],
+    "of a choice": lambda t, d, m, x: (
+        t.where(m, t.log(t.masked.as_masked_tensor(d, m)), t.masked.as_masked_tensor(t.ones_like(d), ~m)).sum().backward(), d.grad,
+    )[1],
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("what", GRADIENTS)
+def test_gradients_have_the_mask(what):
+    def found(t):
+        d, m = t.tensor([1.0, 2.0, 3.0, -1.0], requires_grad=True), t.tensor([True, False, True, True])
+        g = GRADIENTS[what](t, d, m, t.masked.masked_tensor(d.detach() + 4, m, requires_grad=True))
+        return type(g).__name__, g.requires_grad, str(g)
+
+    assert found(torchish) == found(torch)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hooks_get_masked_gradients():
+    def seen(t):
+        got = []
+        x = t.masked.masked_tensor(t.tensor([1.0, 2.0]), t.tensor([True, False]), requires_grad=True)
+        y = x * 2
+        for z in (x, y):
+            z.register_hook(lambda g: got.append((type(g).__name__, str(g))))
+        y.register_hook(lambda g: g * 3)
+        y.sum().backward()
+        return got, str(x.grad)
+
+    assert seen(torchish) == seen(torch)

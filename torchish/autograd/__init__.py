@@ -210,8 +210,17 @@ def grad(
             else:
                 result.append(None)
         else:
-            result.append(g if isinstance(g, Tensor) else Tensor._wrap(g))
+            result.append(_received(t, g if isinstance(g, Tensor) else Tensor._wrap(g)))
     return tuple(result)
+
+
+def _received(t: Any, gradient: Any) -> Any:
+    """A gradient in the form in which a tensor gets it: some subclasses, and what leads to them, have one of their own."""
+    for hook in (t._post_accumulate or {}).values():
+        if hasattr(hook, "formed"):
+            gradient = hook.formed(gradient)
+    form = getattr(type(t), "_formed_gradient", None)
+    return gradient if form is None else form(t, gradient)
 
 
 from torchish.autograd.gradcheck import gradcheck, gradgradcheck  # noqa: E402

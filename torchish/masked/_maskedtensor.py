@@ -77,6 +77,8 @@ class MaskedTensor(torch.Tensor):
         """What PyTorch's functions do with masked tensors; TypeError for those that have no meaning for them."""
         name, kwargs = func.__name__, kwargs or {}
         with DisableTorchFunctionSubclass():
+            if name == "register_hook":
+                return _register_hook(*args)
             if name in _PLAIN:
                 result = func(*args, **kwargs)
                 keeps = name == "__get__" and isinstance(result, Tensor) and result.shape == args[0].shape
@@ -96,6 +98,7 @@ class MaskedTensor(torch.Tensor):
                 return _wrap_all(*(func(*_each(args, part), **_each(kwargs, part)) for part in (_data, _mask)))
             if name in _UNARY or name in _BINARY:
                 mask = _common_mask(args)
+                args = tuple([_leads_to(x, mask) if type(x) is not MaskedTensor else x for x in args])
                 result = func(*_each(args, _data), **_each(kwargs, _data))
                 return _wrap(result, mask.expand_as(result))
             if name[-1:] == "_" and (name[:-1] in _UNARY or name[:-1] in _BINARY):
@@ -127,6 +130,9 @@ class MaskedTensor(torch.Tensor):
     def get_mask(self) -> Tensor:
         """Which elements count."""
         return self._masked_mask
+
+    def _formed_gradient(self, gradient: Tensor) -> Tensor:
+        return gradient if is_masked_tensor(gradient) else _wrap(gradient, self._masked_mask)
 
     def to_tensor(self, value: Any) -> Tensor:
         """The elements that count, and `value` in the place of the others."""
@@ -178,7 +184,50 @@ def as_masked_tensor(data: Any, mask: Any) -> MaskedTensor:
             raise TypeError(f"{name} must be a Tensor")
     _warn(data)
     _check(data, mask)
-    return _wrap(data.clone(), mask.clone())
+    return _wrap(_leads_to(data, mask).clone(), mask.clone())
+
+
+# --- gradients ---------------------------------------------------------------------------------------------
+
+
+class _MaskedGradient:
+    """On a leaf whose elements were given a mask: the gradient that comes by the mask has it too."""
+
+    def __init__(self) -> None:
+        self.mask: Tensor | None = None  # that of the pass that is running
+
+    def formed(self, gradient: Tensor) -> Tensor:
+        """The gradient as a masked tensor, if it has come so."""
+        mask, self.mask = self.mask, None
+        return gradient if mask is None or is_masked_tensor(gradient) else _wrap(gradient, mask)
+
+    def __call__(self, leaf: Tensor) -> None:
+        if leaf.grad is not None:
+            leaf.grad = self.formed(leaf.grad)
+
+
+def _leads_to(x: Any, mask: Tensor) -> Any:
+    """A leaf as something that notices when a gradient comes back through it, to give the leaf a masked one."""
+    if not isinstance(x, Tensor) or not (x.requires_grad and x.is_leaf and torch.is_grad_enabled()) or x.shape != mask.shape:
+        return x
+    if x._post_accumulate is None:
+        x._post_accumulate = {}
+    form = x._post_accumulate.setdefault("mask", _MaskedGradient())
+    seen = x.view_as(x)
+
+    def note(gradients: Any) -> None:
+        form.mask = mask.detach()
+
+    seen.grad_fn.register_prehook(note)
+    return seen
+
+
+def _register_hook(t: MaskedTensor, hook: Callable) -> Any:
+    def masked_hook(gradient: Tensor) -> Any:
+        changed = hook(t._formed_gradient(gradient))
+        return _data(changed) if is_masked_tensor(changed) else changed
+
+    return Tensor.register_hook(t, masked_hook)
 
 
 # --- in and out --------------------------------------------------------------------------------------------
