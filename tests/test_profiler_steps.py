@@ -83,14 +83,32 @@ def test_table_and_traces(tmp_path):
     assert json.loads(gzip.open(written).read())["traceEvents"]
 
 
-def test_the_frame_of_the_table():
+@pytest.mark.parametrize("profile_memory", [False, True])
+def test_the_frame_of_the_table(profile_memory):
     frames = []
     for torch in (pytorch, torchish):
-        with torch.autograd.profiler.profile() as p, torch.profiler.record_function("a name that is the longest"):
+        with torch.autograd.profiler.profile(profile_memory=profile_memory) as p, torch.profiler.record_function("a name that is the longest"):
             pass
         lines = p.key_averages().table(header="Header").split("\n")
         frames.append([*lines[:5], lines[-3]])
     assert frames[0] == frames[1]
+
+
+def test_the_memory_of_results():
+    found = []
+    for torch in (pytorch, torchish):
+        x = torch.ones(100, 100)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as p:
+            with torch.profiler.record_function("mine"):
+                kept = x @ x  # (PyTorch takes off what is freed again)
+                total = kept.sum()
+            x.add_(1)
+            total.neg_()
+        table = p.key_averages().table(sort_by="self_cpu_memory_usage")
+        lines = [line.split() for line in table.split("\n")]
+        found.append({e.key: e.cpu_memory_usage for e in p.key_averages() if e.key in ("mine", "aten::mm", "aten::sum", "aten::add_")})
+        found[-1]["text"] = next(line[6:10] for line in lines if line and line[0] == "aten::mm")
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("call", ["key_averages", "events"])

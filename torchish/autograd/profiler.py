@@ -3,7 +3,8 @@
 torchish records operations as they are called and computes them in fused programs. Both are measured: an event
 `aten::mul` is the time of the call (checking, shape inference, recording), and an event `torchish::program` is one
 run of a compiled program, from launch to the last result. Leaving the profiler runs what is still pending, so that the
-work of the profiled block is in the profile.
+work of the profiled block is in the profile. The memory of an `aten::` event (`profile_memory`) is that of its results: a
+program keeps only those of them that are asked for.
 """
 
 from __future__ import annotations
@@ -101,6 +102,8 @@ class FunctionEventAvg:
         self.count += 1
         self.cpu_time_total += e.cpu_time_total
         self.self_cpu_time_total += e.self_cpu_time_total
+        self.cpu_memory_usage += e.cpu_memory_usage
+        self.self_cpu_memory_usage += e.self_cpu_memory_usage
 
     @property
     def cpu_time(self) -> float:
@@ -137,6 +140,14 @@ def format_time(us: float) -> str:
     return f"{us:.3f}us"
 
 
+def format_memory(count: int) -> str:
+    """A number of bytes as text: `1.50 KB`."""
+    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)):
+        if abs(count) >= size:
+            return f"{count / size:.2f} {unit}"
+    return f"{count} B"
+
+
 def format_share(part: float, total: float) -> str:
     return f"{part * 100.0 / total:.2f}%" if total else "NaN" if part else "0.00%"
 
@@ -147,6 +158,7 @@ class EventList(list):
     def __init__(self, events=(), use_device: str | None = None, profile_memory: bool = False):
         super().__init__(events)
         self.use_device = use_device
+        self.profile_memory = profile_memory
 
     def __str__(self) -> str:
         return self.table()
@@ -166,7 +178,7 @@ class EventList(list):
             if avg is None:
                 avg = groups[key] = FunctionEventAvg(e.key, e.input_shapes if group_by_input_shapes else "")
             avg.add(e)
-        return EventList(groups.values(), self.use_device)
+        return EventList(groups.values(), self.use_device, self.profile_memory)
 
     def total_average(self) -> FunctionEventAvg:
         """All events added up."""
@@ -175,6 +187,8 @@ class EventList(list):
             total.count += e.count
             total.cpu_time_total += e.cpu_time_total
             total.self_cpu_time_total += e.self_cpu_time_total
+            total.cpu_memory_usage += e.cpu_memory_usage
+            total.self_cpu_memory_usage += e.self_cpu_memory_usage
         return total
 
     def table(self, sort_by: str | None = None, row_limit: int = 100, max_src_column_width: int = 75, max_name_column_width: int = 55,
@@ -192,6 +206,8 @@ class EventList(list):
         if self.use_device:
             d = self.use_device.upper()
             columns += [f"Self {d}", f"Self {d} %", f"{d} total", f"{d} time avg"]
+        if self.profile_memory:
+            columns += ["CPU Mem", "Self CPU Mem"]
         columns.append("# of Calls")
         widths = [max(width, 4)] + [12] * (len(columns) - 1)
         if shapes:
@@ -212,6 +228,8 @@ class EventList(list):
             ]  # fmt: skip
             if self.use_device:
                 cells += [format_time(0.0), "0.00%", format_time(0.0), format_time(0.0)]
+            if self.profile_memory:
+                cells += [format_memory(e.cpu_memory_usage), format_memory(e.self_cpu_memory_usage)]
             cells.append(str(count))
             if shapes:
                 text = str(e.input_shapes)
@@ -241,9 +259,9 @@ class EventList(list):
 class Recorder:
     """Collects the events of one profile."""
 
-    def __init__(self, record_shapes: bool):
+    def __init__(self, record_shapes: bool, profile_memory: bool = False):
         self.events: list[FunctionEvent] = []
-        self.record_shapes = record_shapes
+        self.record_shapes, self.profile_memory = record_shapes, profile_memory
         self.stacks: dict[int, list[FunctionEvent]] = defaultdict(list)
 
     def push(self, name: str, shapes=(), is_user: bool = False) -> FunctionEvent:
@@ -264,6 +282,7 @@ class Recorder:
             pass
         if e.parent is not None:
             e.parent.children_time += e.end - e.start
+            e.parent.cpu_memory_usage += e.cpu_memory_usage
 
     def ran(self, program, start_ns: int, end_ns: int) -> None:
         """A compiled program ran (called by the engine)."""
@@ -286,10 +305,16 @@ def measured(f, spec, flat, *rest):
     recorder = ACTIVE
     assert recorder is not None
     name = (spec.op.name if spec.op is not None else spec.name).rpartition(".")[2].lstrip("_")
+    if f.__name__ == "_apply_inplace" and name[-1] != "_":
+        name += "_"
     shapes = [list(x.shape) if hasattr(x, "shape") else [] for x in flat] if recorder.record_shapes else ()
     e = recorder.push(f"aten::{name}", shapes)
     try:
-        return f(spec, flat, *rest)
+        made = f(spec, flat, *rest)
+        if recorder.profile_memory:
+            results = [t for t in (made if isinstance(made, tuple) else (made,)) if all(t is not x for x in flat)]
+            e.self_cpu_memory_usage = e.cpu_memory_usage = sum(t._aval.size * t._aval.dtype.itemsize for t in results)
+        return made
     finally:
         recorder.pop(e)
 
@@ -334,7 +359,7 @@ class profile:
 
                 warnings.warn("CUDA is not available, disabling CUDA profiling", stacklevel=2)
                 self.use_device = None
-        self.record_shapes = record_shapes
+        self.record_shapes, self.profile_memory = record_shapes, profile_memory
         self.function_events: EventList | None = None
         self.entered = False
 
@@ -345,7 +370,7 @@ class profile:
             raise RuntimeError("Profiler context manager is not reentrant")
         self.entered = True
         engine.evaluate_all()
-        self._recorder = Recorder(self.record_shapes)
+        self._recorder = Recorder(self.record_shapes, self.profile_memory)
         self._outer = ACTIVE
         _install(self._recorder)
         engine.ON_RUN.append(self._recorder.ran)
@@ -357,7 +382,7 @@ class profile:
         engine.evaluate_all()
         engine.ON_RUN.remove(self._recorder.ran)
         _install(self._outer)
-        self.function_events = EventList(self._recorder.events, self.use_device)
+        self.function_events = EventList(self._recorder.events, self.use_device, self.profile_memory)
         return False
 
     def _checked(self) -> EventList:

@@ -130,8 +130,8 @@ def tensorboard_trace_handler(
 class profile:
     """Measures the operations of a block, or of the steps that `schedule` chooses; call `step()` after each.
 
-    `on_trace_ready(prof)` is called at the end of each measured cycle. `record_shapes` keeps the operations' input shapes.
-    `profile_memory`, `with_stack`, `with_flops` and `with_modules` are taken, and add nothing to the tables.
+    `on_trace_ready(prof)` is called at the end of each measured cycle. `record_shapes` keeps the operations' input shapes,
+    `profile_memory` the bytes of their results. `with_stack`, `with_flops` and `with_modules` are taken, and add nothing to the tables.
     """
 
     __module__ = "torch.profiler.profiler"
