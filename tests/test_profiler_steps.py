@@ -87,7 +87,8 @@ def test_table_and_traces(tmp_path):
 def test_the_frame_of_the_table(profile_memory):
     frames = []
     for torch in (pytorch, torchish):
-        with torch.autograd.profiler.profile(profile_memory=profile_memory) as p, torch.profiler.record_function("a name that is the longest"):
+        name = torch.profiler.record_function("a name that is the longest")
+        with torch.autograd.profiler.profile(profile_memory=profile_memory) as p, name:
             pass
         lines = p.key_averages().table(header="Header").split("\n")
         frames.append([*lines[:5], lines[-3]])
