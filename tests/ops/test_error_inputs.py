@@ -138,6 +138,19 @@ REFUSED = {
     "its own addend": lambda t, x: x.index_add_(0, t.tensor([0, 1, 2]), x),
     "its own part": lambda t, x: x[1:].index_copy_(0, t.tensor([0, 1]), x[:2]),
     "its own positions": lambda t, x: (y := x[0].long()).index_fill_(0, y, 2),
+    "half log-probabilities": lambda t, x: t.nn.functional.ctc_loss(
+        x[:, None].half(), t.tensor([[1, 2]]), t.tensor([3]), t.tensor([2])
+    ),
+    "targets of another batch": lambda t, x: t.nn.functional.ctc_loss(x[:, None], t.ones(2, 2).long(), t.tensor([3]), t.tensor([2])),
+    "lengths in two dimensions": lambda t, x: t.nn.functional.ctc_loss(
+        x[:, None], t.tensor([[1, 2]]), t.ones(2, 2).long(), t.tensor([2])
+    ),
+    "complex probabilities of classes": lambda t, x: t.nn.functional.cross_entropy(x, x * 1j),
+    "a number repeated along": lambda t, x: t.repeat_interleave(x[0, 0], 2, 0),
+    "a scalar's other dimension": lambda t, x: x[0, 0].cummax(1),
+    "a complex number among bounds": lambda t, x: t.searchsorted(x[0], 1j),
+    "parts of the size true": lambda t, x: x.split(True),
+    "a word for a flag": lambda t, x: x.copy_(x, "later"),
     "sizes one by one": lambda t, x: x.reshape(None, 3),
     "sizes of ones": lambda t, x: t.ones("3", 3),
     "a size alone": lambda t, x: x.as_strided(2, (1,)),
@@ -179,3 +192,17 @@ def test_a_loss_has_the_dtype_of_its_targets(target, weight):
         loss.backward()
         kinds.append((str(loss.dtype), str(x.grad.dtype)))
     assert kinds[0] == kinds[1]
+
+
+@pytest.mark.parametrize("f", ["cummax(0)", "cummin(-1)", "kthvalue(1)", "mode()"])
+@pytest.mark.parametrize("number", [1j, True, 2.5])
+def test_of_a_number_alone_there_is_no_order_to_ask_for(f, number):
+    def run(t):
+        return [y.tolist() for y in eval(f"t.tensor({number}).{f}", {"t": t})]
+
+    assert run(torchish) == run(pytorch)
+
+
+def test_tensors_of_more_than_64_dimensions():
+    x = torchish.ones((1,) * 65)
+    assert x.dim() == 65 and (x + 1).reshape(()).item() == 2.0 and torchish.full((1,) * 66, 3).dtype is torchish.int64

@@ -331,8 +331,8 @@ def filled(size, value, d: dt.dtype, where: str, requires_grad: bool = False, st
         n *= s
     if where == "meta":
         t = Tensor._wrap(without_data(tuple(size), d.np), strides)
-    elif n > 1 << 16 or where != CPU:
-        # large constants are computed on the device rather than carried there
+    elif n > 1 << 16 or where != CPU or len(size) > 64:
+        # large constants are computed on the device rather than carried there; NumPy's arrays have 64 dimensions
         t = Tensor._wrap(repeated(value, aval(tuple(size), d.np, where)), strides)
     else:
         with np.errstate(all="ignore"):

@@ -163,6 +163,8 @@ def invalid_arguments(name: str, overloads: list, args: tuple, kwargs: dict, met
             return AttributeError(f"{owner} has no attribute '{asked}'")
     if not method:
         name = _INNER.get(name, name)
+    if name == "split" and len(args) == 2 and isinstance(args[1], bool):
+        args, kwargs = (*args, kwargs.get("dim", 0)), {}  # which are handed on so
     if name == "split" and 1 < len(args) < 4 and kwargs.keys() <= {"dim"} and not isinstance(args[1], int):  # Python in PyTorch
         taken = [o for o in overloads if o.schema.params[1].type == "int[!]"]
         renamed = tuple([dataclasses.replace(p, name="split_sizes") if i == 1 else p for i, p in enumerate(taken[0].schema.params)])

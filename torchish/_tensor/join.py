@@ -160,7 +160,7 @@ def repeat_interleave(input: Tensor, repeats: int, dim: int | None = None, *, ou
         raise RuntimeError("Repeats must be non-negative")
     shape = input._aval.shape
     if not shape:
-        input, shape = view(input, (1,)), (1,)
+        raise IndexError(f"Dimension out of range (expected to be in range of [-1, 0], but got {dim + 1})")
     wide = expand(unsqueeze(input, dim + 1), (*shape[: dim + 1], repeats, *shape[dim + 1 :]))
     copied = wide.clone(memory_format=CONTIGUOUS)
     return view(copied, (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))

@@ -318,6 +318,8 @@ def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
         if type(src) not in (int, float, bool, complex) and not isinstance(src, np.generic):
             raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {plain_type_name(src)}")
         src = tensor(src)
+    if type(non_blocking) is not bool:
+        raise TypeError(f"copy_(): argument 'non_blocking' (position 2) must be bool, not {plain_type_name(non_blocking)}")
     recording = STATE.enabled and (src._needs() or self._needs())
     check_inplace(self, recording, "copy_" if src is not self else "set_")  # onto itself nothing is written
     check_overlap(self, src)

@@ -97,17 +97,16 @@ def split_sections(input: Tensor, split_sizes_: Shape, dim: int = 0) -> tuple[Te
     return split_sizes(input, split_sizes_, dim, "SplitWithSizesBackward0")
 
 
-def split_number(input: Tensor, split_size: Tensor | bool, dim: int = 0) -> tuple[Tensor, ...]:
-    """Consecutive chunks of the size that is the only element of a tensor, or of a bool's."""
-    if isinstance(split_size, Tensor) and split_size._aval.size != 1:
+def split_number(input: Tensor, split_size: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Consecutive chunks of the size that is the only element of a tensor."""
+    if split_size._aval.size != 1:
         require("split_with_sizes(Tensor input, int[!] split_sizes, int dim=0)", input, split_size, dim)
     return _split(input, int(split_size), dim)
 
 
 composite("split(Tensor input, int split_size, int dim=0)", function=False)(split)
 composite("split(Tensor input, int[!] split_size, int dim=0)", function=False)(split_sections)
-for _kind in ("Tensor", "bool"):
-    composite(f"split(Tensor input, {_kind} split_size, int dim=0)")(split_number)
+composite("split(Tensor input, Tensor split_size, int dim=0)")(split_number)
 composite("split_with_sizes(Tensor input, int[!] split_sizes, int dim=0)")(split_sections)
 
 

@@ -69,7 +69,9 @@ def _(grad, result, input, dim, dtype):
 
 
 def _extreme(input, dim, kind):
-    if is_complex(input) and input.size:
+    if not input.ndim and dim not in (-1, 0):
+        raise IndexError(f"cum{kind}(): Expected reduction dim -1 or 0 for scalar but got {dim}")
+    if is_complex(input) and input.size and input.ndim:
         raise NotImplementedError(f"\"cum{kind}_cpu\" not implemented for '{type_name(input)}'")
     d = wrap_dim(dim, input.ndim)
     if not input.ndim or not input.size:

@@ -50,8 +50,11 @@ def _search(sequence, values, right: bool):
 
 
 def _check_kernel(values, common) -> None:
-    if values.size and common.kind in "cb":
-        raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{name_of(dt.FROM_NP[np.dtype(common)])}'")
+    kind = dt.FROM_NP[np.dtype(common)]
+    if values.dtype.kind == "c" and not values.ndim:  # a number, whatever it is compared with
+        kind = kind.to_complex() if kind.category == 2 else dt.get_default_dtype().to_complex()
+    if values.size and kind.category in (0, 3):
+        raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{name_of(kind)}'")
 
 
 _SIDE = "*, bool out_int32=False, bool right=False"

@@ -133,11 +133,12 @@ def kthvalue(input, k, dim, keepdim):
     refuse_empty_dims(input, (d,), "kthvalue")
     if not 1 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
+    if not input.ndim:
+        return input, jnp.zeros((), np.int64)
     _check_selectable(input, dim, "kthvalue")
     if input.dtype == np.bool_:
         raise NotImplementedError("\"kthvalue_cpu\" not implemented for 'Bool'")
-    exact = introsort.replayed(input, d, 2) if input.ndim else False
-    find = introsort.kth_position if exact else kth_position
+    find = introsort.kth_position if introsort.replayed(input, d, 2) else kth_position
     return selected(input, lambda x: find(x, k - 1, d), d, keepdim)
 
 
@@ -195,6 +196,8 @@ _declare_median("nanmedian", True)
 def mode(input, dim, keepdim):
     """The most frequent element along a dimension (the smallest of several) and the position of the last of them when sorted."""
     d = wrap_dim(dim, input.ndim)
+    if not input.ndim:
+        return input, jnp.zeros((), np.int64)
     if is_complex(input):
         raise NotImplementedError(f"\"mode_cpu\" not implemented for '{type_name(input)}'")
     refuse_empty_dims(input, (d,), "mode")

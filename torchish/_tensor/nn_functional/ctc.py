@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import torchish as torch
-from torchish._tensor.nn_functional._call import ap, require_float, require_one
+from torchish._tensor.nn_functional._call import ap, require_float, require_one, scalar_type
 from torchish._tensor.nn_functional._reduction import reduction_of
 from torchish._tensor.tensor import Tensor
 from torchish.ops import loss as L
@@ -29,7 +29,10 @@ def ctc_loss(
             raise RuntimeError(f"{name}_lengths must be integral")
     if not log_probs._aval.size:
         raise RuntimeError("log_probs tensor must not be empty")
-    single = log_probs.dim() == 2
+    require_float(log_probs, "ctc_loss_cpu")
+    if log_probs._aval.torch_dtype.itemsize < 4:
+        raise NotImplementedError(f"\"ctc_loss_cpu\" not implemented for '{scalar_type(log_probs)}'")
+    single = log_probs.dim() != 3
     if single:
         log_probs = torch.unsqueeze(log_probs, 1)
     for tensor, least, most, shown in ((log_probs, 3, 3, "#1 'log_probs'"), (targets, 1, 2, "#2 'targets'")):
@@ -60,6 +63,10 @@ def ctc_loss(
                 f"'targets' {where}"
             )
         targets = _as_rows(targets, outs)
+    elif targets._aval.shape[0] != n:
+        raise RuntimeError(
+            f"Expected tensor to have size {n} at dimension 0, but got size {targets._aval.shape[0]} for argument #2 'targets' {where}"
+        )
     elif targets._aval.shape[1] < max(outs, default=0):
         raise RuntimeError(
             f"Expected tensor to have size at least {max(outs)} at dimension 1, but got size {targets._aval.shape[1]} "
@@ -76,7 +83,6 @@ def ctc_loss(
     targets = torch.clamp(targets, 0, classes - 1)
     lengths = torch.tensor(outs, dtype=torch.int64, device=log_probs.device)
     steps = torch.tensor(ins, dtype=torch.int64, device=log_probs.device)
-    require_float(log_probs, "ctc_loss_cpu")
     loss = ap(L.ctc_loss, (blank, bool(zero_infinity)), log_probs, targets, steps, lengths)
     if reduction == "mean":
         return (loss / lengths.clamp_min(1).to(loss.dtype)).mean()
@@ -87,7 +93,7 @@ def ctc_loss(
 
 def _lengths(lengths, like) -> list[int]:
     if isinstance(lengths, Tensor):
-        lengths = lengths.tolist()
+        lengths = lengths.flatten().tolist()
     return [int(i) for i in lengths] if isinstance(lengths, (list, tuple)) else [int(lengths)]
 
 

@@ -361,7 +361,7 @@ def _log_softmax(input: Tensor, dim: int) -> Tensor:
 
 
 def _cross_entropy_probabilities(input, target, weight, reduction, ignore_index, label_smoothing, dim):
-    if target._aval.category not in (2, 3):
+    if target._aval.category != 2:
         raise RuntimeError(f"Expected floating point type for target with class probabilities, got {scalar_type(target)}")
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
