@@ -151,6 +151,12 @@ REFUSED = {
     "a complex number among bounds": lambda t, x: t.searchsorted(x[0], 1j),
     "parts of the size true": lambda t, x: x.split(True),
     "a word for a flag": lambda t, x: x.copy_(x, "later"),
+    "no dimensions of sums": lambda t, x: x.logsumexp(()),
+    "keywords that do not fit": lambda t, x: t.var_mean(None, dim=1, unbiased=True, keepdim=True),
+    "16-bit floats of rare functions": lambda t, x: t.special.erfcx(x.half()),
+    "and in another format": lambda t, x: t.special.log_ndtr(x.bfloat16()),
+    "windows of no dtype": lambda t, x: t.signal.windows.cosine(3, dtype=()),
+    "complex numbers counted": lambda t, x: t.histc(x * 1j, 3, 0, 1),
     "sizes one by one": lambda t, x: x.reshape(None, 3),
     "sizes of ones": lambda t, x: t.ones("3", 3),
     "a size alone": lambda t, x: x.as_strided(2, (1,)),
@@ -199,6 +205,14 @@ def test_a_loss_has_the_dtype_of_its_targets(target, weight):
 def test_of_a_number_alone_there_is_no_order_to_ask_for(f, number):
     def run(t):
         return [y.tolist() for y in eval(f"t.tensor({number}).{f}", {"t": t})]
+
+    assert run(torchish) == run(pytorch)
+
+
+def test_no_dimensions_to_ask_along_are_none():
+    def run(t):
+        x = t.tensor([[True, False], [True, True]])
+        return [f(x, d, k).tolist() for f in (t.all, t.any) for d in ((), [], (0, 1)) for k in (False, True)]
 
     assert run(torchish) == run(pytorch)
 

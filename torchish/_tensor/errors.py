@@ -362,7 +362,7 @@ def _mismatch(line: str, args: tuple, kwargs: dict) -> tuple[list[str], str]:
         return list(kwargs), ""
     params = [p.rpartition(" ") for p in line[1:-1].split(", ")]
     last = [name for _, _, name in params[max(len(params) - len(kwargs), 0) :]]
-    unknown = [k for k in kwargs if k not in last]
+    unknown = [k for k in reversed(kwargs) if k not in last]
     if len(params) != len(args) + len(kwargs) or unknown:
         return unknown, "?" if len(params) == len(args) + len(kwargs) else ""
     shown = []

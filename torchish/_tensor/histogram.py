@@ -28,7 +28,7 @@ def _text(x: float) -> str:
 def histc(input, bins, min, max):
     """Counts of the elements in `bins` equal bins of [min, max] (of their own range when both are equal)."""
     if input.dtype.category != 2:
-        kernel = {0: "linspace", 3: "aminmax"}.get(input.dtype.category, "histogram") + "_cpu"
+        kernel = {0: "linspace", 3: "aminmax" if min == max else "histogram"}.get(input.dtype.category, "histogram") + "_cpu"
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{dt.SCALAR_TYPE_NAMES[input.dtype]}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")

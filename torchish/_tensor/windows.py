@@ -107,7 +107,7 @@ _declare("kaiser_window", (("beta", 12.0),), _kaiser)
 
 
 def _checked(name: str, M: int, dtype: dt.dtype | None, layout: Any) -> dt.dtype:
-    d = dtype or dt.get_default_dtype()
+    d = dtype if dtype is not None else dt.get_default_dtype()
     if M < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={M}")
     if layout is not None and str(layout) != "torch.strided":
@@ -136,6 +136,7 @@ def _signal(
         d = _checked(base, M, dtype, layout)
         if check is not None:
             check(sym=sym, **settings)
+        M = int(M) if type(M) is bool else M
         if M == 0 or (one and M == 1):
             return filled((M,), 1.0, d, resolve(device), bool(requires_grad))
         with np.errstate(all="ignore"):

@@ -221,7 +221,8 @@ def count_nonzero(input, dim):
 
 def _truth(reduce, input, dim, keepdim):
     # PyTorch's uint8 counts as a truth value of its own: the result stays uint8.
-    got = reduce(input != 0, wrap_dims(dim, input.ndim), keepdims=keepdim)
+    axes = () if dim == () else wrap_dims(dim, input.ndim)  # no dimensions are none here, not all of them
+    got = reduce(input != 0, axes, keepdims=keepdim)
     return got.astype(np.uint8) if input.dtype == np.uint8 else got
 
 

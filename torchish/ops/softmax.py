@@ -77,6 +77,8 @@ def _(grad, result, input_shape, dim):
 def logsumexp(input, dim, keepdim):
     """log(sum(exp(x))) over dimensions, without overflow; integers become the default float dtype."""
     axes = wrap_dims(dim, input.ndim)
+    if dim == () and input.ndim and not keepdim:
+        raise RuntimeError(f"output with shape [] doesn't match the broadcast shape {[1] * input.ndim}")
     x = input if jnp.issubdtype(input.dtype, jnp.inexact) else input.astype(dt._default.np)
     wide = widen(x)
     if not wide.size:

@@ -8,15 +8,27 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from torchish import _dtypes as dt
 from torchish.ops import elementary
 from torchish.ops.declare import FLOAT, op
-from torchish.ops.rules import BOOL, COMPLEX, INTEGER, both, partials, refuse, refuse_with
+from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, both, partials, refuse, refuse_with
 
 _SQRT_PI = math.sqrt(math.pi)
 
 
 def _no_complex(kernel: str):
     return refuse(kernel, COMPLEX)
+
+
+def _full_precision(kernel: str):
+    real = _no_complex(kernel)
+
+    def check(common: dt.dtype, given: Given) -> None:
+        real(common, given)
+        if common.category == 2 and common.itemsize < 4:
+            raise NotImplementedError(f"\"{kernel}\" not implemented for '{dt.SCALAR_TYPE_NAMES[common]}'")
+
+    return check
 
 
 # --- error functions ---------------------------------------------------------------------------------------
@@ -66,7 +78,7 @@ def _erfcx(x):
     return jnp.where(x > limit, 1 / (_SQRT_PI * tail), direct)
 
 
-@op("special.erfcx(Tensor input)", promote=FLOAT, method=False, check=_no_complex("erfcx_cpu"))
+@op("special.erfcx(Tensor input)", promote=FLOAT, method=False, check=_full_precision("erfcx_cpu"))
 def erfcx(input):
     """`exp(input ** 2) * erfc(input)`, without overflow."""
     return _erfcx(input)
@@ -78,7 +90,7 @@ def ndtr(input):
     return (elementary.erf(input * math.sqrt(0.5)) + 1) * 0.5
 
 
-@op("special.ndtri(Tensor input)", promote=FLOAT, method=False, check=_no_complex("ndtri_cpu"))
+@op("special.ndtri(Tensor input)", promote=FLOAT, method=False, check=_full_precision("ndtri_cpu"))
 def ndtri(input):
     """The inverse of the normal distribution function."""
     return _ndtri(input)
@@ -101,7 +113,7 @@ def _log_ndtr(x):
     return jnp.where(low, far, elementary.log1p(-lax.erfc(jnp.where(low, 0, t)) / 2))
 
 
-@op("special.log_ndtr(Tensor input)", promote=FLOAT, method=False, check=_no_complex("log_ndtr_cpu"))
+@op("special.log_ndtr(Tensor input)", promote=FLOAT, method=False, check=_full_precision("log_ndtr_cpu"))
 def log_ndtr(input):
     """The logarithm of the normal distribution function."""
     return _log_ndtr(input)
