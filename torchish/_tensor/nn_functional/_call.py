@@ -68,7 +68,9 @@ def require_one(signatures: tuple[str, ...], *values: Any) -> None:
             bind(o.schema, values, {}, o.converters)
         except NoMatch:
             continue
-        _FITTING.add(key)
+        # (whether a tensor fits as a number is not a matter of its type alone)
+        if not any(isinstance(v, Tensor) and "Tensor" not in p.type for v, p in zip(values, o.schema.params, strict=False)):
+            _FITTING.add(key)
         return
     raise invalid_arguments(overloads[0].schema.name, overloads, values, {}, False)
 

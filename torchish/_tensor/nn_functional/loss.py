@@ -125,6 +125,8 @@ def smooth_l1_loss(
     _same_size(input, target)
     reduction = reduction_of(reduction, size_average, reduce)
     x, t = _expanded(input, target)
+    if type(beta) is not float:
+        require("smooth_l1_loss(Tensor input, Tensor target, int reduction, float beta)", x, t, 1, beta)
     if beta == 0:
         return _reduced(torch.abs(x - t), reduction)
     if beta < 0:
@@ -137,6 +139,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     """Squared up to `delta`, delta times absolute above."""
     _same_size(input, target)
     x, t = _expanded(input, target)
+    if type(delta) is not float:
+        require("huber_loss(Tensor input, Tensor target, int reduction, float delta)", x, t, 1, delta)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     _require_float(x, t, "huber_cpu")
@@ -642,6 +646,7 @@ def hinge_embedding_loss(
     """input where the target is 1, max(0, margin - input) where it is -1."""
     reduction = reduction_of(reduction, size_average, reduce)
     require("hinge_embedding_loss(Tensor input, Tensor target, float margin)", input, target, margin)
+    margin = float(margin)
     zeros = torch.zeros_like(input)
     far = torch.where(target != 1, (margin - input).clamp_min_(0), zeros)
     near = torch.where(target != -1, input, zeros)
@@ -654,6 +659,8 @@ def margin_ranking_loss(
 ) -> Tensor:  # fmt: skip
     """max(0, -target * (input1 - input2) + margin)."""
     reduction = reduction_of(reduction, size_average, reduce)
+    if type(margin) is not float:
+        require("margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin)", input1, input2, target, margin)
     if not input1.dim() == input2.dim() == target.dim():
         raise RuntimeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
@@ -669,6 +676,7 @@ def cosine_embedding_loss(
     """1 - cosine where the target is 1, max(0, cosine - margin) where it is -1."""
     reduction = reduction_of(reduction, size_average, reduce)
     require("cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin)", input1, input2, target, margin)
+    margin = float(margin)
     n = target._aval.ndim
     if n > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")

@@ -296,6 +296,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     common = torch.promote_types(x1.dtype, x2.dtype)
     if not common.is_floating_point:
         raise RuntimeError("expected common dtype to be floating point, yet common dtype is " + dt.SCALAR_TYPE_NAMES[common])
+    if eps < 0:
+        raise RuntimeError(f"eps must be non-negative, got: {eps:g}")
     from torchish.ops.dims import wrap_dim
 
     return ap(N.cosine_similarity, (wrap_dim(dim, x1._aval.ndim), float(eps)), x1.to(common), x2.to(common))

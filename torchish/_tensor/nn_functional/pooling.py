@@ -175,7 +175,7 @@ def _average(name, n, input, kernel_size, stride, padding, ceil_mode, count_incl
 
 
 @composite(
-    "avg_pool1d(Tensor input, int[] kernel_size, int[] stride=(), int[] padding=0, bool ceil_mode=False, "
+    "avg_pool1d(Tensor input, int[] kernel_size, int[]? stride=(), int[] padding=0, bool ceil_mode=False, "
     "bool count_include_pad=True)",
     method=False, aliases=("nn.functional.avg_pool1d",),
 )  # fmt: skip
