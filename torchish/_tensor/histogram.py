@@ -125,6 +125,11 @@ def _check_edges(input: Tensor, edges) -> None:
                 "the bins tensor for "
                 f"dimension {i}"
             )
+        if not e.numel():
+            raise RuntimeError(
+                "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins tensor for "
+                f"dimension {i}"
+            )
         if e.numel() < 2:
             raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {e.numel() - 1} for dimension {i}")
 

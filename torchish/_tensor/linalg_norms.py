@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -102,10 +103,16 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     return _matrix_norm(A, ord, dim, keepdim, dtype)
 
 
+def _number(order: Any) -> Any:
+    """The number in a tensor without dimensions; anything else as it is."""
+    return order.item() if isinstance(order, Tensor) and not order._aval.ndim and not order._needs() else order
+
+
 @composite("linalg.norm(Tensor input, any ord=None, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", out=True)
 def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     """A vector norm (one dimension) or matrix norm (two); without `ord` the 2-norm of all elements."""
     a = A._aval
+    ord = _number(ord)
     if ord is not None and not isinstance(ord, (str, int, float, complex, np.number)):
         raise invalid_arguments("linalg_norm", [], (A, ord), {}, False)
     if dim is not None:
@@ -128,6 +135,7 @@ def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
 def cond(A: Tensor, p=None) -> Tensor:
     """The condition number in a matrix norm (default 2)."""
     a = A._aval
+    p = _number(p)
     if p is not None and not isinstance(p, (str, int, float, complex, np.number)):
         raise invalid_arguments("linalg_cond", [], (A, p), {}, False)
     if isinstance(p, str):

@@ -39,9 +39,9 @@ def _declare_quantile(name: str) -> None:
     def quantile(input, q, dim, keepdim, *, interpolation):
         if isinstance(q, Tensor):
             if q.dim() > 1:
-                raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+                raise RuntimeError("quantile() q must be a scalar or 1D tensor")
             if q.dtype is not input.dtype and input.is_floating_point():
-                raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+                raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
             values = q._host() if q._aval.device not in ("traced", "meta") else np.zeros(())
             if not ((values >= 0) & (values <= 1)).all():
                 raise RuntimeError("quantile() q values must be in the range [0, 1]")

@@ -64,7 +64,8 @@ def diff(input, prepend, append, n, dim):
 
 def _check_not_bool(name, *arrays):
     if any(a.dtype == np.bool_ for a in arrays):
-        raise RuntimeError(f"{name}: received a bool input for `x` or `y`, but bool is not supported")
+        which = "`x` or `y`" if len(arrays) > 1 else "`y`"
+        raise RuntimeError(f"{name}: received a bool input for {which}, but bool is not supported")
 
 
 def _widths(y, x, d, name: str):
@@ -109,6 +110,8 @@ def _declare_trapezoid(name: str) -> None:
     @op(f"{name}(Tensor y, Tensor x, *, int dim=-1)", method=False, out=False, grad="DivBackward0")
     def over_points(y, x, dim):
         d = wrap_dim(dim, y.ndim)
+        if not y.ndim:
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
         if y.shape[d] == 0:
             return jnp.zeros(_without(y.shape, d), _floating(y).dtype)
         _check_not_bool("trapezoid", y, x)
@@ -118,6 +121,8 @@ def _declare_trapezoid(name: str) -> None:
     @op(f"{name}(Tensor y, *, Number dx=1, int dim=-1)", method=False, out=False, saves=(), grad="MulBackward1")
     def equidistant(y, dx, dim):
         d = wrap_dim(dim, y.ndim)
+        if not y.ndim:
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
         if y.shape[d] == 0:
             return jnp.zeros(_without(y.shape, d), y.dtype)
         _check_not_bool("trapezoid", y)
@@ -155,6 +160,10 @@ def cumulative_trapezoid(y, x, dim):
 def cumulative_trapezoid_dx(y, dx, dim):
     d = wrap_dim(dim, y.ndim)
     _check_not_bool("cumulative_trapezoid", y)
+    if not y.ndim:
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+    if not y.shape[d]:
+        return _floating(y)
     pairs = _floating(_pairs(y, d))
     return jnp.cumsum((dx / 2).astype(pairs.dtype) * pairs, d)
 

@@ -320,6 +320,7 @@ def check_solve_sizes(b, a, name: str) -> None:
 def lu_solve(LU, pivots, B, left, adjoint):
     """The solution X of A X = B (X A = B; with A^H when `adjoint`) from `linalg.lu_factor(A)`."""
     check_float(LU, "torch.linalg.lu_solve", low_precision=True)
+    check_square(LU, "torch.linalg.lu_solve")
     if LU.dtype != B.dtype:
         raise RuntimeError(
             f"linalg.lu_solve: Expected LU and B to have the same dtype, but found LU of type {type_name(LU)} and B of "

@@ -484,6 +484,9 @@ _NO_COMPLEX_CLAMP = refuse_with(NotImplementedError("clamp is not supported for 
 def _check_clamp(common: dt.dtype, given: Given) -> None:
     if "min" not in given and "max" not in given:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    bounds = [given[n] for n in ("min", "max") if n in given]
+    if given["input"][1].category != 3 and any(kind != "T" and d.category == 3 for kind, d in bounds):
+        raise RuntimeError("value cannot be converted to type double without overflow")
     _NO_COMPLEX_CLAMP(common, given)
 
 

@@ -276,8 +276,6 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
             raise RuntimeError("Class values must be non-negative.")
         if num_classes == -1:
             num_classes = int(values.max()) + 1
-        elif num_classes < 1 and num_classes != 0:
-            raise RuntimeError("num_classes should be positive")
         elif values.max() >= num_classes:
             raise RuntimeError("Class values must be smaller than num_classes.")
     return ap(E.one_hot, (num_classes,), input)
