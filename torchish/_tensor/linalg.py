@@ -652,8 +652,10 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """Powers 0 to N - 1 of the elements, as columns."""
     a = x._aval
     if a.torch_dtype in (dt.bool_, dt.float16, dt.bfloat16):
-        kind = dt.SCALAR_TYPE_NAMES[a.torch_dtype]
-        raise RuntimeError(f"linalg.vander supports floating point, complex, and integer tensors, but got {kind}")
+        raise RuntimeError(
+            "linalg.vander supports floating point, complex, and integer tensors, but got "
+            f"{dt.SCALAR_TYPE_NAMES[a.torch_dtype]}"
+        )
     if not a.ndim:
         x = views.unsqueeze(x, -1)
         a = x._aval
