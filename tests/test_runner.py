@@ -56,6 +56,7 @@ TOY = {
         class Parameter: pass
         Parameter.__module__ = "torch.nn.parameter"
     """,
+    "compiler.py": "def reset(): pass",
     "utils/__init__.py": "from torchish import data",
     "data/__init__.py": "from torchish.data.dataset import Dataset",
     "data/dataset.py": "class Dataset: pass",
@@ -383,6 +384,10 @@ def test_import_torch_brings_its_submodules(torchish):
         (
             "from torch.nn.attention import flex",
             "ModuleNotFoundError: No module named 'torch.nn.attention' (torchish does not have it)",
+        ),
+        (
+            "from torch.compiler.config import x",
+            "ModuleNotFoundError: No module named 'torch.compiler.config' (torchish does not have it)",
         ),
         ("import torchvision", "ModuleNotFoundError: No module named 'torchvision' (torchish does not have it)"),
         ("import torch.data", "ModuleNotFoundError: No module named 'torch.data' (torchish does not have it)"),

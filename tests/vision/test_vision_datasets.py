@@ -80,6 +80,14 @@ def test_download_refetches_what_is_broken(tmp_path, monkeypatch):
     assert np.array_equal(data.data.numpy(), IMAGES)
 
 
+def test_mirrors_that_all_fail_are_told_as_torchvision_does(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.MNIST, "mirrors", ["file:///nowhere/", "file:///elsewhere/"])
+    missing = r"<urlopen error \[Errno 2\] No such file or directory: '/{}/train-images-idx3-ubyte.gz'>\n"
+    tried = "Tried file:///nowhere/, got:\n" + missing.format("nowhere") + "Tried file:///elsewhere/, got:\n" + missing.format("elsewhere")
+    with pytest.raises(RuntimeError, match=f"^Error downloading train-images-idx3-ubyte.gz:\n{tried}\n"):  # a note of torchish's follows
+        datasets.MNIST(tmp_path, download=True)
+
+
 @pytest.mark.parametrize("cls", [datasets.CIFAR10, datasets.CIFAR100])
 def test_cifar(cls, tmp_path, monkeypatch):
     folder = tmp_path / cls.base_folder

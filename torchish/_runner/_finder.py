@@ -151,8 +151,15 @@ def _own_spec(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
 
 
 def _answer_for_missing_names(module: ModuleType) -> None:
-    """Give a module without a `__getattr__` one whose error speaks of the module by PyTorch's name."""
-    if "__getattr__" not in vars(module) and _is_public(module.__name__):
+    """Give a module without a `__getattr__` one whose error speaks of the module by PyTorch's name.
+
+    A file that stands for a package of PyTorch's says that it is one: `import` of a module below it then asks the finder.
+    """
+    if not _is_public(module.__name__):
+        return
+    if "__path__" not in vars(module) and _names.pytorch_name(module.__name__) in _names.pytorch_packages():
+        module.__path__ = []
+    if "__getattr__" not in vars(module):
         name = module.__name__
 
         def __getattr__(attribute: str) -> Any:

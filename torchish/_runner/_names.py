@@ -77,6 +77,12 @@ def missing_attribute(module: str, name: str) -> AttributeError:
 
 
 @functools.cache
+def pytorch_packages() -> frozenset[str]:
+    """PyTorch's modules that have public modules below them."""
+    return frozenset(f"torch.{name}".rpartition(".")[0] for name in pytorch_names()["modules"])
+
+
+@functools.cache
 def pytorch_names() -> dict[str, frozenset[str]]:
     """The public names of PyTorch 2.13 and torchvision 0.28 by module (and of the class torch.Tensor).
 

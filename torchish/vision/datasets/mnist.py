@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 
@@ -220,12 +219,12 @@ class MNIST(VisionDataset):
                 try:
                     download_url(mirror + filename, self.raw_folder, filename, md5)
                 except (OSError, RuntimeError) as e:
-                    errors.append(f"{mirror + filename}:\n{e}")
+                    errors.append(f"Tried {mirror}, got:\n{e}\n")
                     continue
                 extract_archive(packed, os.path.splitext(packed)[0])
                 break
             else:
-                raise URLError("Error downloading " + filename + ":\n" + "\n\n".join(errors))
+                raise RuntimeError(f"Error downloading {filename}:\n" + "".join(errors))
 
     def extra_repr(self) -> str:
         return f"Split: {'Train' if self.train is True else 'Test'}"
