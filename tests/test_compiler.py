@@ -208,6 +208,11 @@ def test_checks_of_conditions(use):
         lambda m: m.get_device_module("cpu").__name__.partition(".")[2], lambda m: m.get_device_module(3),
         lambda m: m.get_float32_matmul_precision(), lambda m: m.set_float32_matmul_precision(3),
         lambda m: (m.set_float32_matmul_precision("high"), m.get_float32_matmul_precision(), m.set_float32_matmul_precision("highest")),
+        lambda m: [(m.set_float32_matmul_precision(p), m.backends.cuda.matmul.allow_tf32) for p in ("high", "medium", "highest")],
+        lambda m: [(setattr(m.backends.cuda.matmul, "allow_tf32", on), m.get_float32_matmul_precision()) for on in (True, False)],
+        lambda m: (setattr(m.backends.cudnn.conv, "fp32_precision", "tf32"), m.backends.cudnn.rnn.fp32_precision),
+        lambda m: setattr(m.backends.cuda.matmul, "fp32_precision", "exact"),
+        lambda m: setattr(m.backends.cudnn.rnn, "fp32_precision", "bf16"),
         lambda m: m.Event("cpu").record(), lambda m: m.Stream("cpu").device.type, lambda m: m.ones(1).record_stream(None),
     ],
 )  # fmt: skip

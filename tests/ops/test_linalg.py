@@ -99,6 +99,30 @@ def test_einsum(equation):
     assert got[-1] == want[-1]
 
 
+EINSUM_LAYOUTS = [
+    "ij,jk->ik", "ij,jk->ki", "ijb,jbk->ibk", "ibk,jbk->ijb", "bik,jk->bij", "ik,bjk->bij", "i,j->ji", "ij,kj->ijk", "bi,bi->ib",
+    "bij,j->bji", "aij,jk->ika",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("equation", EINSUM_LAYOUTS)
+@pytest.mark.parametrize("one", ["", "b"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_einstein_sums_lie_in_memory_as_pytorchs(equation, one, turned):
+    """A batched matrix product's result is permuted, not copied; that of a product without a sum lies as its operands do."""
+    sizes = {"a": 1, "b": 2, "i": 3, "j": 4, "k": 5} | dict.fromkeys(one, 1)
+
+    def run(m):
+        ts = [m.ones(*(sizes[c] for c in term)) for term in equation.split("->")[0].split(",")]
+        if turned:
+            ts = [t.transpose(0, -1).contiguous().transpose(0, -1) for t in ts]
+        out = m.einsum(equation, *ts)
+        return [s for s, n in zip(out.stride(), out.shape, strict=True) if n != 1], m.nn.functional.relu(out).stride(), out.is_contiguous()
+
+    want, got = both(run)
+    assert got == want
+
+
 # --- signs -------------------------------------------------------------------------------------------------
 
 SIZES = [(2, 2), (3, 3), (8, 8), (26, 26), (3, 2), (12, 5), (2, 3), (3, 5), (3, 9), (2, 4, 11)]

@@ -70,7 +70,8 @@ def missing_attribute(module: str, name: str) -> AttributeError:
     ...     raise missing_attribute(__name__, name)
     """
     theirs = pytorch_name(module)
-    known = name in pytorch_names().get(theirs, ()) or f"{theirs}.{name}".removeprefix("torch.") in pytorch_names()["modules"]
+    names, full = pytorch_names(), f"{theirs}.{name}"
+    known = name in names.get(theirs, ()) or full in names or full.removeprefix("torch.") in names["modules"]
     ours = " (torchish does not have it)" if known else ""
     # Without `name=`: Python puts in the name and the module itself, and then suggests similar names.
     return AttributeError(f"module {theirs!r} has no attribute {name!r}{ours}")

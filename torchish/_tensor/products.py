@@ -17,7 +17,10 @@ from torchish._tensor.apply import apply
 from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.errors import not_a_tensor, plain_type_name
+from torchish._tensor.geometry import Shape, view_strides
+from torchish._tensor.layout import permuted_strides
 from torchish._tensor.nn_functional._call import require
+from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import GradFn, named
@@ -651,7 +654,47 @@ def _contract(operands: list[Tensor], inputs: Sequence[tuple[int, ...]], output:
     alone = any(x not in output and sum(x in t for t in terms) == 1 for x in sizes)
     if alone and not contracts and operands[0]._aval.category < 2:
         operands[0] = operands[0].to(dt.int64)  # a sum of integers, which PyTorch takes before the product
-    return call(m.einsum_contraction if contracts else m.einsum_product, tuple(operands), equation)
+    out = call(m.einsum_contraction if contracts else m.einsum_product, tuple(operands), equation)
+    if len(operands) == 2:  # of more, the last two decide, and which they are depends on whether opt_einsum is beside PyTorch
+        laid = _einsum_strides(operands, terms, (*output, *sorted(set(sizes) - set(output))), out._aval.shape, alone)
+        if laid is not None and laid != contiguous_strides(out._aval.shape):
+            out._strides = out._storage.strides = laid
+    return out
+
+
+def _einsum_strides(operands: list[Tensor], terms: list, labels: Shape, shape: Shape, alone: bool) -> Shape | None:
+    """The memory order of an Einstein sum of two operands; `labels` are those that it keeps and then the others."""
+    sizes, strides = [], []
+    for t, term in zip(operands, terms, strict=True):
+        found = dict(zip(term, zip(t._aval.shape, t.stride(), strict=True), strict=True))
+        sizes.append(tuple([found.get(x, (1, 0))[0] for x in labels]))
+        strides.append([0 if found.get(x, (1, 0))[0] == 1 else found[x][1] for x in labels])
+    laid = _product_strides(tuple(sizes), len(shape))
+    return permuted_strides(shape, strides) if laid is None and not alone else laid
+
+
+@functools.lru_cache(maxsize=1024)
+def _product_strides(shapes: tuple[Shape, ...], kept: int) -> Shape | None:
+    """The memory order of an Einstein sum that is a batched matrix product, with the factors' sizes for all labels.
+
+    None where there is nothing to sum. The labels that the result keeps come first.
+    """
+    left, right = ([n != 1 for n in shape] for shape in shapes)
+    sums = [d for d in range(kept, len(left)) if left[d] and right[d]]
+    if not sums:
+        return None
+    others = [d for d in range(len(left)) if d not in sums]
+    both = [d for d in others if left[d] and right[d]]
+    rows, columns = [d for d in others if left[d] and not right[d] and d < kept], [d for d in others if not left[d] or d >= kept]
+    if rows and columns and columns[-1] < rows[0]:
+        rows, columns = columns, rows
+    shape = [max(pair) if 0 not in pair else 0 for pair in zip(*shapes, strict=True)]
+    shape[kept:] = [1] * (len(shape) - kept)
+    strides, n = [0] * len(shape), 1
+    for d in reversed(both + rows + sums + columns):
+        strides[d] = n
+        n *= max(shape[d], 1)
+    return view_strides(tuple(shape), tuple(strides), tuple(shape[:kept]))
 
 
 def _symbol(k: int) -> str:

@@ -4,27 +4,37 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 
+from torchish._settings import get_float32_matmul_precision, set_float32_matmul_precision
 from torchish._tensor.nn_functional.attention import WANTED
+from torchish.backends._precision import Float32Precision
 
 
-class _MatmulFlags:
+class _MatmulFlags(Float32Precision):
     allow_fp16_reduced_precision_reduction = True
     allow_bf16_reduced_precision_reduction = True
-    _tf32 = False
 
     @property
     def allow_tf32(self) -> bool:
-        return self._tf32
+        return get_float32_matmul_precision() != "highest"
 
     @allow_tf32.setter
     def allow_tf32(self, value: bool) -> None:
-        import torchish
+        self._set("tf32" if value else "ieee")
 
-        self._tf32 = bool(value)
-        torchish.set_float32_matmul_precision("high" if value else "highest")
+    @property
+    def fp32_precision(self) -> str:
+        return "tf32" if self.allow_tf32 else "none" if self._precision == "none" else "ieee"
+
+    @fp32_precision.setter
+    def fp32_precision(self, value: str) -> None:
+        self._set(value)
+
+    def _set(self, value: str) -> None:
+        super()._set(value)
+        set_float32_matmul_precision("high" if value == "tf32" else "highest")
 
 
-matmul = _MatmulFlags()
+matmul = _MatmulFlags("cuda", "none")
 
 
 def is_built() -> bool:

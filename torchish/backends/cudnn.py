@@ -3,11 +3,16 @@
 import contextlib
 from collections.abc import Iterator
 
+from torchish.backends._precision import Float32Precision
+
 enabled = True
 benchmark = False
 deterministic = False
 allow_tf32 = True
 benchmark_limit = 10
+fp32_precision = "none"
+conv = Float32Precision("cuda", "tf32")
+rnn = Float32Precision("cuda", "tf32")
 
 
 def is_available() -> bool:

@@ -3,12 +3,18 @@
 import contextlib
 from collections.abc import Iterator
 
+from torchish.backends._precision import Float32Precision
+
 VERBOSE_OFF = 0
 VERBOSE_ON = 1
 VERBOSE_ON_CREATION = 2
 enabled = False
 deterministic = False
 allow_tf32 = True
+fp32_precision = "none"
+matmul = Float32Precision("mkldnn", "none")
+conv = Float32Precision("mkldnn", "none")
+rnn = Float32Precision("mkldnn", "none")
 
 
 def is_available() -> bool:
