@@ -238,3 +238,9 @@ def test_devices_without_an_accelerator(use):
 )  # fmt: skip
 def test_cuda_without_a_gpu(ask):
     same(ask)
+
+
+@pytest.mark.parametrize("module", ["_dynamo", "_inductor", "_C"])
+def test_what_private_modules_lack_says_whose_fault_it_is(module):
+    with pytest.raises(AttributeError, match=rf"^module 'torch\.{module}' has no attribute 'explain' \(torchish does not have it\)$"):
+        getattr(torchish, module).explain  # noqa: B018

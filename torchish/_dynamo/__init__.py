@@ -22,6 +22,7 @@ from torchish._dynamo.decorators import (
     patch_dynamo_config,
     skip_frame,
 )
+from torchish._runner import missing_attribute
 from torchish.compiler import (
     OptimizedModule,
     allow_in_graph,
@@ -59,6 +60,11 @@ config = _Config(
     ignore_logging_functions=set(), nested_graph_breaks=False, allow_ignore_mark_dynamic=False, log_file_name=None, repro_after=None,
     replay_record_enabled=False,
 )  # fmt: skip
+
+
+def __getattr__(name: str):
+    raise missing_attribute(__name__, name)
+
 
 __all__ = [
     "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "decorators", "disable", "disallow_in_graph",

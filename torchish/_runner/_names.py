@@ -71,7 +71,8 @@ def missing_attribute(module: str, name: str) -> AttributeError:
     """
     theirs = pytorch_name(module)
     names, full = pytorch_names(), f"{theirs}.{name}"
-    known = name in names.get(theirs, ()) or full in names or full.removeprefix("torch.") in names["modules"]
+    # which names PyTorch's private modules have is not written down: those asked for are taken to be among them
+    known = name in names.get(theirs, ()) or full in names or full.removeprefix("torch.") in names["modules"] or "._" in theirs
     ours = " (torchish does not have it)" if known else ""
     # Without `name=`: Python puts in the name and the module itself, and then suggests similar names.
     return AttributeError(f"module {theirs!r} has no attribute {name!r}{ours}")

@@ -17,7 +17,7 @@ from torchish._tensor.apply import apply
 from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.errors import not_a_tensor, plain_type_name
-from torchish._tensor.geometry import Shape, view_strides
+from torchish._tensor.geometry import view_strides
 from torchish._tensor.layout import permuted_strides
 from torchish._tensor.nn_functional._call import require
 from torchish._tensor.storage import contiguous_strides
