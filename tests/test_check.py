@@ -110,6 +110,7 @@ def test_no_false_alarms(folder):
         ("import torch\nclass A:\n    nn = 1\n    def f(self): return nn.x", "torch"),
         ("import torch\nf'{torch.add!r}'", "torch torch.add"),
         ("import torch\n[torch.add for _ in torch.arange(3)]", "torch torch.add torch.arange"),
+        ("import torch.optim as o\no = o.Adam(\n[o.Muon])\no.step(); lambda: o.zero_grad", "torch.optim torch.optim.Adam torch.optim.Muon"),
         ("from .torch import nn; nn.Linear", ""),
         ("import torchmetrics, mytorch; mytorch.nn", ""),
         ("x.torch.add; self.nn.Linear", ""),

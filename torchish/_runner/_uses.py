@@ -82,6 +82,7 @@ class _Scope:
         self.node, self.is_class = node, is_class
         self.names: dict[str, str | None] = {}
         self.outer: set[str] = set()
+        self.until: dict[str, int] = {}  # the last line where an imported name means what was imported: `optim = optim.Adam(…)`
 
     def bind(self, name: str, meaning: str | None) -> None:
         # The fallback of `try: import torch; except ImportError: torch = None` is not what a later use means.
@@ -116,6 +117,10 @@ class _Reader(ast.NodeVisitor):
         self.scopes.append(scope)
         for part in body:
             self._collect(part, scope)
+            if isinstance(part, ast.Assign) and isinstance(part.value, ast.Call):
+                for target in part.targets:
+                    if isinstance(target, ast.Name) and self._imported(target.id, scope):
+                        scope.until.setdefault(target.id, part.end_lineno or part.lineno)
         for name in scope.outer:
             scope.names.pop(name, None)
 
@@ -176,7 +181,7 @@ class _Reader(ast.NodeVisitor):
             if scope.is_class and i:  # methods do not see the names of their class
                 continue
             if node.id in scope.names:
-                return scope.names[node.id]
+                return scope.names[node.id] if node.lineno <= scope.until.get(node.id, node.lineno) else None
         if not hasattr(builtins, node.id):
             for module in self.stars:
                 if node.id in _names.pytorch_names().get(module, ()):
