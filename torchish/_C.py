@@ -3,6 +3,7 @@
 from torchish._dtypes import dtype
 from torchish._runner import missing_attribute
 from torchish._tensor.generator import Generator
+from torchish._tensor.linalg import LinAlgError as _LinAlgError
 from torchish._tensor.size import Size, device
 from torchish._tensor.subclasses import DisableTorchFunction, DisableTorchFunctionSubclass
 from torchish._tensor.subclasses import disabled_torch_function as _disabled_torch_function_impl
@@ -14,6 +15,6 @@ def __getattr__(name: str):
 
 
 __all__ = [
-    "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "Size", "TensorBase", "_disabled_torch_function_impl", "device",
-    "dtype",
+    "DisableTorchFunction", "DisableTorchFunctionSubclass", "Generator", "Size", "TensorBase", "_LinAlgError",
+    "_disabled_torch_function_impl", "device", "dtype",
 ]  # fmt: skip

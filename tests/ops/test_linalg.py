@@ -209,7 +209,7 @@ def test_errors_are_pytorchs(call):
 def test_linalgerror_is_a_runtime_error():
     with pytest.raises(torchish.linalg.LinAlgError, match="is singular"):
         torchish.inverse(torchish.zeros(2, 2))
-    assert issubclass(torchish.linalg.LinAlgError, RuntimeError)
+    assert issubclass(torchish.linalg.LinAlgError, RuntimeError) and torchish._C._LinAlgError is torchish.linalg.LinAlgError
 
 
 # --- gradients ---------------------------------------------------------------------------------------------
