@@ -98,6 +98,8 @@ def __getattr__(name: str):
         return importlib.import_module(f"torchish.{name}")
     if name in _FROM:
         return getattr(importlib.import_module(f"torchish.{_FROM[name]}"), name)
+    if name[:9] == "_foreach_" and (found := vars(importlib.import_module("torchish._foreach")).get(name)) is not None:
+        return found
     if name == "__all__":  # what `from torch import *` gives: also what is made when first asked for, and no modules
         hidden = _LAZY | _NOT_PYTORCH
         return [n for n in __dir__() if n[:1] != "_" and n not in hidden and not isinstance(globals().get(n), _ModuleType)]
