@@ -216,6 +216,8 @@ def grad(
 
 def _received(t: Any, gradient: Any) -> Any:
     """A gradient in the form in which a tensor gets it: some subclasses, and what leads to them, have one of their own."""
+    if not isinstance(t, Tensor):  # an edge
+        return gradient
     for hook in (t._post_accumulate or {}).values():
         if hasattr(hook, "formed"):
             gradient = hook.formed(gradient)
