@@ -216,9 +216,7 @@ def grad(
 
 def _received(t: Any, gradient: Any) -> Any:
     """A gradient in the form in which a tensor gets it: some subclasses, and what leads to them, have one of their own."""
-    if not isinstance(t, Tensor):  # an edge
-        return gradient
-    for hook in (t._post_accumulate or {}).values():
+    for hook in (getattr(t, "_post_accumulate", None) or {}).values():  # edges have no hooks
         if hasattr(hook, "formed"):
             gradient = hook.formed(gradient)
     form = getattr(type(t), "_formed_gradient", None)
