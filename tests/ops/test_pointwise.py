@@ -563,3 +563,41 @@ def test_taking_extreme_numbers_apart(dtype):
         seen.append((mantissa.double(), exponent, mantissa.signbit(), x.grad.double()))
     for g, w in zip(seen[1], seen[0], strict=True):
         np.testing.assert_array_equal(host(g), host(w))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("exponent", [3, -1, -2, 0.5, -0.5])
+def test_powers_of_16_bits(exponent, dtype):
+    """What is rounded on the way to a power, and to its gradient, and what is not."""
+    numbers = [0.1 + 0.047 * i for i in range(63)] + [-INF, -0.0, NAN]
+
+    def powers(m):
+        x = m.tensor(numbers).to(getattr(m, dtype)).requires_grad_()
+        result = x**exponent
+        result.sum().backward()
+        return host(result.float()), host(x.grad.float())[:-3]
+
+    for w, g in zip(powers(torch), powers(torchish), strict=True):
+        assert np.array_equal(g, w, equal_nan=True)
+
+
+def test_second_derivatives_of_moduli_at_zero():
+    def second(m):
+        z = m.tensor([0j, 1 + 2j, -3j], dtype=m.complex128, requires_grad=True)
+        (g,) = m.autograd.grad(z.abs().sum(), z, create_graph=True)
+        return host(g), host(m.autograd.grad((g * (1 + 0.5j)).sum().real, z)[0])
+
+    for w, g in zip(second(torch), second(torchish), strict=True):
+        np.testing.assert_allclose(g, w, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("into", ["uint8", "int8", "int16", "int32", "int64"])
+def test_conversions_beyond_the_limits(dtype, into):
+    """What processors make of floats that no integer is equal to; no word about the limits of float16."""
+    numbers = [NAN, INF, -INF, 1.9, -1.9, 300.0, -70000.0, 3e9, -3e9, 6e10, 1e19]
+    want = torch.tensor(numbers, dtype=torch.float64).to(getattr(torch, dtype)).to(getattr(torch, into))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = torchish.tensor(numbers, dtype=torchish.float64).to(getattr(torchish, dtype)).to(getattr(torchish, into))
+        assert got.tolist() == want.tolist()

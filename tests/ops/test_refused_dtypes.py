@@ -1,4 +1,4 @@
-"""Convolutions, pools, searches and others take the dtypes that PyTorch compiled them for, and refuse the rest in its words."""
+"""Convolutions, pools, searches, special functions, … take the dtypes that PyTorch compiled them for, and refuse the rest in its words."""
 
 from __future__ import annotations
 
@@ -68,6 +68,72 @@ def test_dtypes(name, dtype):
     for batch in (2, 0):
         theirs, ours = (outcome(CALLS[name], t, getattr(t, dtype), batch) for t in (pytorch, torchish))
         assert ours == theirs
+
+
+SPECIAL = "erfcx ndtri log_ndtr bessel_j0 modified_bessel_k1 airy_ai spherical_bessel_j0 i0 i1e ndtr entr".split()
+MATRICES = {
+    **{name: lambda t, x, name=name: getattr(t.special, name)(x) for name in SPECIAL},
+    "zeta": lambda t, x: t.special.zeta(x, 2.0),
+    "a polynomial": lambda t, x: t.special.chebyshev_polynomial_t(x, 3),
+    "polygamma": lambda t, x: t.polygamma(1, x),
+    "mvlgamma": lambda t, x: t.mvlgamma(x, 1),
+    "polar": lambda t, x: t.polar(x, x),
+    "prelu": lambda t, x: t.nn.functional.prelu(x, x[0]),
+    "rrelu": lambda t, x: t.nn.functional.rrelu(x, training=True),
+    "hardtanh": lambda t, x: t.nn.functional.hardtanh(x, -0.5, 3.5),
+    "hardtanh beyond": lambda t, x: t.nn.functional.hardtanh(x, 2, 1000),
+    "cdist": lambda t, x: t.cdist(x, x),
+    "cdist of nothing": lambda t, x: t.cdist(x[:0], x),
+    "pdist": lambda t, x: t.nn.functional.pdist(x),
+    "dist": lambda t, x: t.dist(x, x),
+    "norm": lambda t, x: t.norm(x, dim=2),
+    "ctc_loss": lambda t, x: t.nn.functional.ctc_loss(x[:, None], t.tensor([[1]]), t.tensor([2]), t.tensor([1])),
+    "hinge_embedding_loss": lambda t, x: t.nn.functional.hinge_embedding_loss(x, x, 2.5, reduction="sum"),
+    "margin_ranking_loss": lambda t, x: t.nn.functional.margin_ranking_loss(x, x, x),
+    "interpolate a line": lambda t, x: t.nn.functional.interpolate(x[None], scale_factor=2.0, mode="linear"),
+    "interpolate the nearest": lambda t, x: t.nn.functional.interpolate(x[None], scale_factor=2.0),
+    "clamp": lambda t, x: t.clamp(x, x, x),
+    "clamp by numbers": lambda t, x: t.clamp(x, False, True),
+    "clamp from below": lambda t, x: t.clamp_min(x, x),
+    "clamp in place": lambda t, x: x.clamp_(max=0.5),
+    "bucketize": lambda t, x: t.bucketize(x, x[0]),
+    "histc": lambda t, x: t.histc(x, 4),
+    "histogram": lambda t, x: t.histogram(x, 4)[0],
+    "histogram over a range": lambda t, x: t.histogram(x, 4, range=(0.0, 2.0))[0],
+    "unique_consecutive rows": lambda t, x: t.unique_consecutive(x, dim=0),
+    "index_reduce": lambda t, x: t.index_reduce(x, 0, t.tensor([0, 1]), x, "amax"),
+    "scatter_reduce": lambda t, x: t.scatter_reduce(x, 0, t.tensor([[0, 1]]), x, "amax"),
+    "vander": lambda t, x: t.linalg.vander(x),
+    "trapezoid": lambda t, x: t.trapezoid(x),
+    "trapezoid at points": lambda t, x: t.trapezoid(x, x),
+    "cumulative_trapezoid of nothing": lambda t, x: t.cumulative_trapezoid(x[:, :0]),
+    "trapezoid of a number": lambda t, x: t.trapezoid(x[0, 0]),
+    "renorm": lambda t, x: t.renorm(x[0], 1, 0, 1.0),
+    "trace": lambda t, x: t.trace(x[0]),
+    "bilinear": lambda t, x: t.nn.functional.bilinear(x, x, x.expand(3, 2, 2)),
+    "tensordot": lambda t, x: t.tensordot(x, x, 2),
+    "a product over nothing": lambda t, x: x[:, :0] @ x[:0],
+    "einsum": lambda t, x: t.einsum("ij,jk->ik", x, x),
+    "einsum without a sum": lambda t, x: t.einsum("ij,ij->ij", x, x),
+    "kthvalue of a number": lambda t, x: t.kthvalue(x[0, 0], 1)[0],
+    "cummax of a number": lambda t, x: t.cummax(x[0, 0], 0)[0],
+    "mode of nothing": lambda t, x: t.mode(x[:0])[0],
+    "median of nothing": lambda t, x: t.median(x[:0]),
+    "max of nothing": lambda t, x: t.max(x[:0]),
+    "amax of nothing": lambda t, x: t.amax(x[:, :0], dim=1),
+    "nansum": lambda t, x: t.nansum(x, dim=2),
+    "topk of too many": lambda t, x: t.topk(x, 3)[0],
+    "masked.amax": lambda t, x: t.masked.amax(x, 1, mask=t.tensor([[True, False]])),
+}
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "bfloat16"])
+@pytest.mark.parametrize("name", MATRICES)
+def test_dtypes_of_matrices(name, dtype):
+    def call(t):
+        return MATRICES[name](t, t.tensor([[1, 0], [1, 1]]).to(getattr(t, dtype)))
+
+    assert outcome(call, torchish) == outcome(call, pytorch)
 
 
 _X = {"x": (1, 4, 4, 4), "w": (4, 4, 2, 2)}

@@ -300,3 +300,29 @@ def outcome(lib, text: str) -> str:
 @pytest.mark.parametrize("text", CALLS.strip().splitlines())
 def test_same_outcome(text: str) -> None:
     assert outcome(torchish, text) == outcome(torch, text)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_sums_of_16_bits(dtype):
+    """Which sums are rounded once, and which after each of their terms."""
+
+    def sums(m):
+        x = m.tensor(np.random.default_rng(0).standard_normal((64, 4)) * 3).to(getattr(m, dtype))
+        to, zeros = m.arange(64) % 3, m.zeros(3, 4, dtype=x.dtype, requires_grad=True)
+        results = [zeros.scatter_add(0, to[:, None].expand(64, 4), x), zeros.index_add(0, to, x), zeros[:, 0].index_add(0, to, x[:, 0])]
+        for picked in (zeros.index_select(0, to), zeros.gather(0, to[:, None].expand(64, 4)), zeros[to]):
+            results += m.autograd.grad(picked, zeros, x)
+        return [r.detach().float().tolist() for r in results]
+
+    assert sums(torchish) == sums(torch)
+
+
+@pytest.mark.parametrize("reduce", ["amax", "amin"])
+def test_ties_with_an_input_that_takes_no_part(reduce):
+    def gradients(m):
+        x, y = m.tensor([1.0, 2.0, 5.0, float("nan")], requires_grad=True), m.tensor([3.0, 2.0, 2.0], requires_grad=True)
+        x.scatter_reduce(0, m.tensor([0, 1, 1]), y, reduce, include_self=False).sum().backward()
+        return x.grad.numpy(), y.grad.numpy()
+
+    for w, g in zip(gradients(torch), gradients(torchish), strict=True):
+        np.testing.assert_array_equal(g, w)

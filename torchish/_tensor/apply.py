@@ -457,6 +457,7 @@ _SIZES = {
 _CASTS = {
     "ldexp": "ldexp can't be cast to the desired output type {1}",
     "mvlgamma": "mvlgamma: result type {1} can't be cast to the desired output type {0}",
+    **dict.fromkeys(("clamp", "clamp_min", "clamp_max"), "result type {0} can't be cast to the desired output type {2}"),  # by numbers
 }
 
 
@@ -471,9 +472,10 @@ def checked_result(e: Expr, t: Tensor, name: str = "") -> Expr:
         )
     if a.dtype != target.dtype:
         if not dt.can_cast(a.torch_dtype, target.torch_dtype):
+            own = None if name.startswith("clamp") and "T" in e.spec.kinds[1:] else _CASTS.get(name)
             raise RuntimeError(
-                _CASTS.get(name, "result type {} can't be cast to the desired output type {}").format(
-                    dt.SCALAR_TYPE_NAMES[a.torch_dtype], dt.SCALAR_TYPE_NAMES[target.torch_dtype]
+                (own or "result type {} can't be cast to the desired output type {}").format(
+                    dt.SCALAR_TYPE_NAMES[a.torch_dtype], dt.SCALAR_TYPE_NAMES[target.torch_dtype], dt.cpp_name(target.torch_dtype)
                 )
             )
         e = cast_expr(e, target.dtype)

@@ -9,6 +9,7 @@ from torchish._tensor.dispatch import NoMatch, call, composite, number
 from torchish._tensor.tensor import Tensor
 from torchish.engine.expr import TRACED
 from torchish.ops import histogram as h
+from torchish.ops.precision import FULL, REAL, require_kernel
 from torchish.return_types import make
 
 
@@ -27,22 +28,24 @@ def _text(x: float) -> str:
 @composite("histc(Tensor input, int bins=100, scalar min=0, scalar max=0)", out=True)
 def histc(input, bins, min, max):
     """Counts of the elements in `bins` equal bins of [min, max] (of their own range when both are equal)."""
-    if input.dtype.category != 2:
-        kernel = {0: "linspace", 3: "aminmax" if min == max else "histogram"}.get(input.dtype.category, "histogram") + "_cpu"
-        raise NotImplementedError(f"\"{kernel}\" not implemented for '{dt.SCALAR_TYPE_NAMES[input.dtype]}'")
     if bins <= 0:
         raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
-    low, high = _finite_range(input) if min == max else (min, max)
+    ranged = min == max
+    if input.dtype.category == 3:
+        require_kernel("aminmax_cpu" if ranged else "histogram_cpu", input._aval, REAL)
+    low, high = _finite_range(input) if ranged else (min, max)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise RuntimeError(f"torch.histc: range of [{_text(low)}, {_text(high)}] is not finite")
     if low > high:
         raise RuntimeError("torch.histc: max must be larger than min")
+    require_kernel("histogram_cpu" if input.dtype.category else "linspace_cpu", input._aval, REAL)
     return call(h.histc, input, bins, min, max)
 
 
-def _check_input(input: Tensor, n_bins: int) -> None:
-    if input.dtype not in _floats():
-        raise NotImplementedError(f"\"histogramdd\" not implemented for '{dt.SCALAR_TYPE_NAMES[input.dtype]}'")
+def _check_input(input: Tensor, n_bins: int, edges_given: bool, range_given: bool) -> None:
+    if not (edges_given or range_given) and input._aval.size:  # the values' range is found by a function of fewer dtypes
+        require_kernel("histogramdd", input._aval, FULL)
+    require_kernel("histogram_cpu" if edges_given or input.dtype.category else "linspace_cpu", input._aval, REAL)
     if input.ndim < 2:
         raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
     columns = input._aval.shape[-1]
@@ -51,12 +54,6 @@ def _check_input(input: Tensor, n_bins: int) -> None:
             f"torch.histogramdd: expected {columns} sequences of bin edges for a {columns}-dimensional "
             f"histogram but got {n_bins}"
         )
-
-
-def _floats():
-    from torchish import _dtypes as dt
-
-    return dt.float32, dt.float64
 
 
 def _check_weight(input: Tensor, weight: Tensor | None) -> None:
@@ -136,7 +133,7 @@ def _check_edges(input: Tensor, edges) -> None:
 
 def _histogram(input: Tensor, bins, range, weight, density: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
     tensors = bool(bins) and isinstance(bins[0], Tensor)
-    _check_input(input, len(bins))
+    _check_input(input, len(bins), tensors, range is not None)
     if tensors:
         _check_edges(input, bins)
         edges = tuple(bins)

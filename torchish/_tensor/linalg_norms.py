@@ -19,6 +19,7 @@ from torchish.ops import distance as ds
 from torchish.ops.declare import broadcast_shapes
 from torchish.ops.dims import wrap_dim
 from torchish.ops.linalg_common import check_float, check_kernel, check_matrix, check_same_dtype, check_square
+from torchish.ops.precision import FULL, require_kernel
 from torchish.return_types import make
 
 Shape = tuple[int, ...]
@@ -258,6 +259,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     x2 = x2 if b.shape[:-2] == batch else views.expand(x2, (*batch, *b.shape[-2:]))
     if p == 2.0 and a.shape[-1] and (mode == 1 or (mode == 0 and (n > 25 or k > 25))):
         return views.view(call(ds.euclidean_dist, x1, x2), (*batch, n, k))
+    if a.size and b.size:
+        require_kernel("cdist", a, FULL)
     return call(ds.cdist, x1, x2, p)
 
 

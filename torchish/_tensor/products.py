@@ -287,8 +287,8 @@ def _tensordot(a: Tensor, b: Tensor, dims1: Sequence[int], dims2: Sequence[int])
     t1 = views.permute(a, (*free1, *p))
     t2 = views.permute(b, (*q, *free2))
     shape = (*(x[i] for i in free1), *(y[i] for i in free2))
-    if not free1 and not free2 and len(p) == 1:
-        return views.reshape(apply(_DOT, (t1, t2)), shape)
+    if not free1 and not free2 and (len(p) == 1 or a._aval.category == 0):
+        return views.reshape(apply(_DOT, (views.reshape(t1, (k,)), views.reshape(t2, (k,)))), shape)
     return views.reshape(apply(_MM, (views.reshape(t1, (n, k)), views.reshape(t2, (k, m_)))), shape)
 
 
@@ -638,7 +638,6 @@ def _contract(operands: list[Tensor], inputs: Sequence[tuple[int, ...]], output:
             raise RuntimeError(
                 f"expected scalar type {m.type_name(first)} but found {m.type_name(t._aval)}"
             )
-    m.no_bool(first, "bmm")
     for i, (t, own) in enumerate(zip(operands, terms, strict=True)):
         # a dimension of size 1 that stands for a larger one takes no part in the sum
         stretched = [d for d, x in enumerate(own) if t._aval.shape[d] == 1 and sizes[x] != 1]
@@ -654,6 +653,8 @@ def _contract(operands: list[Tensor], inputs: Sequence[tuple[int, ...]], output:
     alone = any(x not in output and sum(x in t for t in terms) == 1 for x in sizes)
     if alone and not contracts and operands[0]._aval.category < 2:
         operands[0] = operands[0].to(dt.int64)  # a sum of integers, which PyTorch takes before the product
+    if contracts:
+        m.no_bool("bmm", *(t._aval for t in operands))
     out = call(m.einsum_contraction if contracts else m.einsum_product, tuple(operands), equation)
     if len(operands) == 2:  # of more, the last two decide, and which they are depends on whether opt_einsum is beside PyTorch
         laid = _einsum_strides(operands, terms, (*output, *sorted(set(sizes) - set(output))), out._aval.shape, alone)

@@ -23,6 +23,7 @@ from torchish.ops import index as ix
 from torchish.ops import scatter as sc
 from torchish.ops.declare import broadcast_shapes
 from torchish.ops.dims import wrap_dim
+from torchish.ops.rules import BOOL, COMPLEX
 
 INTEGERS = (dt.int64, dt.int32)
 
@@ -256,6 +257,8 @@ def _scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce:
     if reduce == "mean" and not input._aval.category:
         kernel = "scatter_gather_tensor_cpu_reduce_mean" if index._aval.size else "div_floor_cpu"
         raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
+    if reduce in ("amax", "amin") and input._aval.category == COMPLEX and index._aval.size:
+        raise NotImplementedError(f"\"scatter_gather_tensor_cpu_reduce_{reduce}\" not implemented for '{name_of(input)}'")
     return sc.scatter_reduce.spec(("T", "T", "T"), (dim, reduce, include_self)), (input, index, src)
 
 
@@ -321,8 +324,14 @@ def _index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce
     dim = wrap_dim(dim, input._aval.ndim)
     warn_once(_REDUCE_BETA)
     dim = _check_rows(input, dim, index, source, "index_reduce_")
-    if not input._aval.category:
-        raise NotImplementedError("\"index_func_\" not implemented for 'Bool'")
+    kernels: dict[Any, str] = {(BOOL, "mean"): "div_floor_cpu", (COMPLEX, "amax"): "maximum_cpu", (COMPLEX, "amin"): "minimum_cpu"}
+    kind, kernel = input._aval.category, None
+    if input._aval.ndim < 2:
+        kernel = "index_func_" if kind in (BOOL, COMPLEX) else None
+    elif index._aval.size:  # slices are reduced by pointwise operations
+        kernel = kernels.get((kind, reduce))
+    if kernel is not None:
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{name_of(input)}'")
     return sc.index_reduce.spec(("T", "T", "T"), (dim, reduce, include_self)), (input, index, source)
 
 

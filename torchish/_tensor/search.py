@@ -211,7 +211,7 @@ def _unique_rows(rows: np.ndarray):
 @composite("unique_consecutive(Tensor input, bool return_inverse=False, bool return_counts=False, int? dim=None)")
 def unique_consecutive(input, return_inverse, return_counts, dim):
     """The first of each run of equal elements (or slices along `dim`), with inverse positions and counts."""
-    array = _comparable(input, "unique")
+    array = _comparable(input, "unique" if dim is None else "unique_dim")
     if dim is None:
         rows, shape = array.reshape(-1, 1), array.shape
     else:

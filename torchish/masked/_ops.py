@@ -7,6 +7,7 @@ the result is the identity (nan for mean, var, std and median, which have none).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torchish as torch
@@ -31,12 +32,22 @@ def _dims(dim: Dims, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(dims))
 
 
-def _lowest(x: Tensor) -> Any:
-    return -torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).min
+def _extreme(x: Tensor, name: str, largest: bool) -> Any:
+    """The number that changes no extremum of `x`; `name`: the operation that asks."""
+    if x.is_floating_point():
+        return torch.inf if largest else -torch.inf
+    if x.dtype is torch.bool:
+        raise NotImplementedError(f"identity of {name} on {x.dtype} input")
+    info = torch.iinfo(x.dtype)
+    return info.max if largest else info.min
 
 
-def _highest(x: Tensor) -> Any:
-    return torch.inf if x.is_floating_point() else torch.iinfo(x.dtype).max
+def _lowest(name: str) -> Callable[[Tensor], Any]:
+    return lambda x: _extreme(x, name, False)
+
+
+def _highest(name: str) -> Callable[[Tensor], Any]:
+    return lambda x: _extreme(x, name, True)
 
 
 def _full_mask(x: Tensor, mask: Tensor) -> Tensor:
@@ -92,25 +103,25 @@ def cumprod(input: Tensor, dim: int, *, dtype: Dtype | None = None, mask: Tensor
 def amax(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype: Dtype | None = None,
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """Maximum of the elements under the mask over `dim`."""
-    return torch.amax(_fill(input, mask, _lowest), _dims(dim, input.ndim), bool(keepdim)).to(dtype=dtype or input.dtype)
+    return torch.amax(_fill(input, mask, _lowest("amax")), _dims(dim, input.ndim), bool(keepdim)).to(dtype=dtype or input.dtype)
 
 
 def amin(input: Tensor, dim: Dims = None, *, keepdim: bool | None = False, dtype: Dtype | None = None,
          mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """Minimum of the elements under the mask over `dim`."""
-    return torch.amin(_fill(input, mask, _highest), _dims(dim, input.ndim), bool(keepdim)).to(dtype=dtype or input.dtype)
+    return torch.amin(_fill(input, mask, _highest("amin")), _dims(dim, input.ndim), bool(keepdim)).to(dtype=dtype or input.dtype)
 
 
 def argmax(input: Tensor, dim: int | None = None, *, keepdim: bool | None = False, dtype: Dtype | None = None,
            mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """Index of the maximum of the elements under the mask, in the dtype of the input unless `dtype` says otherwise."""
-    return torch.argmax(_fill(input, mask, _lowest), dim, bool(keepdim)).to(dtype=dtype or input.dtype)
+    return torch.argmax(_fill(input, mask, _lowest("argmax")), dim, bool(keepdim)).to(dtype=dtype or input.dtype)
 
 
 def argmin(input: Tensor, dim: int | None = None, *, keepdim: bool | None = False, dtype: Dtype | None = None,
            mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """Index of the minimum of the elements under the mask, in the dtype of the input unless `dtype` says otherwise."""
-    return torch.argmin(_fill(input, mask, _highest), dim, bool(keepdim)).to(dtype=dtype or input.dtype)
+    return torch.argmin(_fill(input, mask, _highest("argmin")), dim, bool(keepdim)).to(dtype=dtype or input.dtype)
 
 
 def _count(input: Tensor, dim: Dims, keepdim: bool, mask: Tensor | None) -> Tensor:
@@ -147,14 +158,15 @@ def median(input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Dtype 
 def logsumexp(input: Tensor, dim: Dims = None, *, keepdim: bool = False, dtype: Dtype | None = None,
               mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """Logarithm of the sum of exponentials of the elements under the mask over `dim`."""
-    lowest = -torch.inf if input.is_complex() else _lowest
+    lowest = -torch.inf if input.is_complex() else _lowest("logsumexp")
     return torch.logsumexp(_fill(input, mask, lowest), _dims(dim, input.ndim), keepdim=keepdim).to(dtype=dtype or input.dtype)
 
 
 def logaddexp(input: Tensor, other: Tensor, *, dtype: Dtype | None = None, input_mask: Tensor | None = None,
               other_mask: Tensor | None = None) -> Tensor:  # fmt: skip
     """Elementwise log(exp(input) + exp(other)), each operand under its own mask."""
-    a, b = _fill(input, input_mask, _lowest), _fill(other, other_mask, _lowest)
+    lowest = _lowest("logaddexp")
+    a, b = _fill(input, input_mask, lowest), _fill(other, other_mask, lowest)
     return torch.logaddexp(a, b).to(dtype=dtype or input.dtype)
 
 
@@ -199,17 +211,17 @@ def std(input: Tensor, dim: Dims = None, unbiased: bool | None = None, *, correc
 
 def softmax(input: Tensor, dim: int, *, dtype: Dtype | None = None, mask: Tensor | None = None) -> Tensor:
     """Softmax along `dim` of the elements under the mask; the others get 0."""
-    return torch.nn.functional.softmax(_fill(input, mask, _lowest), _dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
+    return torch.nn.functional.softmax(_fill(input, mask, _lowest("amax")), _dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Dtype | None = None, mask: Tensor | None = None) -> Tensor:
     """Logarithm of the softmax along `dim` of the elements under the mask."""
-    return torch.nn.functional.log_softmax(_fill(input, mask, _lowest), _dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
+    return torch.nn.functional.log_softmax(_fill(input, mask, _lowest("amax")), _dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
 def softmin(input: Tensor, dim: int, *, dtype: Dtype | None = None, mask: Tensor | None = None) -> Tensor:
     """Softmin along `dim` of the elements under the mask; the others get 0."""
-    return torch.nn.functional.softmin(_fill(input, mask, _highest), _dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
+    return torch.nn.functional.softmin(_fill(input, mask, _highest("amin")), _dims(dim, input.ndim)[0], dtype=dtype or input.dtype)
 
 
 def normalize(input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype: Dtype | None = None,

@@ -6,17 +6,14 @@ Those at nan are the ones of PyTorch's loops over vectors, or of its loops over 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
 
 from torchish.ops.declare import ARITH, op
 from torchish.ops.elementary import erf, expm1, log1p, tanh
 from torchish.ops.precision import widen
-from torchish.ops.rules import partials
+from torchish.ops.rules import left_over, partials
 
 
 def _activation(signature, **traits):
@@ -32,20 +29,9 @@ def leaky_relu(input, negative_slope):
     return jnp.where(input > 0, input, input * negative_slope)
 
 
-_IN_ONE_THREAD = 32768  # elements; PyTorch divides larger arrays, each part of which may leave some over
-
-
-def _left_over(x, n: int) -> Any:
-    """Which elements do not fill n vectors of 64 bytes, as many as PyTorch's loop takes at a time: the last ones, or all."""
-    whole = x.size - x.size % (64 * n // x.dtype.itemsize)
-    if whole in (0, x.size) or x.size > _IN_ONE_THREAD:
-        return whole == 0
-    return lax.iota(np.int32, x.size).reshape(x.shape) >= whole
-
-
 def _elu_slope(x, alpha, scale, input_scale):
     """nan is on the bent piece in vectors, else on the straight one; 0 is on the bent one, whose own derivative is 0 there."""
-    straight = (x > 0) | (jnp.isnan(x) & _left_over(x, 2))
+    straight = (x > 0) | (jnp.isnan(x) & left_over(x, 2))
     bent = jnp.exp(jnp.where(straight | (x == 0), 0, x) * input_scale) * (alpha * scale * input_scale)
     return jnp.where(straight, scale, bent)
 
@@ -71,7 +57,7 @@ def celu(input, alpha):
 
 
 def _inside(x, low, high):
-    return ((x > low) & (x < high)) | (jnp.isnan(x) & _left_over(x, 1))
+    return ((x > low) & (x < high)) | (jnp.isnan(x) & left_over(x, 1))
 
 
 @_hidden("hardtanh(Tensor input, float min_val, float max_val)")
@@ -131,14 +117,14 @@ def _(grad, input, beta, threshold):
 
 
 def _beyond(x, lambd):
-    return (x < -lambd) | (x > lambd) | (jnp.isnan(x) & _left_over(x, 1))
+    return (x < -lambd) | (x > lambd) | (jnp.isnan(x) & left_over(x, 1))
 
 
 @_hidden("softshrink(Tensor input, float lambd)")
 def softshrink(input, lambd):
     @partials(lambda x, result: _beyond(x, lambd))
     def value(x):
-        between = jnp.where(jnp.isnan(x) | _left_over(x, 1), x * 0, 0)  # 0, or nan for nan; vectors drop the sign
+        between = jnp.where(jnp.isnan(x) | left_over(x, 1), x * 0, 0)  # 0, or nan for nan; vectors drop the sign
         return jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, between))
 
     return value(input)
@@ -174,7 +160,7 @@ def hardswish(input):
     return _hardswish(input)
 
 
-@partials(lambda x, result: jnp.where(x <= -3, 0, jnp.where((x >= 3) | (jnp.isnan(x) & _left_over(x, 2)), 1, x / 3 + 0.5)))
+@partials(lambda x, result: jnp.where(x <= -3, 0, jnp.where((x >= 3) | (jnp.isnan(x) & left_over(x, 2)), 1, x / 3 + 0.5)))
 def _hardswish(x):
     # (x * 0 keeps the sign of zero, and makes nan of -inf)
     return jnp.where(x <= -3, x * 0, jnp.where(x < 3, x * (x + 3) / 6, x))

@@ -10,14 +10,14 @@ from jax import lax
 from torchish.ops import cephes
 from torchish.ops.declare import FLOAT, op
 from torchish.ops.elementary import precisely
-from torchish.ops.rules import COMPLEX, refuse
+from torchish.ops.rules import COMPLEX, HALVES, refuse
 from torchish.ops.special import i0_value, i1_value
 
 
 def _function(name: str, argument: str = "input"):
     return op(
         f"special.{name}(Tensor {argument})", promote=FLOAT, method=False, differentiable=False, saves=(),
-        check=refuse(f"{name}_cpu", COMPLEX),
+        check=refuse(f"{name}_cpu", COMPLEX, *HALVES),
     )  # fmt: skip
 
 

@@ -246,16 +246,16 @@ def _(np_dtype: np.dtype, primals, tangents):
 
 
 def _float_to_int(v, np_dtype: np.dtype):
-    # C's conversion as PyTorch's CPU build does it: through int64 (out of range and nan give its minimum) and
+    # C's conversion as PyTorch's CPU build does it: through int64, or int32 (out of range and nan give its minimum), and
     # then by truncation of the high bits.
-    if v.dtype.itemsize == 1:  # the limits are beyond 8 bits
+    if v.dtype.itemsize < 4:  # the limits are beyond 8 bits, and beyond those of float16
         v = v.astype(np.float32)
     if np_dtype == np.uint64:
         big = v >= 2.0**63
         high = (v - jnp.where(big, 2.0**63, 0)).astype(np.uint64) + np.uint64(2**63)
         return jnp.where(big, high, _float_to_int(v, np.dtype(np.int64)).astype(np.uint64))
     wide: np.dtype = np.dtype(np.int64)
-    if np_dtype == np.int32:
+    if np_dtype in (np.int16, np.int32):
         wide = np.dtype(np.int32)
     info = np.iinfo(wide)
     ok = (v >= float(info.min)) & (v < -float(info.min))

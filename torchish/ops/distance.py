@@ -38,7 +38,7 @@ def _distance(difference, p: float):
     """The p-norm over the last dimension."""
     size = jnp.abs(difference)
     if p == 0:
-        return jnp.sum(size != 0, -1).astype(difference.dtype)
+        return jnp.sum(jnp.minimum(jnp.ceil(size), 1), -1, dtype=difference.dtype)  # nan counts as nan
     if p == 1:
         return jnp.sum(size, -1)
     if p == 2:

@@ -12,7 +12,7 @@ from torchish import _dtypes as dt
 from torchish.ops import elementary
 from torchish.ops.declare import ARITH, FLOAT, op
 from torchish.ops.precision import apart
-from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, partials, refuse
+from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, left_over, partials, refuse
 
 
 def _is_complex(x) -> bool:
@@ -110,6 +110,11 @@ for _op in (pow, pow_number, pow_of_number):
     _op.narrows = frozenset(_op.dynamic)
 
 
+def _power_of_root(x, half):
+    root = apart(jnp.sqrt(apart(x)))
+    return jnp.where(left_over(x, 4), 1 / half(root), 1 / root)  # two vectors of bfloat16
+
+
 # The exponents that are worth a program of their own; any other number is an input of the program.
 SPECIAL_EXPONENTS = {
     0.0: lambda x, half: jnp.ones_like(x),
@@ -119,7 +124,7 @@ SPECIAL_EXPONENTS = {
     -1.0: lambda x, half: 1 / x,
     -2.0: lambda x, half: 1 / half(x * x),
     0.5: lambda x, half: apart(jnp.sqrt(apart(x))),
-    -0.5: lambda x, half: 1 / half(apart(jnp.sqrt(apart(x)))),
+    -0.5: _power_of_root,
 }
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchish.ops.declare import op, to_dtype
-from torchish.ops.precision import factor
+from torchish.ops.precision import factor, widen
 
 IN_BOUNDS = "promise_in_bounds"
 
@@ -131,6 +131,20 @@ def index_select(input, index, dim):
     return input.at[_along(dim, at_least_1d(index))].get(mode=IN_BOUNDS)
 
 
+@index_select.backward
+def _(grad, index, input_shape, dim):
+    zeros = jnp.zeros(input_shape, grad.dtype)
+    return _added(zeros, dim, index, grad), None
+
+
+def _added(input, dim, index, source):
+    """`input` with `source` added to its slices; where PyTorch scatters these, it rounds sums to 16 bits once."""
+    sums = input
+    if input.ndim > 1 and dim in (0, input.ndim - 1):
+        sums, source = widen(sums), widen(source)
+    return _accumulate(_rows(sums, dim, index), at_least_1d(source)).astype(input.dtype).reshape(input.shape)
+
+
 def _rows(input, dim, index):
     return at_least_1d(input).at[_along(dim, at_least_1d(index))]
 
@@ -146,8 +160,7 @@ def _rows(input, dim, index):
     passes=("input",),
 )
 def index_add(input, index, source, alpha, dim):
-    source = source * factor(alpha, input.dtype)
-    return _accumulate(_rows(input, dim, index), at_least_1d(source)).reshape(input.shape)
+    return _added(input, dim, index, source * factor(alpha, input.dtype))
 
 
 @op(
@@ -240,10 +253,11 @@ def gather(input, index, dim):
 @gather.backward
 def _(grad, index, input_shape, dim):
     # JAX's own takes each row's additions as a batch of their own: 1e6 elements take twice as long
-    g = at_least_1d(jnp.zeros(input_shape, grad.dtype))
+    wide = widen(grad)  # sums are rounded to 16 bits once
+    g = at_least_1d(jnp.zeros(input_shape, wide.dtype))
     if index.size:
-        g = g.at[grid(at_least_1d(index), dim)].add(at_least_1d(grad), mode=IN_BOUNDS)
-    return g.reshape(input_shape), None
+        g = g.at[grid(at_least_1d(index), dim)].add(at_least_1d(wide), mode=IN_BOUNDS)
+    return g.astype(grad.dtype).reshape(input_shape), None
 
 
 def gathered(input, index, dim):

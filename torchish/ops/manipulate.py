@@ -125,10 +125,10 @@ def diag_embed(input, offset, dim1, dim2):
 @op("trace(Tensor input)", saves=(), out=False)
 def trace(input):
     """The sum of a matrix's diagonal; integers give int64."""
-    if input.ndim != 2:
-        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     if input.dtype == jnp.bool_:
         raise NotImplementedError("\"trace\" not implemented for 'Bool'")
+    if input.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     integral = jnp.issubdtype(input.dtype, jnp.integer)
     diagonal = jnp.diagonal(input.astype(jnp.int64) if integral else input)
     if diagonal.dtype in (jnp.float16, jnp.bfloat16):

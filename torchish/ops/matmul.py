@@ -66,8 +66,9 @@ def meta_name(x) -> str:
     return dt.cpp_name(dt.FROM_NP[np.dtype(x.dtype)])
 
 
-def no_bool(x, kernel: str) -> None:
-    if x.dtype == jnp.bool_:
+def no_bool(kernel: str, *operands) -> None:
+    """There is no product of truth values; of matrices without elements, nobody notices."""
+    if operands[0].dtype == jnp.bool_ and all(x.size or x.ndim == 1 == len(operands) for x in operands):
         raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
 
 
@@ -141,7 +142,7 @@ def mm(input, mat2):
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: {meta_name(input)} != {meta_name(mat2)}"
         )
-    no_bool(input, "addmm_impl_cpu_")
+    no_bool("addmm_impl_cpu_", input, mat2)
     return dot(input, mat2, NN)
 
 
@@ -168,7 +169,7 @@ def bmm(input, mat2):
     _check_batches(input, mat2)
     if input.dtype != mat2.dtype:
         raise RuntimeError(f"expected scalar type {type_name(input)} but found {type_name(mat2)}")
-    no_bool(input, "bmm")
+    no_bool("bmm", input, mat2)
     return dot(input, mat2, BNN)
 
 
@@ -191,7 +192,7 @@ def _addmm(input, mat1, mat2, beta, alpha):
     shape = (mat1.shape[0], mat2.shape[1])
     _check_shapes(mat1, mat2)
     expandable(input, shape)
-    no_bool(mat1, "addmm_impl_cpu_")
+    no_bool("addmm_impl_cpu_", mat1, mat2)
     product = _product(mat1, mat2, alpha, NN)
     return (product + weighted(beta, input, shape, product.dtype)).astype(mat1.dtype)
 
@@ -239,7 +240,7 @@ def _baddbmm(input, batch1, batch2, beta, alpha):
             f"{meta_name(batch2)}"
         )
     _check_batches(batch1, batch2)
-    no_bool(batch1, "baddbmm")
+    no_bool("baddbmm", batch1, batch2)
     product = _product(batch1, batch2, alpha, BNN)
     return (product + weighted(beta, input, product.shape, product.dtype)).astype(batch1.dtype)
 
@@ -281,7 +282,7 @@ def addbmm(input, batch1, batch2, beta, alpha):
         )
     _same(batch1, batch2, "mat1 and mat2")
     _same(input, batch2, "self and mat2")
-    no_bool(batch1, "addmm_impl_cpu_")
+    no_bool("addmm_impl_cpu_", batch1, batch2)
     if is_half(input.dtype) and batch1.shape[0]:
         # one product after the other, each sum rounded, as PyTorch goes through the batch
         shape = (batch1.shape[1], batch2.shape[2])
@@ -299,7 +300,7 @@ def addbmm(input, batch1, batch2, beta, alpha):
 
 
 def _mat_vec(mat, vec, kernel: str):
-    no_bool(mat, kernel)
+    no_bool(kernel, mat, vec)
     return lax.dot_general(
         mat, vec, NN, precision=float32_precision() if mat.dtype in (jnp.float32, jnp.complex64) else None,
         preferred_element_type=jnp.float32 if is_half(mat.dtype) else mat.dtype,
@@ -360,7 +361,7 @@ def _check_dot(a, b, kernel: str) -> None:
             "got "
             f"{n} and {m} elements respectively"
         )
-    no_bool(a, kernel)
+    no_bool(kernel, a)
 
 
 _INNER: Dims = (((0,), (0,)), ((), ()))
@@ -428,7 +429,7 @@ def matmul_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...] | No
 @op("_matmul(Tensor input, Tensor other)", method=False, function=False, differentiable=False)
 def matmul(input, other):
     """`input @ other` for any numbers of dimensions that fit."""
-    no_bool(input, "bmm" if input.ndim > 2 or other.ndim > 2 else "addmm_impl_cpu_")
+    no_bool("bmm" if input.ndim > 2 or other.ndim > 2 else "addmm_impl_cpu_", input, other)
     return _batched(input, other)
 
 
@@ -462,7 +463,7 @@ def matmul_batches(input, other):
 
     One recorded operation instead of six: 10 µs a call instead of 95.
     """
-    no_bool(input, "bmm")
+    no_bool("bmm", input, other)
     return dot(input, other, _batch_dims(input.ndim, -1, -2))
 
 
@@ -475,7 +476,7 @@ def _(grad, input, other, needs):
 @op("_linear(Tensor input, Tensor weight, Tensor? bias)", method=False, function=False, differentiable=False)
 def linear(input, weight, bias):
     """`input @ weight.T + bias` over the last dimension."""
-    no_bool(input, "addmm_impl_cpu_")
+    no_bool("addmm_impl_cpu_", input, weight)
     dims: Dims = (((input.ndim - 1,), (weight.ndim - 1,)), ((), ()))
     product = _product(input, weight, None, dims)
     if bias is not None:
@@ -486,6 +487,7 @@ def linear(input, weight, bias):
 @op("_bilinear(Tensor input1, Tensor weight, Tensor input2)", method=False, function=False, grad="ViewBackward0")
 def bilinear(input1, weight, input2):
     """x1 @ weight[k] @ x2 for each k: (*, n), (k, n, m), (*, m) to (*, k)."""
+    no_bool("bmm", input1, weight, input2)
     left = dot(input1, weight, (((input1.ndim - 1,), (1,)), ((), ())))  # (*, k, m)
     n = input1.ndim - 1
     batch = tuple(range(n))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
 from torchish import _dtypes as dt
 from torchish.ops import elementary
-from torchish.ops.declare import ARITH, FLOAT, PREDICATE, flat_if_real, op
+from torchish.ops.declare import ARITH, FLOAT, PREDICATE, Op, flat_if_real, op
 from torchish.ops.precision import not_converted, quotient
 from torchish.ops.rules import (
     BOOL,
@@ -395,7 +397,18 @@ def abs(input):
     if not jnp.issubdtype(input.dtype, jnp.complexfloating):
         return _real_abs(input)
     infinite = jnp.isinf(jnp.real(input)) | jnp.isinf(jnp.imag(input))  # even beside nan
-    return jnp.where(infinite, jnp.inf, jnp.abs(input))
+    return jnp.where(infinite, jnp.inf, _modulus(input))
+
+
+@jax.custom_jvp
+def _modulus(z):
+    return jnp.abs(z)
+
+
+@_modulus.defjvp
+def _(primals, tangents):
+    (z,), (t,) = primals, tangents
+    return jnp.abs(z), jnp.real(jnp.conj(direction(z)) * t)  # its derivatives at 0 are 0, too
 
 
 def _sign(x):
@@ -488,6 +501,11 @@ def _check_clamp(common: dt.dtype, given: Given) -> None:
     if given["input"][1].category != 3 and any(kind != "T" and d.category == 3 for kind, d in bounds):
         raise RuntimeError("value cannot be converted to type double without overflow")
     _NO_COMPLEX_CLAMP(common, given)
+    if common.category == BOOL:
+        ends = [name for name in ("min", "max") if name in given]
+        if given[ends[0]][0] != "T" or len(ends) == 2:
+            kernel = ("clamp" if len(ends) == 2 else f"clamp_{ends[0]}") + ("_cpu" if given[ends[0]][0] == "T" else "_scalar_cpu")
+            raise NotImplementedError(f"\"{kernel}\" not implemented for 'Bool'")
 
 
 def _low_limit(x, low):
@@ -570,11 +588,15 @@ def _clamp_max(input, max):
     return _at_most(input, max)
 
 
-_ONE_SIDED: dict[str, Any] = dict(promote=ARITH, inplace=True, selects=_BOUNDS, check=_NO_COMPLEX_CLAMP)
-clamp_min = op("clamp_min(Tensor input, Tensor min)", grad="ClampMinBackward1", **_ONE_SIDED)(_clamp_min)
-clamp_min_number = op("clamp_min(Tensor input, Number min)", **_ONE_SIDED)(_clamp_min)
-clamp_max = op("clamp_max(Tensor input, Tensor max)", grad="ClampMaxBackward1", **_ONE_SIDED)(_clamp_max)
-clamp_max_number = op("clamp_max(Tensor input, Number max)", **_ONE_SIDED)(_clamp_max)
+def _one_sided(signature: str, body: Callable, check: Check, **traits: Any) -> Op:
+    return op(signature, promote=ARITH, inplace=True, selects=_BOUNDS, check=check, **traits)(body)
+
+
+_MIN1, _MAX1 = "ClampMinBackward1", "ClampMaxBackward1"
+clamp_min = _one_sided("clamp_min(Tensor input, Tensor min)", _clamp_min, refuse("maximum_cpu", COMPLEX), grad=_MIN1)
+clamp_min_number = _one_sided("clamp_min(Tensor input, Number min)", _clamp_min, _check_clamp)
+clamp_max = _one_sided("clamp_max(Tensor input, Tensor max)", _clamp_max, refuse("minimum_cpu", COMPLEX), grad=_MAX1)
+clamp_max_number = _one_sided("clamp_max(Tensor input, Number max)", _clamp_max, _check_clamp)
 
 
 @clamp_min.backward

@@ -9,7 +9,7 @@ from jax import lax
 
 from torchish.ops.declare import FLOAT, op
 from torchish.ops.precision import quotient
-from torchish.ops.rules import COMPLEX, refuse
+from torchish.ops.rules import COMPLEX, HALVES, refuse
 
 
 def _degree(n):
@@ -44,7 +44,7 @@ def _family(name: str, f: Callable, doc: str) -> list:
     body.__module__ = __name__
     return [
         op(f"special.{name}({operands})", promote=FLOAT, method=False, differentiable=False, saves=(),
-           check=refuse(f"{name}_cpu", COMPLEX))(body)
+           check=refuse(f"{name}_cpu", COMPLEX, *HALVES))(body)
         for operands in ("Tensor x, Tensor n", "Tensor x, Number n", "Number x, Tensor n")
     ]  # fmt: skip
 

@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from torchish.ops.declare import op
-from torchish.ops.precision import HALF, INTEGERS, LONG, REAL, is_half, quotient, require_kernel, widen
+from torchish.ops.precision import FULL, INTEGERS, LONG, REAL, is_half, quotient, require_kernel, widen
 
 _NAMES = {1: "T", 2: "HW", 3: "THW"}
 
@@ -362,7 +362,7 @@ def avg_pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, 
     sizes = _sizes(shape, kernel_size, stride, padding, ones, ceil_mode) if input.ndim > n else ones
     check_window(f"avg_pool{n}d", input, kernel_size, stride, padding, ones, sizes)
     if n == 3:
-        require_kernel("avg_pool3d_out_frame", input, REAL - HALF | LONG)
+        require_kernel("avg_pool3d_out_frame", input, FULL | LONG)
     else:
         require_kernel("avg_pool2d", input, REAL | LONG)
     x = widen(input)
@@ -679,4 +679,5 @@ __all__ = ["avg_pool", "is_half"]
 )  # fmt: skip
 def max_pool2d_with_indices_backward(grad_output, input, indices, kernel_size, stride, padding, dilation, ceil_mode):
     """The gradient of max_pool2d_with_indices for its input, from the positions that it returned."""
+    require_kernel("max_pool2d_backward", grad_output, REAL)
     return scatter_positions(grad_output, indices, input.shape[-2:])

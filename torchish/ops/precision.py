@@ -113,7 +113,8 @@ def type_text(x) -> str:
 
 # Dtypes that PyTorch compiles its functions for.
 HALF = frozenset(("float16", "bfloat16"))
-REAL = frozenset(("float32", "float64")) | HALF
+FULL = frozenset(("float32", "float64"))
+REAL = FULL | HALF
 COMPLEX = frozenset(("complex64", "complex128"))
 LONG = frozenset(("int64",))
 INTEGERS = frozenset(("int8", "int16", "int32", "uint8")) | LONG

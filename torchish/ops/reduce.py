@@ -56,10 +56,11 @@ def sum_dim(input, dim, keepdim, dtype):
 
 @op("nansum(Tensor input, int[]? dim=None, bool keepdim=False, *, dtype? dtype=None)", selects=("input",))
 def nansum(input, dim, keepdim, dtype):
+    axes = wrap_dims(dim, input.ndim)
     if is_complex(input):
         raise RuntimeError("nansum on CPU does not support complex inputs")
     x = jnp.where(jnp.isnan(input), jnp.zeros_like(input), input) if is_float(input) else input
-    return _sum(x, wrap_dims(dim, input.ndim), keepdim, dtype)
+    return _sum(x, axes, keepdim, dtype)
 
 
 @nansum.backward
@@ -240,7 +241,7 @@ def any_(input, dim, keepdim):
 
 
 def _refuse(input, kernel: str) -> None:
-    if is_complex(input):
+    if is_complex(input) and input.size:
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{type_name(input)}'")
 
 
@@ -304,9 +305,9 @@ def _declare_extremum(name: str, largest: bool) -> None:
 
     @op(f"{name}(Tensor input)", grad=f"{name.capitalize()}Backward1", selects=("input", "result"))
     def full(input):
-        _refuse(input, f"{name}_all")
         axes = tuple(range(input.ndim))
         _refuse_empty(input, (), axes, name)
+        _refuse(input, f"{name}_all")
         return extremum(input, axes, False, largest)
 
     @full.backward
@@ -323,10 +324,10 @@ def _declare_extremum(name: str, largest: bool) -> None:
         selects=("result",),
     )
     def dim_form(input, dim, keepdim):
-        if is_complex(input):
-            raise RuntimeError(f"{name}(): does not support complex input")
         dim = wrap_dim(dim, input.ndim)
         refuse_empty_dims(input, (dim,), name)
+        if is_complex(input):
+            raise RuntimeError(f"{name}(): does not support complex input")
         refuse_many_dims(input.ndim)
         return selected(input, lambda x: _first_best(x, dim, largest), dim, keepdim)
 
@@ -355,9 +356,9 @@ def _declare_extremum(name: str, largest: bool) -> None:
 
     @op(f"a{name}(Tensor input, int[]? dim=(), bool keepdim=False)", selects=("input", "result"))
     def a_form(input, dim, keepdim):
-        _refuse(input, f"{name}_values_cpu")
         axes = wrap_dims(dim, input.ndim)
         _refuse_empty(input, dim, axes, f"a{name}")
+        _refuse(input, f"{name}_values_cpu")
         return extremum(input, axes, keepdim, largest)
 
     @a_form.backward
@@ -403,7 +404,6 @@ _declare_extremum("min", False)
 @op("aminmax(Tensor input, *, int? dim=None, bool keepdim=False)", returns="min max", selects=("input", "result"))
 def aminmax(input, dim, keepdim):
     """Both extrema, of all elements or along a dimension; nan when there is one."""
-    _refuse(input, "aminmax_cpu")
     if dim is None:
         if input.size == 0:
             raise RuntimeError(
@@ -416,6 +416,7 @@ def aminmax(input, dim, keepdim):
             raise IndexError(f"aminmax: Expected reduction dim {d} to have non-zero size.")
         refuse_many_dims(input.ndim)
         axes = (d,) if input.ndim else ()
+    _refuse(input, "aminmax_cpu")
     return extremum(input, axes, keepdim, False), extremum(input, axes, keepdim, True)
 
 

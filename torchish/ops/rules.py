@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from torchish import _dtypes as dt
 
 BOOL, INTEGER, FLOATING, COMPLEX = range(4)  # dtype categories
+HALVES = (dt.float16, dt.bfloat16)
 
 Given = dict[str, tuple[str, dt.dtype]]
 Check = Callable[[dt.dtype, Given], None]
@@ -52,7 +56,7 @@ def flat(f: Callable) -> Callable:
 
     @wraps(f)
     def body(*args, **kwargs):
-        return jax.lax.stop_gradient(f(*args, **kwargs))
+        return lax.stop_gradient(f(*args, **kwargs))
 
     return body
 
@@ -62,11 +66,11 @@ def name_of(d: dt.dtype) -> str:
     return dt.SCALAR_TYPE_NAMES[d]
 
 
-def refuse(kernel: str, *categories: int) -> Check:
-    """A check: `"kernel" not implemented for 'Bool'` for common dtypes of these categories."""
+def refuse(kernel: str, *kinds: int | dt.dtype) -> Check:
+    """A check: `"kernel" not implemented for 'Bool'` for common dtypes of these categories, and these dtypes."""
 
     def check(common: dt.dtype, given: Given) -> None:
-        if common.category in categories:
+        if common.category in kinds or common in kinds:
             raise NotImplementedError(f"\"{kernel}\" not implemented for '{name_of(common)}'")
 
     return check
@@ -103,3 +107,14 @@ def same_dtype(first: str, *others: str) -> Check:
                 raise RuntimeError(f"expected dtype {dt.cpp_name(d)} for `{name}` but got dtype {dt.cpp_name(other)}")
 
     return check
+
+
+_IN_ONE_THREAD = 32768  # elements; PyTorch divides larger arrays, each part of which may leave some over
+
+
+def left_over(x, n: int) -> Any:
+    """Which elements do not fill n vectors of 64 bytes, as many as PyTorch's loop takes at a time: the last ones, or all."""
+    whole = x.size - x.size % (64 * n // x.dtype.itemsize)
+    if whole in (0, x.size) or x.size > _IN_ONE_THREAD:
+        return whole == 0
+    return lax.iota(np.int32, x.size).reshape(x.shape) >= whole

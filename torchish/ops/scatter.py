@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.index import IN_BOUNDS, at_least_1d, gathered, grid
+from torchish.ops.precision import widen
 
 
 def _places(input, index, dim):
@@ -90,7 +91,8 @@ def _add(ref, values):
 def scatter_add(input, index, src, dim):
     if not index.size:
         return input
-    return _add(_places(input, index, dim), _values(src, index, input.dtype)).reshape(input.shape)
+    sums = _add(_places(widen(input), index, dim), widen(_values(src, index, input.dtype)))  # rounded to 16 bits once
+    return sums.astype(input.dtype).reshape(input.shape)
 
 
 # --- reductions ----------------------------------------------------------------------------------------------
@@ -193,10 +195,11 @@ def _reduce_grads(places, pick, grad, input, values, result, reduce: str, includ
         g_self = _product(places, jnp.ones_like(start), values)
         g_src = jnp.where(only, pick(rest), pick(whole) / jnp.where(zero, 1, values))
         return masked(grad * jnp.conj(g_self)), pick(grad) * jnp.conj(g_src)
+    # PyTorch counts the input among the ties also where it took no part, and finds no tie of nan
     at_self, at_src = input == result, values == pick(result)
-    start = at_self.astype(grad.dtype) if include_self else places(at_self.astype(grad.dtype)).set(0, mode=IN_BOUNDS)
-    share = grad / jnp.maximum(places(start).add(at_src.astype(grad.dtype), mode=IN_BOUNDS), 1)
-    return masked(jnp.where(at_self, share, 0)), jnp.where(at_src, pick(share), 0)
+    share = grad / places(at_self.astype(grad.dtype)).add(at_src.astype(grad.dtype), mode=IN_BOUNDS)
+    shares = pick(share)
+    return masked(jnp.where(at_self, share, 0 * share)), jnp.where(at_src, shares, 0 * shares)
 
 
 @op(

@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from torchish.ops import introsort
-from torchish.ops.declare import op
+from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim
 from torchish.ops.order import argsort as sorted_positions
 from torchish.ops.order import first_where, kth_position, positions, smallest
@@ -90,11 +90,11 @@ def stable_argsort(input, stable, dim, descending):
 @op("topk(Tensor input, int k, int dim=-1, bool largest=True, bool sorted=True)", returns="values indices", selects=("result",))
 def topk(input, k, dim, largest, sorted):
     """The `k` largest (or smallest) elements along a dimension, in order, and their positions."""
-    if is_complex(input):
-        raise RuntimeError(" topk does not support complex dtypes on CPU")
     d = wrap_dim(dim, input.ndim)
     if not 0 <= k <= (input.shape[d] if input.ndim else 1):
         raise RuntimeError("selected index k out of range")
+    if is_complex(input):
+        raise RuntimeError(" topk does not support complex dtypes on CPU")
     if input.dtype == np.bool_:
         raise RuntimeError("topk does not support bool dtypes on CPU")
     if not input.ndim:
@@ -118,7 +118,7 @@ def _pick_backward(o):
 
 
 def _check_selectable(input, dim, name: str) -> int:
-    if is_complex(input):
+    if is_complex(input) and input.ndim:
         raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{type_name(input)}'")
     d = wrap_dim(dim, input.ndim)
     refuse_empty_dims(input, (d,), name)
@@ -136,7 +136,7 @@ def kthvalue(input, k, dim, keepdim):
     if not input.ndim:
         return input, jnp.zeros((), np.int64)
     _check_selectable(input, dim, "kthvalue")
-    if input.dtype == np.bool_:
+    if input.dtype == np.bool_ and input.ndim:
         raise NotImplementedError("\"kthvalue_cpu\" not implemented for 'Bool'")
     find = introsort.kth_position if introsort.replayed(input, d, 2) else kth_position
     return selected(input, lambda x: find(x, k - 1, d), d, keepdim)
@@ -162,11 +162,11 @@ def _declare_median(name: str, ignore_nan: bool) -> None:
 
     @op(f"{name}(Tensor input)", out=False, grad=f"{title}Backward0", selects=("input", "result"))
     def full(input):
-        if is_complex(input) or input.dtype == np.bool_:
-            raise NotImplementedError(f"\"median_cpu\" not implemented for '{type_name(input)}'")
         flat = input.reshape(-1)
         if not flat.size:
-            return jnp.full((), jnp.nan if is_float(input) else np.iinfo(input.dtype).min, input.dtype)
+            return to_dtype(jnp.full((), jnp.nan, np.float32), input.dtype)
+        if is_complex(input) or input.dtype == np.bool_:
+            raise NotImplementedError(f"\"median_cpu\" not implemented for '{type_name(input)}'")
         fixed = lax.stop_gradient(flat)
         value = fixed[_median_position(fixed, 0, ignore_nan)]
         return (attained(flat, value, (0,)) if is_float(input) else value)[0]
@@ -198,9 +198,9 @@ def mode(input, dim, keepdim):
     d = wrap_dim(dim, input.ndim)
     if not input.ndim:
         return input, jnp.zeros((), np.int64)
-    if is_complex(input):
-        raise NotImplementedError(f"\"mode_cpu\" not implemented for '{type_name(input)}'")
     refuse_empty_dims(input, (d,), "mode")
+    if is_complex(input) and input.size:
+        raise NotImplementedError(f"\"mode_cpu\" not implemented for '{type_name(input)}'")
 
     def find(x):
         at = _order(x, d, rare=False)

@@ -11,7 +11,7 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops import elementary
 from torchish.ops.declare import FLOAT, op
-from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, both, partials, refuse, refuse_with
+from torchish.ops.rules import BOOL, COMPLEX, HALVES, INTEGER, Given, both, partials, refuse, refuse_with
 
 _SQRT_PI = math.sqrt(math.pi)
 
@@ -243,7 +243,7 @@ def _(grad, input, n, half):
 
 
 @op("mvlgamma(Tensor input, int p)", promote=FLOAT, inplace=True, aliases=("special.multigammaln",), layout="contiguous",
-    check=both(_no_complex("mvlgamma"), refuse_with(RuntimeError("The input tensor may not be a boolean tensor."), BOOL)))  # fmt: skip
+    check=both(_no_complex("arange_cpu"), refuse_with(RuntimeError("The input tensor may not be a boolean tensor."), BOOL)))  # fmt: skip
 def mvlgamma(input, p):
     """The logarithm of the multivariate gamma function of dimension p."""
     total = jnp.full_like(input, p * (p - 1) / 4 * math.log(math.pi))
@@ -309,7 +309,7 @@ def _zeta_body(input, other):
     return _zeta(input, other)
 
 
-_ZETA: dict[str, Any] = dict(promote=FLOAT, method=False, check=_no_complex("zeta_cpu"))
+_ZETA: dict[str, Any] = dict(promote=FLOAT, method=False, check=refuse("zeta_cpu", COMPLEX, *HALVES))
 zeta = op("special.zeta(Tensor input, Tensor other)", **_ZETA)(_zeta_body)
 zeta_number = op("special.zeta(Tensor input, Number other)", grad="SpecialZetaBackward2", **_ZETA)(_zeta_body)
 zeta_of_number = op("special.zeta(Number self, Tensor other)", grad="SpecialZetaBackward1", **_ZETA)(_zeta_body)
@@ -365,7 +365,7 @@ def i1e_value(x):
     return lax.bessel_i1e(x)
 
 
-@op("i0(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.i0",), check=_no_complex("i0_cpu"))
+@op("i0(Tensor input)", promote=FLOAT, inplace=True, aliases=("special.i0",), check=_no_complex("i0_vml_cpu"))
 def i0(input):
     """The modified Bessel function of the first kind of order 0."""
     return i0_value(input)

@@ -194,7 +194,7 @@ def _(p, axes, primals, tangents):
     return norm, jnp.sum(product, axes, keepdims=True)
 
 
-def _check_norm(input, p: float, axes, dim, dtype) -> None:
+def _check_norm_dtype(input, dtype) -> None:
     if not jnp.issubdtype(input.dtype, jnp.inexact):
         raise RuntimeError(
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {type_name(input)}"
@@ -212,6 +212,9 @@ def _check_norm(input, p: float, axes, dim, dtype) -> None:
             raise RuntimeError(
                 f"linalg.vector_norm: dtype should be real for real inputs, but got {dt.SCALAR_TYPE_NAMES[dtype]}"
             )
+
+
+def _check_norm(input, p: float, axes, dim) -> None:
     if (p < 0 or p == math.inf) and not input.size:
         text = "inf" if p == math.inf else "-inf" if p == -math.inf else f"{p:g}"
         if dim is None or not dim:
@@ -231,8 +234,9 @@ def _check_norm(input, p: float, axes, dim, dtype) -> None:
     grad="LinalgVectorNormBackward0", cuts=lambda statics, avals: ("input",) if statics[0] == 0 else ())  # fmt: skip
 def vector_norm(input, ord, dim, keepdim, dtype):
     """The `ord`-norm of all elements or over dimensions."""
+    _check_norm_dtype(input, dtype)
     axes = wrap_dims(dim, input.ndim)
-    _check_norm(input, ord, axes, dim, dtype)
+    _check_norm(input, ord, axes, dim)
     x = input if dtype is None else to_dtype(input, dtype.np)
     out = _real(x)
     norm = p_norm(widen(x), ord, axes).astype(out)
@@ -253,7 +257,9 @@ def dist(input, other, p):
     common = dt.result_type(kinds)
     check_subtraction(common, {"input": ("t", kinds[0][0]), "other": ("t", kinds[1][0])})
     off = input.astype(common.np) - other.astype(common.np)
-    _check_norm(off, p, None, None, None)
+    if not common.category > 1:
+        raise RuntimeError(f"norm(): input dtype should be either floating point or complex. Got {type_name(off)} instead.")
+    _check_norm(off, p, None, None)
     return p_norm(widen(off), p, tuple(range(off.ndim))).reshape(()).astype(_real(off))
 
 
@@ -264,10 +270,10 @@ def renorm(input, p, dim, maxnorm):
         raise RuntimeError("renorm: non-positive-norm not supported")
     if maxnorm < 0:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
-    if not jnp.issubdtype(input.dtype, jnp.inexact):
-        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {type_name(input)}")
     if input.ndim < 2:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions")
+    if not jnp.issubdtype(input.dtype, jnp.inexact):
+        raise RuntimeError(f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {type_name(input)}")
     d = wrap_dim(dim, input.ndim)
     x = widen(input)
     norm = p_norm(x, p, tuple(i for i in range(x.ndim) if i != d))

@@ -7,10 +7,11 @@ import math
 import jax.numpy as jnp
 from jax import lax
 
+from torchish import _dtypes as dt
 from torchish.ops import elementary
 from torchish.ops.declare import FLOAT, flat_if_real, op
 from torchish.ops.pointwise import direction
-from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, name_of, partials, refuse, refuse_with
+from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, both, name_of, partials, refuse, refuse_with
 
 
 @op("sin(Tensor input)", promote=FLOAT, inplace=True)
@@ -201,7 +202,8 @@ def complex(real, imag):
     return lax.complex(*jnp.broadcast_arrays(real, imag))
 
 
-@op("polar(Tensor abs, Tensor angle)", promote=FLOAT, result="body", method=False, check=_check_parts("abs", "angle"))
+@op("polar(Tensor abs, Tensor angle)", promote=FLOAT, result="body", method=False,
+    check=both(_check_parts("abs", "angle"), refuse("polar_cpu", dt.float16)))  # fmt: skip
 def polar(abs, angle):
     """Complex numbers from their moduli and arguments, of one dtype."""
     return lax.complex(abs * jnp.cos(angle), abs * jnp.sin(angle))

@@ -7,10 +7,12 @@ import warnings
 import torchish as torch
 from torchish._tensor.autocast import NAMES
 from torchish._tensor.errors import plain_type_name
+from torchish._tensor.indexing import fitting
 from torchish._tensor.nn_functional._call import ap, ap_, into, number_arg, require, require_float, scalar_type, tensor_arg
 from torchish._tensor.tensor import Tensor
 from torchish.ops import activation as A
 from torchish.ops.dims import wrap_dim
+from torchish.ops.precision import REAL, require_kernel
 
 
 def _apply(name, op, kernel, statics, input, inplace=False, complex_too=False):
@@ -40,9 +42,9 @@ def _hardtanh(name, input, low, high, inplace):
     if a.category == 3:
         raise NotImplementedError("clamp is not supported for complex types")
     if a.category == 1:
-        if a.dtype.kind == "u" and low < 0:
+        low, high = fitting(int(low), a.torch_dtype), fitting(int(high), a.torch_dtype)
+        if a.dtype.kind == "u" and (low < 0 or high < 0):
             raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
-        low, high = int(low), int(high)
     else:
         low, high = float(low), float(high)
     return (ap_ if inplace else ap)(A.hardtanh, (low, high), input)
@@ -195,6 +197,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         weight = torch.reshape(weight, shape) if w.shape != tuple(shape) else weight
     elif w.ndim:
         weight = torch.reshape(weight, ())
+    require_float(input, "prelu_cpu")
     return ap(A.prelu, (), input, weight)
 
 
@@ -209,7 +212,7 @@ def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, trainin
     if not training:
         require_float(input, "leaky_relu_cpu")
         return (ap_ if inplace else ap)(A.rrelu_eval, ((lower + upper) / 2,), input)
-    require_float(input, "rrelu_with_noise_out_cpu")
+    require_kernel("rrelu_with_noise_out_cpu", input._aval, REAL - {"float16"})
     # PyTorch draws a slope, in double precision, for each element that needs one
     noise = torch.ones_like(input)
     low = input.detach() <= 0

@@ -648,7 +648,7 @@ def hinge_embedding_loss(
     require("hinge_embedding_loss(Tensor input, Tensor target, float margin)", input, target, margin)
     margin = float(margin)
     zeros = torch.zeros_like(input)
-    far = torch.where(target != 1, (margin - input).clamp_min_(0), zeros)
+    far = torch.where(target != 1, torch.full_like(input, margin).sub_(input).clamp_min_(0), zeros)  # in the input's dtype
     near = torch.where(target != -1, input, zeros)
     return _reduced(far + near, reduction)
 
@@ -666,7 +666,8 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} "
         )
-    return _reduced((-target * (input1 - input2) + float(margin)).clamp_min_(0), reduction)  # (a whole number too)
+    difference = input1 - input2
+    return _reduced((-target * difference + float(margin)).clamp_min_(0), reduction)  # (a whole number too)
 
 
 def cosine_embedding_loss(

@@ -143,13 +143,13 @@ def _upsample(input: Tensor, output, scales, mode: str, align_corners: bool, ant
     if 0 in shape[1:]:
         raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
     a = input._aval
+    kind, images = mode.replace("-exact", ""), len(output) == 2
     if antialias:
         if output != tuple(shape[2:]):
             require_kernel("compute_index_ranges_weights", a, _ANTIALIASED)
-    elif a.category != 2 and a.dtype != np.uint8:
-        kind = mode.replace("-exact", "")
-        kernel = f"upsample_{kind}{len(output)}d_channels_last"
-        if kind != "bilinear" and not (kind == "nearest" and len(output) < 3):
+    elif a.category != 2 and (a.dtype != np.uint8 or not (images or kind == "nearest")):
+        kernel = f"upsample_{kind}2d_channels_last"
+        if not images or kind == "bicubic":
             kernel = f"compute_indices_weights_{kind.removeprefix('bi').removeprefix('tri')}"
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{scalar_type(input)}'")
     aval((*shape[:2], *output), a.dtype, a.device)  # refuses what is too large
