@@ -144,7 +144,7 @@ ABSENT_MODULES = (
            "quasirandom"),
     Reason("the files that PyTorch keeps things in, which are there under the module's own name", "",
            "optim\\.(adadelta|adagrad|adamax|adamw|asgd|nadam|radam|rmsprop|rprop|sparse_adam) signal\\.windows\\.windows "
-           "(cuda|cpu)\\.amp\\.\\w+ backends\\.cudnn\\.rnn nn\\.modules\\.linear_cross_entropy masked\\.maskedtensor"),
+           "(cuda|cpu)\\.amp\\.\\w+ nn\\.modules\\.linear_cross_entropy masked\\.maskedtensor"),
     Reason("the profiler's records", "", "profiler\\.(itt|python_tracer) autograd\\.(profiler_legacy|profiler_util) monitor"),
     Reason("tools for the study of PyTorch itself, and what it keeps for older programs", "",
            "compiler\\.config utils\\.(backcompat|collect_env|debug_log|deterministic|flop_counter|module_tracker|"

@@ -492,3 +492,16 @@ def test_derivatives_beside_nan(f):
 @pytest.mark.parametrize("f", [lambda x: x % 0, lambda x: x // 0, lambda x: x.fmod(0), lambda x: x.div(0, rounding_mode="trunc")])
 def test_nothing_divided_by_zero(f):
     assert f(torchish.arange(0)).shape == f(torch.arange(0)).shape == (0,)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 3, 6, 8, 25, 31, 64, 130, 700])
+def test_small_sums_are_those_of_pytorch_to_the_last_bit(n, dtype):
+    """Their order is that of its kernels, along memory and across it."""
+    numbers = np.random.RandomState(n)
+    for shape, dims in [((n,), None), ((3, n), 1), ((n, 2), (0, 1)), ((n, 5), 0), ((2, n, 2), 1), ((n // 40 + 2, 37), 0)]:
+        x = numbers.randn(*shape).astype(dtype) * 10
+        for name in ("sum", "mean"):
+            theirs = getattr(torch.from_numpy(x), name)(dims)
+            ours = getattr(torchish.tensor(x), name)(dims)
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy())

@@ -419,6 +419,8 @@ def view_as_complex(input: Tensor) -> Tensor:
             f"view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
             f"{_name(a.torch_dtype)}"
         )
+    if a.torch_dtype is dt.float16:  # there is no complex32
+        raise NotImplementedError("\"view_as_complex\" not implemented for 'Half'")
     if not a.ndim:
         raise RuntimeError("Input tensor must have one or more dimensions")
     if a.shape[-1] != 2:

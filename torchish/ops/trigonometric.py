@@ -195,7 +195,7 @@ def _check_parts(first: str, second: str):
     result="body",
     method=False,
     saves=(),
-    check=_check_parts("real", "imag"),
+    check=both(_check_parts("real", "imag"), refuse("complex", dt.float16)),  # there is no complex32
 )
 def complex(real, imag):
     """Complex numbers from their parts, of one dtype."""
