@@ -99,6 +99,7 @@ CALLS = {
     "local_response_norm": lambda t, F, x, w: F.local_response_norm(x, 3),
     "normalize": lambda t, F, x, w: F.normalize(x),
     "bilinear": lambda t, F, x, w: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
+    "bilinear, one dimension as it was": lambda t, F, x, w: F.interpolate(x, scale_factor=(1.7, 1.1), mode="bilinear"),
     "bicubic": lambda t, F, x, w: F.interpolate(x, size=(9, 4), mode="bicubic", align_corners=True),
     "antialias": lambda t, F, x, w: F.interpolate(x, size=(3, 4), mode="bilinear", antialias=True),
     "antialias of one dimension": lambda t, F, x, w: F.interpolate(x, size=(6, 15), mode="bicubic", antialias=True),

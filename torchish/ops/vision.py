@@ -91,15 +91,17 @@ def _taps(n, out, mode, align_corners, scale, antialias, dtype):
         return index, np.ones(index.shape)
     if antialias:
         return _antialias_taps(n, out, mode, align_corners, scale, dtype)
-    return (_cubic_taps if mode == "bicubic" else _linear_taps)(n, out, align_corners, scale, dtype)
+    if mode == "bicubic":
+        return _cubic_taps(n, out, align_corners, scale, dtype)
+    if n == out:  # whatever the scale
+        return np.arange(n)[:, None], np.ones((n, 1))
+    return _linear_taps(n, out, align_corners, scale, dtype)
 
 
 def _resample(x, axis, out, mode, align_corners, scale, antialias):
-    n, nearest = x.shape[axis], mode in ("nearest", "nearest-exact")
-    if n == out and not antialias and not nearest and mode != "bicubic":
-        return x
+    n = x.shape[axis]
     index, weight = _taps(n, out, mode, align_corners, scale, antialias, np.dtype(x.dtype))
-    if nearest:
+    if index.shape[1] == 1 and (weight == 1).all():
         if out == n and (index[:, 0] == np.arange(n)).all():
             return x
         if out % n == 0 and (index[:, 0] == np.arange(out) // (out // n)).all():
