@@ -97,7 +97,10 @@ def _binary(name: str) -> Callable:
 
 
 def _lerp(op: Callable, tensors: Tensors, tensors1: Tensors, *weights: Any, **named: Any) -> list[Tensor]:
-    (value,) = weights or named.values()
+    values = [*weights, *(named.pop(n) for n in ("weight", "weights") if n in named)]
+    if named or len(values) != 1:
+        raise TypeError("_foreach_lerp() received an invalid combination of arguments")
+    (value,) = values
     return [op("lerp", t, end, w) for t, end, w in zip(tensors, _each(tensors, tensors1), _each(tensors, value), strict=True)]
 
 

@@ -55,6 +55,7 @@ def test_of_one_list(name):
         lambda m, a, b: m._foreach_powsum(a, 2), lambda m, a, b: m._foreach_copy_(a, b), lambda m, a, b: m._foreach_zero_(a),
         lambda m, a, b: m._foreach_clone(a), lambda m, a, b: m._foreach_mm(b[1:], a[1:]),
         lambda m, a, b: m._foreach_add(a, b[:1]), lambda m, a, b: m._foreach_add(a, [1.0]), lambda m, a, b: m._foreach_abs([]),
+        lambda m, a, b: m._foreach_lerp(a, b), lambda m, a, b: m._foreach_lerp(a, b, scalars=[0.5, 0.1]),
         lambda m, a, b: m._foreach_add([1], 1), lambda m, a, b: m._foreach_add(a), lambda m, a, b: m._foreach_mul(a, m.ones(2)),
         lambda m, a, b: m._foreach_sqrt_([m.tensor([4])]), lambda m, a, b: m._foreach_add_([t.requires_grad_() for t in a], 1),
     ],
