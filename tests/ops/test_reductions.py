@@ -499,7 +499,8 @@ def test_nothing_divided_by_zero(f):
 def test_small_sums_are_those_of_pytorch_to_the_last_bit(n, dtype):
     """Their order is that of its kernels, along memory and across it."""
     numbers = np.random.RandomState(n)
-    for shape, dims in [((n,), None), ((3, n), 1), ((n, 2), (0, 1)), ((n, 5), 0), ((2, n, 2), 1), ((n // 40 + 2, 37), 0)]:
+    shapes = [((n,), None), ((3, n), 1), ((n, 2), (0, 1)), ((n, 5), 0), ((2, n, 2), 1), ((min(n, 300), 4), 0)]
+    for shape, dims in [*shapes, ((n // 40 + 2, 37), 0), ((n // 40 + 2, 64), 0)]:
         x = numbers.randn(*shape).astype(dtype) * 10
         for name in ("sum", "mean"):
             theirs = getattr(torch.from_numpy(x), name)(dims)

@@ -83,8 +83,10 @@ def _in_order(x: Any) -> Any:
     lanes = 32 // x.dtype.itemsize
     if after > 1:
         side_by_side = after - after % (4 * lanes if after >= lanes else 4)
-        parts = [_in_blocks(x[..., :side_by_side]), _four_at_a_time(x[..., side_by_side:])]
-        return jnp.concatenate(parts, -1) if 0 < side_by_side < after else parts[not side_by_side]
+        parts = [_in_blocks(x[..., :side_by_side])] if side_by_side else []
+        if side_by_side < after:
+            parts.append(_four_at_a_time(x[..., side_by_side:]))
+        return jnp.concatenate(parts, -1)
     x = x[..., 0]
     if n < lanes:
         return _four_at_a_time(x[..., None])[:, 0]
