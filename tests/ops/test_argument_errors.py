@@ -212,3 +212,18 @@ def test_tensors_of_pytorch():
     for call in calls:
         with pytest.raises(TypeError, match=r"got a tensor of PyTorch's; torchish.tensor\(x\) makes one of torchish's"):
             call()
+
+
+@pytest.mark.parametrize("bound", [1.5, "tensor"])
+def test_limits_that_do_not_fit_in_place_run_at_once_too(bound, monkeypatch):
+    """Where nothing is lazy a result has no operation to ask."""
+    from torchish.engine import expr
+
+    monkeypatch.setattr(expr, "EAGER", True)
+    said = []
+    for lib in (pytorch, torchish):
+        limit = lib.tensor([1.5, 2.0]) if bound == "tensor" else bound
+        with pytest.raises(RuntimeError) as error:
+            lib.ones(2, dtype=lib.int32).clamp_(limit)
+        said.append(str(error.value))
+    assert said[0] == said[1]

@@ -416,7 +416,7 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
         e = emit(spec, inputs)
     if type(e.aval) is AvalTuple:
         e = emit_multi(spec, inputs)[0]
-    e_out = checked_result(e, t, spec.name)
+    e_out = checked_result(e, t, spec)
     fn = None
     if recording and t._aval.category >= 2:
         fn = make_grad_fn(spec, flat, inputs, (e,), inplace=True)
@@ -461,18 +461,18 @@ _CASTS = {
 }
 
 
-def checked_result(e: Expr, t: Tensor, name: str = "") -> Expr:
+def checked_result(e: Expr, t: Tensor, spec: Spec) -> Expr:
     """The result of an in-place operation, in the dtype of its target; RuntimeError when it does not fit there."""
     a, target = e.aval, t._aval
     if a.shape != target.shape:
         raise RuntimeError(
-            _SIZES.get(name, "output with shape {0} doesn't match the broadcast shape {1}").format(
+            _SIZES.get(spec.name, "output with shape {0} doesn't match the broadcast shape {1}").format(
                 list(target.shape), list(a.shape), target.ndim
             )
         )
     if a.dtype != target.dtype:
         if not dt.can_cast(a.torch_dtype, target.torch_dtype):
-            own = None if name.startswith("clamp") and "T" in e.spec.kinds[1:] else _CASTS.get(name)
+            own = None if spec.name.startswith("clamp") and "T" in spec.kinds[1:] else _CASTS.get(spec.name)
             raise RuntimeError(
                 (own or "result type {} can't be cast to the desired output type {}").format(
                     dt.SCALAR_TYPE_NAMES[a.torch_dtype], dt.SCALAR_TYPE_NAMES[target.torch_dtype], dt.cpp_name(target.torch_dtype)

@@ -246,8 +246,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
             )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
-    if a.torch_dtype.itemsize < 4 and a.size:
-        raise NotImplementedError(f"\"cdist\" not implemented for '{dt.SCALAR_TYPE_NAMES[a.torch_dtype]}'")
+    if a.size:
+        require_kernel("cdist", a, FULL)
     if a.dtype != b.dtype:
         raise RuntimeError(
             f"expected scalar type {dt.SCALAR_TYPE_NAMES[a.torch_dtype]} but found "
@@ -259,8 +259,6 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     x2 = x2 if b.shape[:-2] == batch else views.expand(x2, (*batch, *b.shape[-2:]))
     if p == 2.0 and a.shape[-1] and (mode == 1 or (mode == 0 and (n > 25 or k > 25))):
         return views.view(call(ds.euclidean_dist, x1, x2), (*batch, n, k))
-    if a.size and b.size:
-        require_kernel("cdist", a, FULL)
     return call(ds.cdist, x1, x2, p)
 
 

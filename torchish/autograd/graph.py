@@ -643,43 +643,43 @@ def _run_plain(roots: list, gradients: list, keep_graph: bool) -> None:
     previous = STATE.enabled
     STATE.enabled = False
     try:
-        try:
-            while True:
-                for child, number, g in arrived:
-                    if g is None or child is None:
-                        continue
-                    if type(child) is AccumulateGrad:
-                        old = leaves.pop(child, None)
-                        leaves[child] = g if old is None else TENSORS.add(old, g, False)
-                        continue
-                    s = child._seq
-                    if s in work:
-                        grads = work[s][1]
-                    else:
-                        grads = [None] * len(child._avals)
-                        work[s] = child, grads
-                        heapq.heappush(heap, -s)
-                    old = grads[number]
-                    grads[number] = g if old is None else TENSORS.add(old, g, False)
-                if not heap:
-                    break
-                node, grads = work.pop(-heapq.heappop(heap))
-                for i, a in enumerate(node._avals):
-                    g = grads[i]
-                    if g is not None and g.aval is not a:
-                        grads[i] = TENSORS.cast(g, a, False)
-                if node._pre_hooks or node._retained:
-                    grads = _run_function_hooks(node, _run_tensor_hooks(node, grads, False), False)
-                out = node._run(grads, False)
-                if node._post_hooks:
-                    out = _run_post_hooks(node, out, grads, False)
-                if not keep_graph:
-                    node._release()
-                arrived = zip(node._targets, node._numbers, out, strict=False)
-        except BaseException:
-            missing = _unfinished(roots, node)
-            _store([(leaf, g) for leaf, g in leaves.items() if leaf not in missing])
-            raise
+        while True:
+            for child, number, g in arrived:
+                if g is None or child is None:
+                    continue
+                if type(child) is AccumulateGrad:
+                    old = leaves.pop(child, None)
+                    leaves[child] = g if old is None else TENSORS.add(old, g, False)
+                    continue
+                s = child._seq
+                if s in work:
+                    grads = work[s][1]
+                else:
+                    grads = [None] * len(child._avals)
+                    work[s] = child, grads
+                    heapq.heappush(heap, -s)
+                old = grads[number]
+                grads[number] = g if old is None else TENSORS.add(old, g, False)
+            if not heap:
+                break
+            node, grads = work.pop(-heapq.heappop(heap))
+            for i, a in enumerate(node._avals):
+                g = grads[i]
+                if g is not None and g.aval is not a:
+                    grads[i] = TENSORS.cast(g, a, False)
+            if node._pre_hooks or node._retained:
+                grads = _run_function_hooks(node, _run_tensor_hooks(node, grads, False), False)
+            out = node._run(grads, False)
+            if node._post_hooks:
+                out = _run_post_hooks(node, out, grads, False)
+            if not keep_graph:
+                node._release()
+            arrived = zip(node._targets, node._numbers, out, strict=False)
+    except BaseException:
+        missing = _unfinished(roots, node)
+        _store([(leaf, g) for leaf, g in leaves.items() if leaf not in missing])
+        raise
+    else:
         _store(leaves.items())
     finally:
         STATE.enabled = previous

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from torchish._runner import missing_attribute
-from torchish.amp.autocast_mode import is_autocast_available
 from torchish.library._custom_op import DEFINITIONS, CustomOpDef, custom_op, device_types_of, tags_of
 from torchish.library._infer import infer_schema
 from torchish.library._opcheck import opcheck
@@ -204,10 +203,7 @@ def register_vmap(op: Any, func: Callable | None = None, /, *, lib: Library | No
 
 def register_autocast(op: Any, device_type: str, cast_inputs: Any, /, *, lib: Library | None = None) -> None:
     """Have an operator's arguments cast to a dtype inside `torch.autocast` for a kind of device."""
-    found = _operator(op, "register_autocast")
-    if not is_autocast_available(device_type):
-        raise ValueError(f"Device type '{device_type}' does not support autocast.")
-    found.autocast.setdefault(device_type, cast_inputs)
+    _operator(op, "register_autocast").set_autocast(device_type, cast_inputs)
 
 
 def get_ctx() -> Any:

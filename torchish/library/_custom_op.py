@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from torchish.amp.autocast_mode import is_autocast_available
 from torchish.library._infer import infer_schema
 from torchish.library._operators import ANY_DEVICE, OpOverload, add
 from torchish.library._schema import parse
@@ -124,9 +123,7 @@ class CustomOpDef:
         """Have arguments cast to a dtype inside `torch.autocast` for a kind of device."""
         if not isinstance(device_type, str):
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
-        if not is_autocast_available(device_type):
-            raise ValueError(f"Device type '{device_type}' does not support autocast.")
-        self._opoverload.autocast.setdefault(device_type, cast_inputs)
+        self._opoverload.set_autocast(device_type, cast_inputs)
 
 
 def custom_op(

@@ -13,6 +13,7 @@ import torchish
 from torchish import ops
 from torchish._tensor.size import device
 from torchish._tensor.tensor import Tensor
+from torchish.amp.autocast_mode import is_autocast_available
 from torchish.autograd.function import Function
 from torchish.autograd.grad_mode import STATE
 from torchish.engine.expr import LOCAL, Expr
@@ -81,6 +82,12 @@ class OpOverload:
                 "functional operator and register an autograd formula for that."
             )
         self.backward, self.setup_context = backward, setup_context
+
+    def set_autocast(self, device_type: str, cast_inputs: Any) -> None:
+        """Have arguments cast to a dtype inside `torch.autocast`. ValueError for a type of device that has none."""
+        if not is_autocast_available(device_type):
+            raise ValueError(f"Device type '{device_type}' does not support autocast.")
+        self.autocast.setdefault(device_type, cast_inputs)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if (capture := LOCAL.capture) is not None:

@@ -8,7 +8,7 @@ from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.dims import wrap_dim
 from torchish.ops.folds import greatest
 from torchish.ops.linalg_common import mm, mT
-from torchish.ops.precision import type_name
+from torchish.ops.precision import FULL, require_kernel, type_name
 
 
 @op(
@@ -111,8 +111,7 @@ def pdist(input, p):
         raise RuntimeError("pdist only supports floating-point dtypes")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
-    if input.dtype.itemsize < 4:
-        raise NotImplementedError(f"\"pdist\" not implemented for '{type_name(input)}'")
+    require_kernel("pdist", input, FULL)
     i, j = jnp.triu_indices(input.shape[0], 1)
     return _distance(input[i] - input[j], p)
 

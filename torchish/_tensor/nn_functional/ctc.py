@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 import torchish as torch
-from torchish._tensor.nn_functional._call import ap, require_float, require_one, scalar_type
+from torchish._tensor.nn_functional._call import ap, require_one
 from torchish._tensor.nn_functional._reduction import reduction_of
 from torchish._tensor.tensor import Tensor
 from torchish.ops import loss as L
+from torchish.ops.precision import FULL, require_kernel
 
 _SIGNATURES = tuple(
     f"ctc_loss(Tensor log_probs, Tensor targets, {kind} input_lengths, {kind} target_lengths, int blank=0, int reduction=1, "
@@ -29,9 +30,7 @@ def ctc_loss(
             raise RuntimeError(f"{name}_lengths must be integral")
     if not log_probs._aval.size:
         raise RuntimeError("log_probs tensor must not be empty")
-    require_float(log_probs, "ctc_loss_cpu")
-    if log_probs._aval.torch_dtype.itemsize < 4:
-        raise NotImplementedError(f"\"ctc_loss_cpu\" not implemented for '{scalar_type(log_probs)}'")
+    require_kernel("ctc_loss_cpu", log_probs._aval, FULL)
     single = log_probs.dim() != 3
     if single:
         log_probs = torch.unsqueeze(log_probs, 1)
