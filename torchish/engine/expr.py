@@ -119,7 +119,7 @@ class Spec:
         if self.shape_rule is not None:
             shape, dtype = self.shape_rule(*[x.aval if type(x) is Expr else _NUMBER_AVALS[type(x)] for x in inputs])
             return aval(shape, dtype, device)
-        args = [x.aval.struct if type(x) is Expr else _NUMBER_STRUCTS[type(x)] for x in inputs]
+        args = [x.aval.struct if type(x) is Expr else NUMBER_STRUCTS[type(x)] for x in inputs]
         try:
             with jax.enable_x64(True):
                 out = jax.eval_shape(self.run, *args)
@@ -144,7 +144,7 @@ class MixedDevices(RuntimeError):
         super().__init__(f"Expected all tensors to be on the same device, but found at least two devices, {a} and {b}!")
 
 
-_NUMBER_STRUCTS = {
+NUMBER_STRUCTS = {
     float: jax.ShapeDtypeStruct((), np.dtype(np.float64)),
     int: jax.ShapeDtypeStruct((), np.dtype(np.int64)),
     bool: jax.ShapeDtypeStruct((), np.dtype(np.bool_)),
@@ -156,7 +156,7 @@ _NUMBER_AVALS = {
     bool: aval((), np.dtype(np.bool_)),
     complex: aval((), np.dtype(np.complex128)),
 }
-_NUMBERS = frozenset(_NUMBER_STRUCTS)
+_NUMBERS = frozenset(NUMBER_STRUCTS)
 
 
 class Expr:
@@ -293,7 +293,7 @@ def _apply_now(spec: Spec, inputs: tuple, out: Aval | AvalTuple) -> Expr:
         values = []
         with jax.enable_x64(True):
             for x in inputs:
-                values.append(force(x) if type(x) is Expr else np.asarray(x, _NUMBER_STRUCTS[type(x)].dtype))
+                values.append(force(x) if type(x) is Expr else np.asarray(x, NUMBER_STRUCTS[type(x)].dtype))
             result = spec.run(*values)
         if isinstance(result, (tuple, list)):
             result = tuple(result)

@@ -32,6 +32,7 @@ from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
 from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval, avals_of
 from torchish.engine.process_memory import is_crowded
+from torchish.engine.rounding import Rounding, rounding, zero
 
 LOCK = threading.RLock()
 CACHE_SIZE = 1024
@@ -47,12 +48,13 @@ _NUMBER_BASE = 1 << 40
 class Program:
     """One compiled canonical graph and how often it ran."""
 
-    __slots__ = ("call", "arrange", "takes", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "__weakref__")
+    __slots__ = ("call", "arrange", "takes", "constants", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "__weakref__")
 
-    def __init__(self, call, arrange, takes, n_nodes, compile_seconds, ops, out_avals):
+    def __init__(self, call, arrange, takes, constants, n_nodes, compile_seconds, ops, out_avals):
         self.call = call
         self.arrange = arrange  # from the order of its results to that of the graph's, where they differ
         self.takes = takes  # the leaves whose memory it takes over, by number
+        self.constants = constants  # its last arguments
         self.n_nodes = n_nodes
         self.runs = 0
         self.compile_seconds = compile_seconds
@@ -66,6 +68,7 @@ class Program:
         before the program has taken over any memory, or when its results are there (from the second run on: the first one goes
         through JAX's Python).
         """
+        args += self.constants
         with jax.enable_x64(True):
             made.extend(starmap(self.call, (args,)))
         if not self.runs:
@@ -547,9 +550,10 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
 
     def program(*args):
         vectors = iter(args[n_leaves:])
+        null = args[-1] if how.needs_zero else None
         numbers = {t: next(vectors) for t, n in ((float, n_floats), (int, n_ints), (complex, n_complexes)) if n}
         values: list = []
-        for spec, inputs in plan:
+        for run, (_, inputs) in zip(how.runs, plan, strict=True):
             got = []
             for x in inputs:
                 if x[0] == "e":
@@ -559,7 +563,7 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
                 else:
                     v = numbers[x[1]][x[2]]
                     got.append(v.astype(np.bool_) if x[3] else v)
-            values.append(spec.run(*got))
+            values.append(run(null, *got))
         results = []
         for i in out_positions:
             v = values[i]
@@ -569,11 +573,14 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
     _expect_warnings()
     start = time.perf_counter()
     call = disk_cache.load(stable, device) if stable is not None else None
+    how: Rounding
     if call is not None:
         STATS.loaded += 1
     else:
         with jax.enable_x64(True):
-            lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals)
+            how = rounding(nodes)
+            zeros = [jax.ShapeDtypeStruct((), np.float32, sharding=sharding)] * how.needs_zero
+            lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals, *zeros)
             call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *avals_of(outputs)], avals_of(nodes), draft)
         STATS.compiled += 1
         if stable is not None:
@@ -582,7 +589,8 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
     STATS.compile_seconds += seconds
     arrange = operator.itemgetter(*[order.index(i) for i in range(len(order))]) if order != sorted(order) else None
     takes = frozenset([donated[n] for n, _ in pairs])
-    return Program(call, arrange, takes, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
+    constants = [zero(device)] * (call.in_tree.num_leaves - len(avals))
+    return Program(call, arrange, takes, constants, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
 
 
 def _stable_text(plan, out_positions, donate, structs, device, *counts) -> str | None:

@@ -12,7 +12,7 @@ from jax import lax
 from torchish import _dtypes as dt
 from torchish.ops import elementary
 from torchish.ops.declare import ARITH, FLOAT, PREDICATE, Op, flat_if_real, op
-from torchish.ops.precision import not_converted, quotient
+from torchish.ops.precision import not_converted, product, quotient
 from torchish.ops.rules import (
     BOOL,
     COMPLEX,
@@ -130,12 +130,12 @@ def neg(input):
 )  # fmt: skip
 def mul(input, other):
     """`input * other`; a conjunction for bools."""
-    return input & other if input.dtype == jnp.bool_ else input * other
+    return input & other if input.dtype == jnp.bool_ else product(input, other)
 
 
 @mul.backward
 def _(grad, input, other):
-    return grad * jnp.conj(other), grad * jnp.conj(input)
+    return product(grad, jnp.conj(other)), product(grad, jnp.conj(input))
 
 
 @op(

@@ -7,6 +7,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from torchish import _dtypes as dt
@@ -54,16 +55,26 @@ def stepwise(d):
 
 
 @jax.custom_jvp
-def apart(v):
-    """Real numbers that are rounded, and overflow, before anything is made of them, as PyTorch's results are.
+def apart(v: jax.Array) -> jax.Array:
+    """Floats that are rounded, and overflow, before anything is made of them, as PyTorch's results are.
 
     XLA makes fused multiply-adds of products and sums, `a / (b * c)` of `a / b / c`, and `x` of `log(exp(x))`, through barriers and
     `lax.reduce_precision` too; but not through a choice that it cannot foresee.
     """
+    if jnp.issubdtype(v.dtype, jnp.complexfloating):
+        return lax.complex(apart(v.real), apart(v.imag))
     return jnp.where(v != v, np.asarray(np.nan, v.dtype), v) if jnp.issubdtype(v.dtype, jnp.floating) else v
 
 
 apart.defjvp(lambda primals, tangents: (apart(*primals), *tangents))
+
+
+def product(a, b):
+    """`a * b`, of complex numbers with each of the four products rounded, so that `z * z.conj()` is real."""
+    if not is_complex(a) and not is_complex(b):
+        return a * b
+    real = apart(a.real * b.real) - apart(a.imag * b.imag)
+    return lax.complex(real, apart(a.real * b.imag) + apart(a.imag * b.real))
 
 
 @jax.custom_jvp

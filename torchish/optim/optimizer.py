@@ -532,9 +532,7 @@ class FusedOptimizer(Optimizer):
             count = next(it)
             numbers = {k: 0 if zero else next(it) for k, zero in zip(self._numbers, zeros, strict=True)}
             tx = type(self)._transform(**self._hyper(numbers, fixed))
-            updates, new = tx.update(grads, transforms.State(count - 1, tree), params)
-            results = [(p + u.astype(p.dtype) if p.dtype == u.dtype else (p.astype(u.dtype) + u).astype(p.dtype))
-                       for p, u in zip(params, updates, strict=True)]  # fmt: skip
+            results, new = tx.update(grads, transforms.State(count - 1, tree), params, whole=True)
             kept = iter(after)
             for k in slots:
                 for old, v in zip(tree[k], new.slots.get(k, [None] * n), strict=True):

@@ -5,7 +5,7 @@
     updates, state = tx.update(grads, state, params)
     params = optax.apply_updates(params, updates)
 
-Formulas, defaults and the order of operations are PyTorch's. Hyperparameters may be Python numbers or traced
+Formulas, defaults, the order of operations and what is rounded are PyTorch's. Hyperparameters may be Python numbers or traced
 arrays; a Python zero (no momentum, no weight decay) leaves the term out of the program. `torchish.optim.Optimizer`
 runs the same transformations over tensors.
 """
@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from torchish.ops.precision import apart, quotient
+
 
 class State(NamedTuple):
     """The state of a transformation: updates made so far, and per slot ("exp_avg") a tree like the parameters."""
@@ -28,12 +30,15 @@ class State(NamedTuple):
 
 
 # A rule maps one parameter, its gradient, its slots (absent ones are None) and the number of this update (from 1) to
-# the parameter's change and the new slots.
+# the new parameter and slots.
 Rule = Callable[[Any, Any, dict[str, Any], Any], tuple[Any, dict[str, Any]]]
 
 
 def _transformation(rule: Rule, init: Callable[[Any], dict[str, Any]], slots: tuple[str, ...], real: bool = True) -> Any:
-    """Apply `rule` to every leaf; with `real`, complex parameters are treated as pairs of real numbers."""
+    """Apply `rule` to every leaf; with `real`, complex parameters are treated as pairs of real numbers.
+
+    Its `update` gives the new parameters instead of their changes when asked for the `whole`: a sum with a change is rounded once more.
+    """
     from optax import GradientTransformation
 
     def none(x) -> bool:
@@ -44,7 +49,7 @@ def _transformation(rule: Rule, init: Callable[[Any], dict[str, Any]], slots: tu
         made = [init(p) for p in leaves]
         return State(jnp.zeros((), jnp.int32), {k: jax.tree.unflatten(tree, [m.get(k) for m in made]) for k in slots})
 
-    def update_fn(grads, state: State, params=None):
+    def update_fn(grads, state: State, params=None, *, whole: bool = False):
         if params is None:
             raise ValueError("this transformation needs the parameters: call update(grads, state, params)")
         tree: Any
@@ -55,8 +60,8 @@ def _transformation(rule: Rule, init: Callable[[Any], dict[str, Any]], slots: tu
         changes, after = [], []
         for i, (p, g) in enumerate(zip(leaves, flat_grads, strict=True)):
             own = {k: flat[k][i] for k in slots}
-            u, s = (_on_pairs if real and jnp.iscomplexobj(p) else _widened)(rule, p, g, own, count)
-            changes.append(u)
+            q, s = (_on_pairs if real and jnp.iscomplexobj(p) else _widened)(rule, p, g, own, count)
+            changes.append(q.astype(p.dtype) if whole else q - p.astype(q.dtype))
             after.append(s)
         new = {k: jax.tree.unflatten(tree, [a.get(k) for a in after]) for k in slots}
         return jax.tree.unflatten(tree, changes), State(count, new)
@@ -69,8 +74,8 @@ def _widened(rule: Rule, p, g, slots: dict, count):
     if p.dtype.itemsize >= 4:
         return rule(p, g, slots, count)
     wide = {k: v if v is None or v.ndim == 0 and p.ndim else v.astype(jnp.float32) for k, v in slots.items()}
-    u, new = rule(p.astype(jnp.float32), g.astype(jnp.float32), wide, count)
-    return u.astype(jnp.float32), {k: v if v is None or v.ndim == 0 and p.ndim else v.astype(p.dtype) for k, v in new.items()}
+    q, new = rule(p.astype(jnp.float32), g.astype(jnp.float32), wide, count)
+    return q.astype(jnp.float32), {k: v if v is None or v.ndim == 0 and p.ndim else v.astype(p.dtype) for k, v in new.items()}
 
 
 def _on_pairs(rule: Rule, p, g, slots: dict, count):
@@ -80,8 +85,8 @@ def _on_pairs(rule: Rule, p, g, slots: dict, count):
     def back(x):
         return jax.lax.complex(x[..., 0], x[..., 1]) if x is not None and x.ndim == p.ndim + 1 else x
 
-    u, new = rule(pair(p), pair(g), {k: pair(v) for k, v in slots.items()}, count)
-    return back(u), {k: back(v) for k, v in new.items()}
+    q, new = rule(pair(p), pair(g), {k: pair(v) for k, v in slots.items()}, count)
+    return back(q), {k: back(v) for k, v in new.items()}
 
 
 def _zeros(*names: str) -> Callable[[Any], dict[str, Any]]:
@@ -98,22 +103,53 @@ def _as(x: Any, like) -> Any:
     return jnp.asarray(x).astype(like.dtype)
 
 
+# PyTorch's kernels: one rounding for a product and a sum in one kernel, one for each kernel.
+
+
+def _mul(x, factor):
+    return apart(x * _as(factor, x))
+
+
+def _add(x, y, alpha):
+    return x + _as(alpha, y) * y
+
+
+def _addcmul(x, y, z, value):
+    return x + (_as(value, y) * y) * z
+
+
+def _addcdiv(x, y, z, value):
+    return x + quotient(_as(value, y) * y, z)
+
+
+def _sqrt(x):
+    return apart(jnp.sqrt(apart(x)))
+
+
+def _lerp(x, end, weight):
+    weight = _as(weight, x)
+    step = end - x
+    return jnp.where(jnp.abs(weight) < 0.5, x + weight * step, end - step * (1 - weight))
+
+
 def _grad(p, g, weight_decay: Any, maximize: bool):
     g = -g if maximize else g
-    return g + _as(weight_decay, p) * p if _on(weight_decay) else g
+    return _add(g, p, weight_decay) if _on(weight_decay) else g
 
 
-def _lerp(a, b, weight):
-    return a + _as(weight, a) * (b - a)
+def _decay(p, lr: Any, weight_decay: Any):
+    return _mul(p, 1 - lr * weight_decay) if _on(weight_decay) else p
 
 
 def _decay_square(v, g, beta):
-    return _as(beta, v) * v + _as(1 - beta, v) * (g * g)
+    return _addcmul(_mul(v, beta), g, g, 1 - beta)
 
 
 def _correction(beta: Any, count: Any) -> Any:
-    """1 - beta ** count, exact also where float32 powers are not."""
-    return -jnp.expm1(count * (math.log(beta) if isinstance(beta, float) and beta > 0 else jnp.log(jnp.asarray(beta, _wide()))))
+    """1 - beta ** count; exact also where float32 powers are not."""
+    if _wide() == jnp.float64:
+        return 1 - jnp.asarray(beta, jnp.float64) ** jnp.asarray(count, jnp.float64)
+    return -jnp.expm1(count * (math.log(beta) if isinstance(beta, float) and beta > 0 else jnp.log(jnp.asarray(beta))))
 
 
 def _wide():
@@ -132,13 +168,12 @@ def sgd(lr: Any = 1e-3, momentum: Any = 0, dampening: Any = 0, weight_decay: Any
             if buf is None:
                 buf = g
             elif _on(dampening):
-                first = count == 1
-                buf = jnp.where(first, g, _as(momentum, p) * buf + _as(1 - dampening, p) * g)
+                buf = jnp.where(count == 1, g, _add(_mul(buf, momentum), g, 1 - dampening))
             else:
-                buf = _as(momentum, p) * buf + g
+                buf = _mul(buf, momentum) + g
             new["momentum_buffer"] = buf
-            g = g + _as(momentum, p) * buf if nesterov else buf
-        return -_as(lr, p) * g, new
+            g = _add(g, buf, momentum) if nesterov else buf
+        return _add(p, g, -lr), new
 
     return _transformation(rule, _zeros("momentum_buffer") if _on(momentum) else _zeros(), ("momentum_buffer",), real=False)
 
@@ -155,12 +190,9 @@ def adam(lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, weight_de
         new = {"exp_avg": m, "exp_avg_sq": v}
         if amsgrad:
             v = new["max_exp_avg_sq"] = jnp.maximum(s["max_exp_avg_sq"], v)
-        step_size = lr / _correction(beta1, count)
-        denominator = jnp.sqrt(v) / _as(jnp.sqrt(_correction(beta2, count)), p) + _as(eps, p)
-        change = -_as(step_size, p) * m / denominator
-        if decoupled_weight_decay and _on(weight_decay):
-            change = change - _as(lr * weight_decay, p) * p
-        return change, new
+        denominator = quotient(_sqrt(v), _as(jnp.sqrt(_correction(beta2, count)), p)) + _as(eps, p)
+        q = _decay(p, lr, weight_decay) if decoupled_weight_decay else p
+        return _addcdiv(q, m, denominator, -(lr / _correction(beta1, count))), new
 
     names = ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if amsgrad else ()))
     return _transformation(rule, _zeros(*names), names)
@@ -179,8 +211,8 @@ def adamax(lr: Any = 2e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, weight_
     def rule(p, g, s, count):
         g = _grad(p, g, weight_decay, maximize)
         m = _lerp(s["exp_avg"], g, 1 - beta1)
-        u = jnp.maximum(_as(beta2, p) * s["exp_inf"], jnp.abs(g) + _as(eps, p))
-        return -_as(lr / _correction(beta1, count), p) * m / u, {"exp_avg": m, "exp_inf": u}
+        u = jnp.maximum(_mul(s["exp_inf"], beta2), jnp.abs(g) + _as(eps, p))
+        return _addcdiv(p, m, u, -(lr / _correction(beta1, count))), {"exp_avg": m, "exp_inf": u}
 
     return _transformation(rule, _zeros("exp_avg", "exp_inf"), ("exp_avg", "exp_inf"))
 
@@ -191,22 +223,19 @@ def nadam(lr: Any = 2e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, weight_d
     beta1, beta2 = betas
 
     def rule(p, g, s, count):
-        decay = weight_decay if _on(weight_decay) else 0
-        g = _grad(p, g, 0 if decoupled_weight_decay else decay, maximize)
-        q = p
-        if decoupled_weight_decay and _on(decay):
-            q = p * _as(1 - lr * decay, p)
+        g = _grad(p, g, 0 if decoupled_weight_decay else weight_decay, maximize)
+        q = _decay(p, lr, weight_decay) if decoupled_weight_decay else p
         count = jnp.asarray(count, _wide())
         mu = beta1 * (1.0 - 0.5 * 0.96 ** (count * momentum_decay))
         mu_next = beta1 * (1.0 - 0.5 * 0.96 ** ((count + 1) * momentum_decay))
         product = s["mu_product"] * _as(mu, s["mu_product"])
         m = _lerp(s["exp_avg"], g, 1 - beta1)
         v = _decay_square(s["exp_avg_sq"], g, beta2)
-        denominator = jnp.sqrt(v / _as(_correction(beta2, count), p)) + _as(eps, p)
+        denominator = _sqrt(quotient(v, _as(_correction(beta2, count), p))) + _as(eps, p)
         so_far = product.astype(_wide())
-        change = _as(-lr * (1.0 - mu) / (1.0 - so_far), p) * g / denominator
-        change = change + _as(-lr * mu_next / (1.0 - so_far * mu_next), p) * m / denominator
-        return (q - p) + change, {"exp_avg": m, "exp_avg_sq": v, "mu_product": product}
+        q = _addcdiv(q, g, denominator, -lr * (1.0 - mu) / (1.0 - so_far))
+        q = _addcdiv(q, m, denominator, -lr * mu_next / (1.0 - so_far * mu_next))
+        return q, {"exp_avg": m, "exp_avg_sq": v, "mu_product": product}
 
     def init(p):
         return {**_zeros("exp_avg", "exp_avg_sq")(p), "mu_product": jnp.ones((), jnp.float32)}
@@ -226,16 +255,15 @@ def radam(lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, weight_d
         count = jnp.asarray(count, _wide())
         correction2 = _correction(beta2, count)
         rho_inf = 2 / (1 - beta2) - 1
-        rho = rho_inf - 2 * count * (1 - correction2) / correction2
+        rho = rho_inf - 2 * count * beta2**count / correction2
         adapts = rho > 5.0
         safe = jnp.where(adapts, rho, 6.0)
         rectified = jnp.sqrt((safe - 4) * (safe - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * safe))
-        adaptive = _as(jnp.sqrt(correction2), p) / (jnp.sqrt(v) + _as(eps, p))
-        scale = jnp.where(adapts, adaptive * _as(rectified, p), jnp.ones_like(v))
-        change = -(m / _as(_correction(beta1, count), p)) * _as(lr, p) * scale
-        if decoupled_weight_decay and _on(weight_decay):
-            change = change - _as(lr * weight_decay, p) * p
-        return change, {"exp_avg": m, "exp_avg_sq": v}
+        adaptive = _mul(apart(1 / (_sqrt(v) + _as(eps, p))), jnp.sqrt(correction2))
+        step = _mul(quotient(m, _as(_correction(beta1, count), p)), lr)
+        step = jnp.where(adapts, _mul(apart(step * adaptive), rectified), step)
+        q = _decay(p, lr, weight_decay) if decoupled_weight_decay else p
+        return q - step, {"exp_avg": m, "exp_avg_sq": v}
 
     return _transformation(rule, _zeros("exp_avg", "exp_avg_sq"), ("exp_avg", "exp_avg_sq"))
 
@@ -248,7 +276,7 @@ def adagrad(lr: Any = 1e-2, lr_decay: Any = 0, weight_decay: Any = 0, initial_ac
         g = _grad(p, g, weight_decay, maximize)
         total = s["sum"] + g * g
         rate = lr / (1 + (count - 1) * lr_decay) if _on(lr_decay) else lr
-        return -_as(rate, p) * g / (jnp.sqrt(total) + _as(eps, p)), {"sum": total}
+        return _addcdiv(p, g, _sqrt(total) + _as(eps, p), -rate), {"sum": total}
 
     return _transformation(rule, lambda p: {"sum": jnp.full_like(p, initial_accumulator_value)}, ("sum",))
 
@@ -259,8 +287,8 @@ def adadelta(lr: Any = 1.0, rho: Any = 0.9, eps: Any = 1e-6, weight_decay: Any =
     def rule(p, g, s, count):
         g = _grad(p, g, weight_decay, maximize)
         square = _decay_square(s["square_avg"], g, rho)
-        delta = jnp.sqrt(s["acc_delta"] + _as(eps, p)) / jnp.sqrt(square + _as(eps, p)) * g
-        return -_as(lr, p) * delta, {"square_avg": square, "acc_delta": _decay_square(s["acc_delta"], delta, rho)}
+        delta = apart(quotient(_sqrt(s["acc_delta"] + _as(eps, p)), _sqrt(square + _as(eps, p))) * g)
+        return _add(p, delta, -lr), {"square_avg": square, "acc_delta": _decay_square(s["acc_delta"], delta, rho)}
 
     return _transformation(rule, _zeros("square_avg", "acc_delta"), ("square_avg", "acc_delta"))
 
@@ -275,13 +303,13 @@ def rmsprop(lr: Any = 1e-2, alpha: Any = 0.99, eps: Any = 1e-8, weight_decay: An
         new = {"square_avg": square}
         if centered:
             mean = new["grad_avg"] = _lerp(s["grad_avg"], g, 1 - alpha)
-            scale = jnp.sqrt(square - mean * mean) + _as(eps, p)
+            scale = _sqrt(_addcmul(square, mean, mean, -1)) + _as(eps, p)
         else:
-            scale = jnp.sqrt(square) + _as(eps, p)
+            scale = _sqrt(square) + _as(eps, p)
         if _on(momentum):
-            buf = new["momentum_buffer"] = _as(momentum, p) * s["momentum_buffer"] + g / scale
-            return -_as(lr, p) * buf, new
-        return -_as(lr, p) * g / scale, new
+            buf = new["momentum_buffer"] = _addcdiv(_mul(s["momentum_buffer"], momentum), g, scale, 1)
+            return _add(p, buf, -lr), new
+        return _addcdiv(p, g, scale, -lr), new
 
     names = ("square_avg", *(("momentum_buffer",) if _on(momentum) else ()), *(("grad_avg",) if centered else ()))
     return _transformation(rule, _zeros(*names), names)
@@ -298,7 +326,7 @@ def rprop(lr: Any = 1e-2, etas: tuple = (0.5, 1.2), step_sizes: tuple = (1e-6, 5
         factor = jnp.where(agreement > 0, _as(grow, p), jnp.where(agreement < 0, _as(shrink, p), jnp.ones_like(p)))
         size = jnp.clip(s["step_size"] * factor, _as(low, p), _as(high, p))
         g = jnp.where(agreement < 0, 0, g)  # after a change of sign the step is left out
-        return -jnp.sign(g) * size, {"prev": g, "step_size": size}
+        return p - jnp.sign(g) * size, {"prev": g, "step_size": size}
 
     def init(p):
         size = jax.lax.complex(jnp.real(p) * 0 + lr, jnp.imag(p) * 0 + lr) if jnp.iscomplexobj(p) else jnp.full_like(p, lr)
@@ -313,12 +341,12 @@ def asgd(lr: Any = 1e-2, lambd: Any = 1e-4, alpha: Any = 0.75, t0: Any = 1e6, we
     def rule(p, g, s, count):
         g = _grad(p, g, weight_decay, maximize)
         eta, mu, ax = s["eta"], s["mu"], s["ax"]
-        new = p * _as(1 - lambd * eta.astype(_wide()), p) - _as(eta, p) * g
-        ax = jnp.where(mu == 1, new, ax + (new - ax) * _as(mu, p))
+        new = _add(_mul(p, 1 - lambd * eta.astype(_wide())), g, -eta)
+        ax = jnp.where(mu == 1, new, ax + _mul(new - ax, mu))
         count = jnp.asarray(count, _wide())
         next_eta = lr / (1 + lambd * lr * count) ** alpha
         next_mu = 1 / jnp.maximum(1.0, count - t0)
-        return new - p, {"eta": _as(next_eta, eta), "mu": _as(next_mu, mu), "ax": ax}
+        return new, {"eta": _as(next_eta, eta), "mu": _as(next_mu, mu), "ax": ax}
 
     def init(p):
         return {"eta": jnp.asarray(lr, jnp.float32), "mu": jnp.ones((), jnp.float32), "ax": jnp.zeros_like(p)}
@@ -338,7 +366,6 @@ def adafactor(lr: Any = 1e-2, beta2_decay: Any = -0.8, eps: tuple = (None, 1e-3)
         keep = count**beta2_decay
         size = jnp.linalg.norm(p.ravel()).astype(_wide()) / p.size**0.5
         alpha = jnp.maximum(eps2, size) * jnp.minimum(lr, 1 / jnp.sqrt(count))
-        q = p * _as(1 - lr * weight_decay, p) if _on(weight_decay) else p
         new: dict[str, Any] = {}
         if g.ndim > 1:
             row = new["row_var"] = _lerp(s["row_var"], jnp.mean(g * g, -1, keepdims=True), keep)
@@ -349,7 +376,7 @@ def adafactor(lr: Any = 1e-2, beta2_decay: Any = -0.8, eps: tuple = (None, 1e-3)
         update = jax.lax.rsqrt(jnp.maximum(variance, _as(floor * floor, p))) * g
         norm = jnp.linalg.norm(update.ravel()).astype(_wide())
         alpha = alpha / jnp.maximum(1.0, norm / (update.size**0.5 * d))
-        return (q - p) - _as(alpha, p) * update, new
+        return _add(_decay(p, lr, weight_decay), update, -alpha), new
 
     def init(p):
         if p.ndim > 1:
@@ -392,8 +419,7 @@ def muon(lr: Any = 1e-3, weight_decay: Any = 0.1, momentum: Any = 0.95, nesterov
             ratio = 0.2 * math.sqrt(max(rows, cols))
         else:
             ratio = math.sqrt(max(1, rows / cols))
-        q = p * _as(1 - lr * weight_decay, p)
-        return (q - p) - _as(lr * ratio, p) * update.astype(p.dtype), {"momentum_buffer": buf}
+        return _add(_decay(p, lr, weight_decay), update.astype(p.dtype), -(lr * ratio)), {"momentum_buffer": buf}
 
     return _transformation(rule, _zeros("momentum_buffer"), ("momentum_buffer",))
 
@@ -408,7 +434,7 @@ def sparse_adam(lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, ma
         m = jnp.where(used, _lerp(s["exp_avg"], g, 1 - beta1), s["exp_avg"])
         v = jnp.where(used, _lerp(s["exp_avg_sq"], g * g, 1 - beta2), s["exp_avg_sq"])
         step_size = lr * jnp.sqrt(_correction(beta2, count)) / _correction(beta1, count)
-        change = jnp.where(used, -_as(step_size, p) * (m / (jnp.sqrt(v) + _as(eps, p))), 0)
-        return change, {"exp_avg": m, "exp_avg_sq": v}
+        step = _mul(quotient(m, _sqrt(v) + _as(eps, p)), step_size)
+        return jnp.where(used, p - step, p), {"exp_avg": m, "exp_avg_sq": v}
 
     return _transformation(rule, _zeros("exp_avg", "exp_avg_sq"), ("exp_avg", "exp_avg_sq"))

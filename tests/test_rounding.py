@@ -1,0 +1,108 @@
+"""Each operation rounds its result as PyTorch does, though neighbours are computed in one loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch as pytorch
+
+import torchish
+from torchish.engine import disk_cache, program
+
+DTYPES = ("float32", "float64")
+
+
+def polynomial(torch, x, y, z):
+    r = x
+    for _ in range(8):
+        r = r * y + z
+    return r
+
+
+def through_views(torch, x, y, z):
+    p = x * y
+    return p.t()[::2] + z.t()[::2], -p + z, torch.cat([p, z]) - 3 * torch.cat([z, x]), torch.where(x > 0, p, z * y) + z
+
+
+def sums(torch, x, y, z):
+    return (x * y).sum(0), (x * y).sum(1), ((x - y) ** 2).mean(), (x / 3).sum()
+
+
+def gradients(torch, x, y, z):
+    leaves = [v.clone().requires_grad_() for v in (x, y)]
+    loss = ((leaves[0] * leaves[1] + z) * leaves[0] - leaves[1] * y / 3).sum()
+    loss.backward()
+    return loss, *[v.grad for v in leaves]
+
+
+def motion(torch, x, y, z):
+    for _ in range(10):
+        y = y + (-0.3 * x - 0.1 * y) * 0.01
+        x = x + y * 0.01
+    return x, y, 0.5 * (x * x + y * y)
+
+
+PROGRAMS = {
+    "sum": lambda torch, x, y, z: x * y + z,
+    "difference": lambda torch, x, y, z: z - x * y,
+    "two products": lambda torch, x, y, z: 2 * x * y - 3 * z * y,
+    "square": lambda torch, x, y, z: x**2 + y.square() - z**3,
+    "kept": lambda torch, x, y, z: ((p := x * y), (q := p + z), q - p),
+    "in place": lambda torch, x, y, z: x.mul_(y).add_(z).sub_(y * y),
+    "one kernel": lambda torch, x, y, z: (x.add(y, alpha=0.3), torch.addcmul(x, y, z, value=0.7), torch.lerp(x, y, 0.3)),
+} | {f.__name__: f for f in (polynomial, through_views, sums, gradients, motion)}
+
+
+def results(torch, f, arrays) -> list[np.ndarray]:
+    made = f(torch, *[torch.from_numpy(a.copy()) for a in arrays])
+    return [v.detach().numpy() for v in (made if isinstance(made, tuple) else (made,))]
+
+
+def draw(dtype: str, *shape: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    drawn = [rng.standard_normal((2, *shape)) for _ in range(3)]
+    return [(a + 1j * b).astype(dtype) if dtype.startswith("complex") else a.astype(dtype) for a, b in drawn]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_are_pytorchs_to_the_last_bit(name, dtype):
+    arrays = draw(dtype, 20, 32)
+    for want, got in zip(results(pytorch, PROGRAMS[name], arrays), results(torchish, PROGRAMS[name], arrays), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_products(dtype):
+    arrays = draw(dtype, 16, 32)
+    f = PROGRAMS["two products"]
+    np.testing.assert_array_equal(*results(torchish, f, arrays), *results(pytorch, f, arrays))
+    z = torchish.from_numpy(arrays[0])
+    assert not (z * z.conj()).imag.any()
+
+
+def test_captured_and_loaded_programs():
+    arrays = draw("float32", 7, 11)
+    f = PROGRAMS["two products"]
+    (want,) = results(pytorch, f, arrays)
+    step = torchish.compile(lambda x, y, z: f(torchish, x, y, z), fullgraph=True)
+    for _ in range(2):
+        np.testing.assert_array_equal(step(*[torchish.from_numpy(a) for a in arrays]).numpy(), want)
+    results(torchish, f, arrays)
+    loaded = program.STATS.loaded
+    program.CACHE.clear()
+    (got,) = results(torchish, f, arrays)
+    np.testing.assert_array_equal(got, want)
+    assert program.STATS.loaded == loaded + disk_cache.ENABLED
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_value_is_the_same_in_all_loops(dtype):
+    rng = np.random.default_rng(0)
+    for n in range(3, 9):  # the third shape on is a draft
+        x, w, b = (torchish.from_numpy(rng.standard_normal(s).astype(dtype)) for s in ((n * 40, 64), 64, 64))
+        product = x * w
+        u = product + b
+        assert (u == u.amax(-1, keepdim=True)).any(-1).all()
+        assert not (x * x - x.clone() * x.clone()).any()
+        del product
