@@ -72,6 +72,38 @@ def test_programs_are_pytorchs_to_the_last_bit(name, dtype):
         np.testing.assert_array_equal(got, want)
 
 
+# Operations without transcendental functions, matrix products and long sums.
+EXACT = [c.strip() for c in """
+x + y; x - y; x * y; x / y; 1 / x; x / 3; 3 / x; x.abs(); x.clamp(-0.5, 0.7); x.clamp(y, z); x.relu(); F.leaky_relu(x, 0.3); F.hardtanh(x);
+F.hardswish(x * 3); F.hardsigmoid(x * 3); F.threshold(x, 0.1, 2.0); F.prelu(x, y[0, :1]); F.relu6(x * 4); F.softshrink(x); F.softsign(x);
+torch.lerp(x, y, 0.3); torch.lerp(x, y, z); torch.addcmul(x, y, z, value=0.3); torch.addcdiv(x, y, z, value=0.3); x.add(y, alpha=0.3);
+torch.rsub(x, y, alpha=0.3); x.square(); x**2; x**3; x**-1; x.remainder(y); x.fmod(y); x.round(decimals=2); x.round(decimals=-1); x.frac();
+torch.maximum(x, y); x.diff(); x.sum(); x.sum(0); x.sum(1); x.mean(); x.mean(0); x.nansum(1); x.nanmean(0); x.cumsum(0); x.cumsum(1);
+x.cumprod(1); x.amax(1); x.median(); torch.trace(x[:9, :9]); torch.cross(x[:, :3], y[:, :3], dim=1); torch.trapezoid(x);
+F.mse_loss(x, y); F.mse_loss(x, y, reduction="sum"); F.l1_loss(x, y);
+F.smooth_l1_loss(x, y); F.smooth_l1_loss(x, y, beta=0.3); F.huber_loss(x * 3, y); F.margin_ranking_loss(x, y, z.sign());
+F.avg_pool1d(x[None], 3); F.avg_pool2d(x[None], 2); F.adaptive_avg_pool1d(x[None], 5); F.embedding_bag(torch.tensor([[0, 1, 2]]), x);
+x + y[0]; x * y[0]; y[:, :1] / x; x.mean(1, keepdim=True) * y; x.expand(3, 20, 32) * 2; torch.where(x > 0, y[0], z)
+""".split(";")]  # fmt: skip
+
+
+def value_and_gradients(torch, code: str, arrays) -> list[np.ndarray]:
+    x, y, z = leaves = [torch.from_numpy(a.copy()).requires_grad_() for a in arrays]
+    made = eval(code, {"torch": torch, "F": torch.nn.functional}, {"x": x, "y": y, "z": z})
+    made.backward(torch.arange(made.numel(), dtype=made.dtype).reshape(made.shape).mul(0.37).remainder(3.0) - 1)
+    return [v.detach().numpy() for v in (made, *[v.grad for v in leaves]) if v is not None]
+
+
+WIDE = ["x.var()", "x.var(0)", "x.var(1, correction=0)", "x.std(1)", "torch.std_mean(x)[0]"]  # summed up in float64
+
+
+@pytest.mark.parametrize(("code", "dtype"), [(code, d) for d in DTYPES for code in EXACT] + [(code, "float32") for code in WIDE])
+def test_operations_and_gradients_are_pytorchs_to_the_last_bit(code, dtype):
+    arrays = draw(dtype, 20, 32)
+    for want, got in zip(value_and_gradients(pytorch, code, arrays), value_and_gradients(torchish, code, arrays), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("dtype", ["complex64", "complex128"])
 def test_complex_products(dtype):
     arrays = draw(dtype, 16, 32)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.extend.core import Jaxpr, JaxprEqn, Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 
 from torchish.engine.devices import jax_device
 from torchish.engine.expr import NUMBER_STRUCTS, AvalTuple, Expr, is_projection
@@ -32,7 +32,7 @@ _ARRANGEMENTS = frozenset((
     "broadcast_in_dim", "complex", "concatenate", "conj", "copy", "copy_p", "dynamic_slice", "dynamic_update_slice", "gather", "imag",
     "neg", "optimization_barrier", "pad", "real", "reshape", "rev", "select_n", "slice", "split", "squeeze", "tile", "transpose",
 ))  # fmt: skip
-_CALLS = {"closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr", "jit": "jaxpr"}
+_CALLS = frozenset(("checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit"))
 _LOOPS = frozenset(("cond", "scan", "while"))
 _FUSED = frozenset(map(np.dtype, ("float32", "float64")))  # smaller floats are rounded on their way, and complex products are sums
 
@@ -122,7 +122,7 @@ def _trace(run: Callable, inputs: Sequence[Any]) -> _Traced:
     closed = jax.make_jaxpr(lambda *args: run(*jax.tree.unflatten(tree, args)))(*flat)
     n = len(closed.out_avals)
     return _Traced(
-        functools.partial(jax.core.eval_jaxpr, closed.jaxpr, closed.consts),
+        jaxpr_as_fun(closed),
         _multiplied(closed.jaxpr, [False] * len(flat)),
         _added(closed.jaxpr, [False] * n),
         _added(closed.jaxpr, [True] * n, frozenset()),
@@ -166,8 +166,10 @@ def _added(jaxpr: Jaxpr, results: list[bool], sums: frozenset[str] = _SUMS) -> l
 
 def _called(e: JaxprEqn) -> Jaxpr | None:
     """The function that an equation calls with its inputs."""
-    name = _CALLS.get(e.primitive.name)
-    return None if name is None else getattr(e.params[name], "jaxpr", e.params[name])
+    if e.primitive.name not in _CALLS:
+        return None
+    called = e.params.get("jaxpr") or e.params["call_jaxpr"]
+    return getattr(called, "jaxpr", called)
 
 
 __all__ = ["Rounding", "rounding", "zero"]

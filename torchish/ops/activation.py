@@ -9,10 +9,11 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from torchish.ops.declare import ARITH, op
 from torchish.ops.elementary import erf, expm1, log1p, tanh
-from torchish.ops.precision import widen
+from torchish.ops.precision import quotient, widen
 from torchish.ops.rules import left_over, partials
 
 
@@ -150,9 +151,9 @@ def hardsigmoid(input):
     return _hardsigmoid(input)
 
 
-@partials(lambda x, result: jnp.where((x > -3) & (x < 3), 1 / 6, 0))  # nan is on no piece
+@partials(lambda x, result: jnp.where((x > -3) & (x < 3), np.float32(1 / 6).item(), 0))  # PyTorch's constant; nan is on no piece
 def _hardsigmoid(x):
-    return jnp.where(x <= -3, 0, jnp.where(x >= 3, 1, x / 6 + 0.5))
+    return quotient(jnp.clip(x + 3, 0, 6), x.dtype.type(6))
 
 
 @_hidden("hardswish(Tensor input)")
@@ -160,10 +161,15 @@ def hardswish(input):
     return _hardswish(input)
 
 
-@partials(lambda x, result: jnp.where(x <= -3, 0, jnp.where((x >= 3) | (jnp.isnan(x) & left_over(x, 2)), 1, x / 3 + 0.5)))
+def _hardswish_slope(x, result):
+    inside = quotient(x, x.dtype.type(3)) + 0.5
+    return jnp.where(x <= -3, 0, jnp.where((x >= 3) | (jnp.isnan(x) & left_over(x, 2)), 1, inside))
+
+
+@partials(_hardswish_slope)
 def _hardswish(x):
     # (x * 0 keeps the sign of zero, and makes nan of -inf)
-    return jnp.where(x <= -3, x * 0, jnp.where(x < 3, x * (x + 3) / 6, x))
+    return jnp.where(x <= -3, x * 0, quotient(x * jnp.minimum(x + 3, 6), x.dtype.type(6)))
 
 
 @_hidden("threshold(Tensor input, float threshold, float value)", inplace_grad="ThresholdBackward1")

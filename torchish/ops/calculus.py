@@ -7,9 +7,12 @@ import numpy as np
 from jax import lax
 
 from torchish import _dtypes as dt
+from torchish.ops.apart import apart
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.dims import wrap_dim
+from torchish.ops.folds import total
 from torchish.ops.precision import widen
+from torchish.ops.running import running
 
 
 def _slice(x, start, stop, d):
@@ -116,7 +119,7 @@ def _declare_trapezoid(name: str) -> None:
             return jnp.zeros(_without(y.shape, d), _floating(y).dtype)
         _check_not_bool("trapezoid", y, x)
         areas = _areas(y, x, d, "trapezoid")
-        return _floating(jnp.sum(_wide(areas), d).astype(_summed(areas))) / 2
+        return _floating(total(apart(_wide(areas)), d).astype(_summed(areas))) / 2
 
     @op(f"{name}(Tensor y, *, Number dx=1, int dim=-1)", method=False, out=False, saves=(), grad="MulBackward1")
     def equidistant(y, dx, dim):
@@ -126,11 +129,11 @@ def _declare_trapezoid(name: str) -> None:
         if y.shape[d] == 0:
             return jnp.zeros(_without(y.shape, d), y.dtype)
         _check_not_bool("trapezoid", y)
-        total = _floating(jnp.sum(_wide(y), d, dtype=_wide(y).dtype))
+        area = _floating(total(_wide(y), d))
         ends = (
             lax.index_in_dim(y, 0, d, keepdims=False) + lax.index_in_dim(y, y.shape[d] - 1, d, keepdims=False)
-        ).astype(total.dtype)
-        area = (total - ends * 0.5) * dx.astype(total.dtype)
+        ).astype(area.dtype)
+        area = (area - ends * 0.5) * dx.astype(area.dtype)
         return area.astype(_floating(y).dtype)
 
     for f in (over_points, equidistant):
@@ -147,7 +150,7 @@ def cumulative_trapezoid(y, x, dim):
     d = wrap_dim(dim, y.ndim)
     _check_not_bool("cumulative_trapezoid", y, x)
     areas = _areas(y, x, d, "cumulative_trapezoid")
-    return _floating(jnp.cumsum(areas, d, dtype=_summed(areas))) / 2
+    return _floating(running("sum", apart(areas).astype(_summed(areas)), d)) / 2
 
 
 @op(
@@ -165,7 +168,7 @@ def cumulative_trapezoid_dx(y, dx, dim):
     if not y.shape[d]:
         return _floating(y)
     pairs = _floating(_pairs(y, d))
-    return jnp.cumsum((dx / 2).astype(pairs.dtype) * pairs, d)
+    return running("sum", apart((dx / 2).astype(pairs.dtype) * pairs), d)
 
 
 # --- gradients ---------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish.engine import expr
 from torchish.engine.expr import Aval, Spec
+from torchish.ops.apart import apart as kept_apart
 from torchish.ops.backward_names import backward_name
 from torchish.ops.folds import total
 from torchish.ops.schema import Schema, parse
@@ -506,7 +507,8 @@ def vjp_spec(
 
         def run(*values):
             primals, _, cotangents = unpack(values)
-            return _single(pullback(spec.run, primals, needs, cotangents, results))
+            shape = None if spec.shape_rule is None else results[0].shape
+            return _single(pullback(spec.run, primals, needs, cotangents, results, shape))
     else:
 
         def run(*values):
@@ -543,8 +545,9 @@ def is_inexact(v) -> bool:
     return bool(jnp.issubdtype(v.dtype, jnp.inexact))
 
 
-def pullback(f: Callable, primals: list, needs: tuple[bool, ...], cotangents: list, results: tuple[Aval, ...]) -> tuple:
-    """`jax.vjp` of `f` in PyTorch's convention, with respect to the inputs in `needs`."""
+def pullback(f: Callable, primals: list, needs: tuple[bool, ...], cotangents: list, results: tuple[Aval, ...],
+             shape: tuple[int, ...] | None = None) -> tuple:  # fmt: skip
+    """`jax.vjp` of `f` in PyTorch's convention, with respect to the inputs in `needs`, which are broadcast to `shape`."""
     index = [i for i, n in enumerate(needs) if n]
 
     def g(*diff):
@@ -555,14 +558,14 @@ def pullback(f: Callable, primals: list, needs: tuple[bool, ...], cotangents: li
         outs = out if isinstance(out, (tuple, list)) else (out,)
         return [o for o in outs if is_inexact(o)]
 
-    _, pull = jax.vjp(g, *[primals[i] for i in index])
+    _, pull = jax.vjp(g, *[primals[i] if shape is None else jnp.broadcast_to(primals[i], shape) for i in index])
     cots = []
     for c, a in zip(cotangents, results, strict=True):
         if a.category >= 2:
             c = jnp.zeros(a.shape, a.dtype) if c is None else c
             cots.append(_conjugate(c) if a.category == 3 else c)
-    grads = pull(cots)
-    return tuple(_conjugate(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in grads)
+    grads = [_conjugate(x) if jnp.issubdtype(x.dtype, jnp.complexfloating) else x for x in pull(cots)]
+    return tuple([_fit(x, primals[i]) for x, i in zip(grads, index, strict=True)])
 
 
 def _conjugate(x):
@@ -608,15 +611,16 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
         if needs[i]:
             x = primals[i]
             g = jnp.zeros(x.shape, x.dtype) if g is None else g
-            grads.append(_fit(g, x))
+            grads.append(_fit(g, x, all(g is not c for c in cots)))
     return tuple(grads)
 
 
-def _fit(g, x):
-    """Sum a gradient over broadcast dimensions and give it the input's dtype."""
+def _fit(g, x, computed: bool = True):
+    """Sum a gradient over broadcast dimensions and give it the input's dtype; `computed`: it is rounded before that."""
     if g.shape != x.shape:
         if x.dtype.itemsize == 2 and is_inexact(x):
             g = g.astype(x.dtype).astype(g.dtype)  # PyTorch sums what has been rounded
+        g = kept_apart(g) if computed else g
         lead = g.ndim - x.ndim
         if lead > 0:
             g = total(g, tuple(range(lead)))

@@ -30,8 +30,19 @@ def cross(input, other, dim):
         raise NotImplementedError("\"cross\" not implemented for 'Bool'")
     a = jnp.moveaxis(jnp.broadcast_to(input, shape), d, 0)
     b = jnp.moveaxis(jnp.broadcast_to(other, shape), d, 0)
-    out = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
-    return jnp.stack(out, d)
+    return _cross(a, b, d)
+
+
+def _cross(a, b, d: int):
+    """The cross products of vectors along the first axis, along axis `d`."""
+    return jnp.stack([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]], d)
+
+
+@cross.backward
+def _(grad, input, other, dim):
+    d = wrap_dim(dim, grad.ndim)
+    g, a, b = (jnp.moveaxis(jnp.broadcast_to(v, grad.shape), d, 0) for v in (grad, jnp.conj(input), jnp.conj(other)))
+    return _cross(b, g, d), _cross(g, a, d)
 
 
 def _distance(difference, p: float):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from torchish.ops.declare import op
-from torchish.ops.precision import widen
+from torchish.ops.precision import quotient, widen
 
 
 @op(
@@ -81,7 +81,7 @@ def embedding_bag(weight, indices, bags, per_sample_weights, count, each, mode, 
     if mode == 2:
         return jnp.where(sizes[:, None] > 0, out, 0).astype(weight.dtype)
     if mode == 1:
-        out = out / jnp.maximum(sizes, 1)[:, None].astype(out.dtype)
+        out = quotient(out, jnp.maximum(sizes, 1)[:, None].astype(out.dtype))
     return out.astype(weight.dtype)
 
 

@@ -10,8 +10,8 @@ from jax import lax
 
 from torchish import _dtypes as dt
 from torchish.ops import elementary
+from torchish.ops.apart import apart
 from torchish.ops.declare import ARITH, FLOAT, op
-from torchish.ops.precision import apart
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, left_over, partials, refuse
 
 

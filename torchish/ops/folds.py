@@ -91,8 +91,25 @@ def _in_order(x: Any) -> Any:
     if n < lanes:
         return _four_at_a_time(x[..., None])[:, 0]
     whole = n - n % lanes
+    if 0 < n // (4 * lanes) < _BLOCK:
+        return _at_once(x, lanes)
     vector = _four_at_a_time(x[:, :whole].reshape(len(x), -1, lanes))
     return reduce(jnp.add, [*(x[:, i] for i in range(whole, n)), *(vector[:, i] for i in range(lanes))])
+
+
+def _at_once(x: Any, lanes: int) -> Any:
+    """The same for few numbers side by side: sums of rows of four vectors beside what is left over, for which XLA would compute the
+    numbers once more.
+    """
+    count, n = x.shape
+    rows, extra = divmod(n // lanes, 4)
+    width = 4 * lanes
+    x = jnp.pad(x, ((0, 0), (0, 2 * rows * width - n))).reshape(count, 2, rows, width)
+    sums, left = jnp.moveaxis(jnp.sum(x, 2), 1, 0)
+    four = [sums[:, i : i + lanes] for i in range(0, width, lanes)]
+    whole = [left[:, i : i + lanes] for i in range(0, extra * lanes, lanes)]
+    vector = reduce(jnp.add, [four[0], *whole, *four[1:]])
+    return reduce(jnp.add, [*(left[:, extra * lanes + i] for i in range(n % lanes)), *(vector[:, i] for i in range(lanes))])
 
 
 def _four_at_a_time(rows: Any) -> Any:

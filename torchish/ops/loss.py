@@ -8,8 +8,10 @@ import numpy as np
 from jax import lax
 
 from torchish.ops import elementary
+from torchish.ops.apart import apart
 from torchish.ops.declare import broadcast_shapes, op
-from torchish.ops.precision import common, stepwise, widen
+from torchish.ops.folds import total
+from torchish.ops.precision import common, quotient, stepwise, widen
 
 
 def _loss(signature, **traits):
@@ -18,7 +20,15 @@ def _loss(signature, **traits):
 
 def reduce(x, reduction: str):
     """Apply a reduction to elementwise losses."""
-    return x.mean() if reduction == "mean" else x.sum() if reduction == "sum" else x
+    if reduction == "none":
+        return x
+    value = total(apart(x))
+    return quotient(value, x.dtype.type(x.size)) if reduction == "mean" else value
+
+
+def _norm(x, reduction: str, slope: float = 1.0):
+    """What PyTorch's kernels multiply first: the slope of the loss in each element."""
+    return x.dtype.type(slope / max(x.size, 1) if reduction == "mean" else slope)
 
 
 # --- regression --------------------------------------------------------------------------------------------
@@ -31,27 +41,46 @@ def mse_loss(input, target, reduction):
     return reduce(d * d, reduction).astype(out)
 
 
+@mse_loss.backward
+def _(grad, input, target, reduction):
+    (g, x, t), _ = common(grad, input, target)
+    each = apart(_norm(x - t, reduction, 2.0) * (x - t)) * g
+    return each, -each
+
+
 @_loss("smooth_l1_loss(Tensor input, Tensor target, str reduction, float beta)", layout="pointwise")
 def smooth_l1_loss(input, target, reduction, beta):
     (x, t), out = common(input, target)
-    z = _abs(x - t)
-    near = z < beta
-    small = jnp.where(near, z, 0)  # an infinite difference has a slope
-    return reduce(jnp.where(near, 0.5 * small * small / beta, z - 0.5 * beta), reduction).astype(out)
+    z = jnp.abs(x - t)
+    return reduce(jnp.where(z < beta, quotient(0.5 * z * z, x.dtype.type(beta)), z - 0.5 * beta), reduction).astype(out)
+
+
+@smooth_l1_loss.backward
+def _(grad, input, target, reduction, beta):
+    (g, x, t), _ = common(grad, input, target)
+    d = x - t
+    norm = _norm(d, reduction)
+    near = jnp.abs(d) < beta
+    inside = apart(norm * quotient(jnp.where(near, d, 0), d.dtype.type(beta)))
+    each = jnp.where(near, inside * g, apart(jnp.sign(d) * norm) * g)
+    return each, -each
 
 
 @_loss("huber_loss(Tensor input, Tensor target, str reduction, float delta)", layout="copy")
 def huber_loss(input, target, reduction, delta):
     (x, t), out = common(input, target)
-    z = _abs(x - t)
-    near = z <= delta
-    small = jnp.where(near, z, 0)
-    return reduce(jnp.where(near, 0.5 * small * small, delta * (z - 0.5 * delta)), reduction).astype(out)
+    z = jnp.abs(x - t)
+    return reduce(jnp.where(z <= delta, 0.5 * z * z, delta * (z - 0.5 * delta)), reduction).astype(out)
 
 
-def _abs(x):
-    # with the gradient 0 at 0, which PyTorch's sign() gives
-    return x * lax.stop_gradient(jnp.sign(x))
+@huber_loss.backward
+def _(grad, input, target, reduction, delta):
+    (g, x, t), _ = common(grad, input, target)
+    d = x - t
+    norm = _norm(d, reduction)
+    near = jnp.abs(d) < delta
+    each = jnp.where(near, apart(norm * jnp.where(near, d, 0)) * g, apart(jnp.sign(d) * norm * g) * delta)
+    return each, -each
 
 
 @_loss("soft_margin_loss(Tensor input, Tensor target, str reduction)", layout="pointwise")
@@ -88,13 +117,13 @@ def nll_loss(input, target, weight, reduction, ignore_index):
     x = widen(input)
     axis = 1 if x.ndim > 1 else 0
     if reduction != "none" and x.ndim == 2 and x.size > FEW and x.shape[0] <= _LOOPED and jax.default_backend() == "cpu":
-        loss, total = _nll_sums(x, target, weight, ignore_index)
-        return (loss / total if reduction == "mean" else loss).astype(input.dtype)
-    factor, total = _nll_factor(x.shape, target, weight, reduction, ignore_index, axis, x.dtype)
+        loss, weights = _nll_sums(x, target, weight, ignore_index)
+        return (loss / weights if reduction == "mean" else loss).astype(input.dtype)
+    factor, weights = _nll_factor(x.shape, target, weight, reduction, ignore_index, axis, x.dtype)
     picked = jnp.where(target != ignore_index, -_picked(x, target, axis), 0)
     if reduction == "none":
         return (picked * factor).astype(input.dtype)
-    return ((picked * factor).sum() / total).astype(input.dtype)
+    return ((picked * factor).sum() / weights).astype(input.dtype)
 
 
 @nll_loss.backward
@@ -102,8 +131,8 @@ def _(grad, input, target, weight, reduction, ignore_index):
     axis = 1 if input.ndim > 1 else 0
     hit = _hits(input.shape, target, axis)
     g = widen(grad)
-    factor, total = _nll_factor(input.shape, target, weight, reduction, ignore_index, axis, g.dtype)
-    each = g * factor / total
+    factor, weights = _nll_factor(input.shape, target, weight, reduction, ignore_index, axis, g.dtype)
+    each = g * factor / weights
     return jnp.where(hit, jnp.expand_dims(-each, axis), 0), None, None
 
 

@@ -12,7 +12,7 @@ from torchish.ops import views
 from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.folds import total
-from torchish.ops.precision import COMPLEX, INTEGERS, REAL, require_kernel
+from torchish.ops.precision import COMPLEX, INTEGERS, REAL, is_half, require_kernel
 
 
 @op("_repeat(Tensor input, int[] repeats)", out=False, method=False, function=False, saves=(), grad="RepeatBackward0",
@@ -131,9 +131,8 @@ def trace(input):
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     integral = jnp.issubdtype(input.dtype, jnp.integer)
     diagonal = jnp.diagonal(input.astype(jnp.int64) if integral else input)
-    if diagonal.dtype in (jnp.float16, jnp.bfloat16):
-        return diagonal.astype(jnp.float32).sum().astype(input.dtype)
-    return diagonal.sum()
+    wide = jnp.float32 if is_half(diagonal.dtype) else jnp.float64
+    return diagonal.astype(wide).sum().astype(input.dtype) if jnp.issubdtype(input.dtype, jnp.floating) else diagonal.sum()
 
 
 # --- padding -------------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchish.ops.apart import apart
 from torchish.ops.folds import greatest
 from torchish.ops.linalg_common import mm
-from torchish.ops.precision import apart
 
 # Up to which 1-norm the polynomials of degree 1, 2, 4, 8 and 12 are exact to rounding; beyond the last, that of degree 18 of the
 # matrix scaled down to it.

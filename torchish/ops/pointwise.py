@@ -268,6 +268,11 @@ def addcmul(input, tensor1, tensor2, value):
     return input + times(value, tensor1) * tensor2
 
 
+@addcmul.backward
+def _(grad, tensor1, tensor2, value):
+    return grad, grad * jnp.conj(times(value, tensor2)), grad * jnp.conj(times(value, tensor1))
+
+
 def _check_addcdiv(common: dt.dtype, given: Given) -> None:
     if given["tensor1"][1].category < FLOATING and given["tensor2"][1].category < FLOATING:
         raise RuntimeError(  # two spaces after "future": so does PyTorch
@@ -287,6 +292,12 @@ def _check_addcdiv(common: dt.dtype, given: Given) -> None:
 def addcdiv(input, tensor1, tensor2, value):
     """`input + value * tensor1 / tensor2`; TypeError for integers."""
     return input + quotient(times(value, tensor1), tensor2)
+
+
+@addcdiv.backward
+def _(grad, tensor1, tensor2, value):
+    slope = quotient(jnp.ones_like(tensor2) if value is None else value, tensor2)
+    return grad, grad * jnp.conj(slope), -grad * jnp.conj(quotient(times(value, tensor1), tensor2 * tensor2))
 
 
 def _lerp(input, end, weight):

@@ -11,6 +11,7 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from torchish import _dtypes as dt
+from torchish.ops.apart import apart
 from torchish.ops.declare import to_dtype
 
 
@@ -52,21 +53,6 @@ def stepwise(d):
 
     rounded.defjvp(lambda primals, tangents: (rounded(*primals), *tangents))
     return rounded
-
-
-@jax.custom_jvp
-def apart(v: jax.Array) -> jax.Array:
-    """Floats that are rounded, and overflow, before anything is made of them, as PyTorch's results are.
-
-    XLA makes fused multiply-adds of products and sums, `a / (b * c)` of `a / b / c`, and `x` of `log(exp(x))`, through barriers and
-    `lax.reduce_precision` too; but not through a choice that it cannot foresee.
-    """
-    if jnp.issubdtype(v.dtype, jnp.complexfloating):
-        return lax.complex(apart(v.real), apart(v.imag))
-    return jnp.where(v != v, np.asarray(np.nan, v.dtype), v) if jnp.issubdtype(v.dtype, jnp.floating) else v
-
-
-apart.defjvp(lambda primals, tangents: (apart(*primals), *tangents))
 
 
 def product(a, b):

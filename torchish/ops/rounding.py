@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from torchish.ops.declare import ARITH, op
+from torchish.ops.precision import quotient
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, both, flat, partials, refuse, refuse_with
 
 
@@ -56,13 +57,13 @@ def round(input):
 )  # fmt: skip
 def round_decimals(input, decimals):
     """`input` rounded to a number of decimal places."""
-    scale = 10.0 ** abs(decimals)
+    scale = input.dtype.type(10.0 ** abs(decimals))
     return _scaled(input, scale, decimals < 0)
 
 
 @flat
 def _scaled(x, scale, up):
-    return jnp.round(x / scale) * scale if up else jnp.round(x * scale) / scale
+    return jnp.round(quotient(x, scale)) * scale if up else quotient(jnp.round(x * scale), scale)
 
 
 @op("frexp(Tensor input)", layout="copy", returns="mantissa exponent", selects=("input",))

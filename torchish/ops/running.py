@@ -52,7 +52,8 @@ def running(kind: str, x: Any, d: int, own: Any = None) -> Any:
     scan = _SCANS[kind]
     on_cpu = jax.default_backend() == "cpu"
     wide = _WIDE.get(x.dtype, x.dtype) if scan.wide and on_cpu and own in (None, x.dtype) else x.dtype
-    if x.size < _FEW or not on_cpu:
+    in_order = kind in ("sum", "prod") and not jnp.issubdtype(x.dtype, jnp.complexfloating)  # PyTorch's, which the rounding shows
+    if not on_cpu or (x.size < _FEW and not in_order):
         return scan.whole(x.astype(wide), d).astype(x.dtype)
 
     def step(so_far: tuple, value: Any, at: Any) -> tuple:
@@ -62,6 +63,9 @@ def running(kind: str, x: Any, d: int, own: Any = None) -> Any:
         return (scan.join(a[0], b[0]),)
 
     n = x.shape[d]
+    if x.size < _FEW:
+        turned = jnp.moveaxis(x, d, -1)
+        return jnp.moveaxis(_one_by_one(step, np.asarray(scan.neutral(wide), wide), turned.reshape(-1, n)).reshape(turned.shape), -1, d)
     rows = math.prod(x.shape[d + 1 :]) == 1 and kind != "logsumexp" and not jnp.issubdtype(x.dtype, jnp.complexfloating)
     if rows and (n > _steps(x, d) or (x.dtype.itemsize == 8 and n >= 16 * _BLOCK)):
         return _one_by_one(step, np.asarray(scan.neutral(wide), wide), x.reshape(-1, n)).reshape(x.shape)

@@ -15,15 +15,17 @@ from torchish.ops.declare import op, to_dtype
 from torchish.ops.dims import wrap_dim, wrap_dims
 from torchish.ops.folds import greatest, least, total
 from torchish.ops.pointwise import check_subtraction
-from torchish.ops.precision import is_complex, stepwise, type_name, widen
+from torchish.ops.precision import is_complex, quotient, stepwise, type_name, widen
 from torchish.ops.reduce import mean_gradient, restored
 
 # --- variance ----------------------------------------------------------------------------------------------
 
 
 def _moments(input, axes, correction: float, keepdim: bool):
-    """Variance and mean over axes, in two passes."""
+    """Variance and mean over axes, in two passes; of float32 on a CPU in float64, as in PyTorch."""
     x = widen(input)
+    if jax.default_backend() == "cpu" and input.dtype == jnp.float32:
+        x = x.astype(jnp.float64)
     n = math.prod(input.shape[a] for a in axes)
     center = (
         total(x, axes, True) / n
@@ -59,7 +61,7 @@ def _var_gradient(grad, input, dim, correction, keepdim):
     axes = wrap_dims(dim, input.ndim)
     n = math.prod(input.shape[a] for a in axes)
     dof = n - correction
-    center = rounded(total(x, axes, True) / x.dtype.type(n))
+    center = rounded(quotient(total(x, axes, True), x.dtype.type(n)))
     grad = restored(widen(grad), axes, keepdim, input.ndim)
     if full and dof <= 0:
         return grad * jnp.where(x == center, jnp.nan, jnp.inf)

@@ -149,6 +149,11 @@ def expand(input, size):
     return jnp.broadcast_to(input, size)
 
 
+@expand.backward
+def _(grad):
+    return grad
+
+
 @_view("squeeze(Tensor input, int[] dims)")
 def squeeze(input, dims):
     return lax.squeeze(input, dims)

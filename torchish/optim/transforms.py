@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from torchish.ops.precision import apart, quotient
+from torchish.ops.apart import apart
+from torchish.ops.precision import quotient
 
 
 class State(NamedTuple):
