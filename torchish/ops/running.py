@@ -53,7 +53,7 @@ def running(kind: str, x: Any, d: int, own: Any = None) -> Any:
     on_cpu = jax.default_backend() == "cpu"
     wide = _WIDE.get(x.dtype, x.dtype) if scan.wide and on_cpu and own in (None, x.dtype) else x.dtype
     in_order = kind in ("sum", "prod") and not jnp.issubdtype(x.dtype, jnp.complexfloating)  # PyTorch's, which the rounding shows
-    if not on_cpu or (x.size < _FEW and not in_order):
+    if not on_cpu or not x.size or (x.size < _FEW and not in_order):
         return scan.whole(x.astype(wide), d).astype(x.dtype)
 
     def step(so_far: tuple, value: Any, at: Any) -> tuple:
