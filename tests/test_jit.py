@@ -22,7 +22,8 @@ def outcome(f, m):
             result = f(m)
         except Exception as e:
             result = type(e).__name__, str(e)
-    return result, [(w.category.__name__, str(w.message)) for w in given]
+    # of files that are collected meanwhile Python warns, too
+    return result, [(w.category.__name__, str(w.message)) for w in given if w.category is not ResourceWarning]
 
 
 def same(f):
