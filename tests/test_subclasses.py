@@ -282,6 +282,40 @@ def test_parameters_of_other_classes_print_their_class():
     assert build(torchish) == build(pytorch)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_make_subclass_calls_no_constructor():
+    def build(m):
+        class Scaled(m.Tensor):
+            def __new__(cls, data, requires_grad=False):
+                return m.Tensor._make_subclass(cls, data, requires_grad)
+
+            def __init__(self, *args):
+                self.scale = 3
+
+        return Scaled, m.arange(4.0, requires_grad=True) * 2
+
+    def shared(m, x):
+        cls, source = x
+        made = cls(source, True)
+        with m.no_grad():
+            made.add_(1)
+        (made * 2).sum().backward()
+        return [repr(made), made.scale, made.is_leaf, source, source._version, type(made * 2).__name__, made.grad]
+
+    make = lambda *args, **kwargs: lambda m, x: m.Tensor._make_subclass(*(a(m, x) if callable(a) else a for a in args), **kwargs)
+    cls, source, parameter = (lambda m, x: x[0]), (lambda m, x: x[1]), (lambda m, x: m.nn.Parameter)
+    same(
+        build,
+        {
+            "shared": shared, "parameter": make(parameter, source), "no gradients": make(cls, lambda m, x: m.ones(2).int(), True),
+            "no tensor class": make(lambda m, x: str, source), "no class": make(3, source), "no tensor": make(cls, [1.0]),
+            "too few": make(cls), "no bool": make(cls, source, None), "keyword": make(cls, source, require_grad=True),
+        },
+    )  # fmt: skip
+    with pytest.raises(AttributeError, match="torchish does not have it"):
+        torchish.Tensor._make_wrapper_subclass(torchish.Tensor, (1,))
+
+
 @pytest.mark.parametrize("m", BOTH, ids=lambda m: m.__name__)
 def test_swapped_tensors_are_each_other(m):
     a, b = m.nn.Parameter(m.ones(2)), m.zeros(3)

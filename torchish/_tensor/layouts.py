@@ -11,6 +11,7 @@ import numpy as np
 from torchish import _dtypes as dt
 from torchish._tensor.dispatch import call, composite, plain
 from torchish._tensor.layout import memory_format
+from torchish._tensor.methods import check_subclass
 from torchish._tensor.tensor import Tensor
 from torchish._tensor.views import alias
 from torchish.autograd.graph import ANOMALY
@@ -19,11 +20,7 @@ from torchish.ops import norm as norm_ops
 
 def as_subclass(self: Tensor, cls: type) -> Tensor:
     """The same data and history as an instance of `cls`, a subclass of Tensor; TypeError for other classes."""
-    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
-        raise TypeError(
-            "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class "
-            "inherits from Tensor."
-        )
+    check_subclass(cls)
     from torchish._tensor.subclasses import DisableTorchFunction
 
     with DisableTorchFunction():

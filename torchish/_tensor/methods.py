@@ -13,7 +13,7 @@ from torchish._tensor.apply import apply, cast, make_grad_fn, write_inplace
 from torchish._tensor.creation import filled, from_host, from_numpy, legacy_types, like_strides, tensor
 from torchish._tensor.data import warn_of_real_part
 from torchish._tensor.dispatch import NoMatch, Overload, bind, composite, plain, takes
-from torchish._tensor.errors import invalid_arguments, invalid_combination, plain_type_name
+from torchish._tensor.errors import counts_arguments, invalid_arguments, invalid_combination, plain_type_name
 from torchish._tensor.layout import STRIDED, is_channels_last, memory_format, permuted_strides
 from torchish._tensor.out import resize
 from torchish._tensor.refusals import check_inplace, check_overlap
@@ -570,11 +570,35 @@ def detach_(self: Tensor) -> Tensor:
     return self
 
 
+def check_subclass(cls: Any) -> None:
+    """TypeError unless `cls` is a class of tensors."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise TypeError(
+            "Creating a Tensor subclass from a class that does not inherit from Tensor is not possible. Make sure your class "
+            "inherits from Tensor."
+        )
+
+
+@staticmethod
+@counts_arguments
+def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Tensor:
+    """`data` without its history as an instance of `cls`, made without calling the constructors of `cls`."""
+    if not isinstance(cls, type):
+        raise TypeError(f"cls must be a type (got {type(cls).__name__})")
+    if not isinstance(data, Tensor):
+        raise TypeError(f"_make_subclass(): argument 'data' (position 2) must be Tensor, not {plain_type_name(data)}")
+    if type(require_grad) is not bool:
+        raise TypeError(f"_make_subclass(): argument 'require_grad' (position 3) must be bool, not {plain_type_name(require_grad)}")
+    check_subclass(cls)
+    made = data._alias(cls)
+    return made._as_leaf() if require_grad else made
+
+
 plain("is_inference")(lambda input: input._inference)
 plain("is_anomaly_enabled")(is_anomaly_enabled)
 plain("is_anomaly_check_nan_enabled")(is_anomaly_check_nan_enabled)
 
-for _f in (backward, register_hook, register_post_accumulate_grad_hook, retain_grad, detach_):
+for _f in (backward, register_hook, register_post_accumulate_grad_hook, retain_grad, detach_, _make_subclass):
     setattr(Tensor, _f.__name__, _f)
 
 

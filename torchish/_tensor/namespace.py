@@ -85,6 +85,10 @@ class Lacking:
         raise AttributeError(f"{whose} has no attribute {self._name!r} (torchish does not have it)")
 
 
+# a private name, so not among those found when first asked for: how programs make classes with `__torch_dispatch__`
+Tensor._make_wrapper_subclass = Lacking("_make_wrapper_subclass")  # type: ignore[attr-defined]
+
+
 def _say_what_is_lacking() -> None:
     for name in pytorch_names()["torch.Tensor"]:
         if not hasattr(Tensor, name):
