@@ -1,6 +1,7 @@
 """`torch.hub`: folders, the cache, downloads (from files: the tests need no network). `torch.backends` and absent devices."""
 
 import hashlib
+import importlib
 from urllib.error import URLError
 
 import pytest
@@ -125,6 +126,12 @@ def test_queries(query):
         except Exception as error:
             outcomes.append((type(error), str(error)))
     assert outcomes[0] == outcomes[1]
+
+
+def test_there_is_no_triton():
+    for torch in (pytorch, torchish):
+        triton = importlib.import_module(f"{torch.__name__}.utils._triton")
+        assert (triton.has_triton_package(), triton.has_triton()) == (False, False)
 
 
 def test_flags_hold_inside_their_block():

@@ -302,7 +302,9 @@ def test_make_subclass_calls_no_constructor():
         (made * 2).sum().backward()
         return [repr(made), made.scale, made.is_leaf, source, source._version, type(made * 2).__name__, made.grad]
 
-    make = lambda *args, **kwargs: lambda m, x: m.Tensor._make_subclass(*(a(m, x) if callable(a) else a for a in args), **kwargs)
+    def make(*args, **kwargs):
+        return lambda m, x: m.Tensor._make_subclass(*(a(m, x) if callable(a) else a for a in args), **kwargs)
+
     cls, source, parameter = (lambda m, x: x[0]), (lambda m, x: x[1]), (lambda m, x: m.nn.Parameter)
     same(
         build,

@@ -3,6 +3,7 @@
 import pickle
 import re
 import warnings
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -153,6 +154,14 @@ def test_weights_are_loaded_from_the_hubs_folder(tmp_path, monkeypatch):
     torch.save(published.state_dict(), tmp_path / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth")
     loaded = models.squeezenet1_1(weights="DEFAULT")
     assert torch.equal(loaded.features[0].weight, published.features[0].weight)
+
+    def refuse(*args, **kwargs):
+        raise URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "urlopen", refuse)
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "other"))
+    with pytest.raises(URLError, match="no network .*a copy of the file at .*other/checkpoints/squeezenet1_1-b8a52dc0.pth will do"):
+        models.squeezenet1_1(weights="DEFAULT")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import hashlib
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any
 
 import torchish as torch
 from torchish import nn
+from torchish.hub import load_state_dict_from_url
 from torchish.vision.transforms import functional as F
 from torchish.vision.transforms.functional import InterpolationMode
 
@@ -86,9 +85,9 @@ class WeightsEnum(enum.Enum):
     def meta(self) -> dict[str, Any]:
         return self.value.meta
 
-    def get_state_dict(self, progress: bool = True, check_hash: bool = False) -> Mapping[str, Any]:
-        """The weights by name, from the hub's cache folder, where they are fetched first when missing."""
-        return torch.load(_cached(self.url, progress), map_location="cpu", weights_only=True)
+    def get_state_dict(self, *args: Any, **kwargs: Any) -> Mapping[str, Any]:
+        """The weights by name, as `torch.hub.load_state_dict_from_url` finds them; files that hold more than weights are refused."""
+        return load_state_dict_from_url(self.url, *args, **{"weights_only": True, **kwargs})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self.name}"
@@ -98,30 +97,6 @@ class WeightsEnum(enum.Enum):
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.name))
-
-
-def _cached(url: str, progress: bool) -> Path:
-    """The file of weights in `$TORCH_HOME/hub/checkpoints`. RuntimeError when it is not there and cannot be fetched."""
-    from torchish.vision.datasets.utils import fetch
-
-    home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
-    path = Path(os.path.expanduser(home), "hub", "checkpoints", os.path.basename(url))
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    print(f'Downloading: "{url}" to {path}')
-    part = path.with_suffix(".fetched")
-    try:
-        fetch(url, part, progress)
-    except OSError as e:
-        raise RuntimeError(f"could not fetch the weights ({e}). Put {url} at {path}, and they are loaded from there") from e
-    expected = path.stem.rpartition("-")[2]  # a name ends in the first digits of the file's SHA-256
-    actual = hashlib.sha256(part.read_bytes()).hexdigest()
-    if not actual.startswith(expected):
-        part.unlink()
-        raise RuntimeError(f'invalid hash value (expected "{expected}", got "{actual}")')
-    part.replace(path)
-    return path
 
 
 IMAGENET_CLASSES = 1000
@@ -182,7 +157,7 @@ def register_model(name: str | None = None) -> Callable:
                     kwargs = _with("image_size", weights.meta["min_size"][0], kwargs)
             model = build(_initialize=weights is None, **kwargs) if "_initialize" in build.__code__.co_varnames else build(**kwargs)
             if weights is not None:
-                getattr(model, "_load_published", model.load_state_dict)(weights.get_state_dict(progress=progress))
+                getattr(model, "_load_published", model.load_state_dict)(weights.get_state_dict(progress=progress, check_hash=True))
             return model
 
         _BUILDERS[key] = builder
