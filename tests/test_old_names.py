@@ -230,3 +230,10 @@ def test_type_takes_the_default_type_and_legacy_ones(kind, device):
     finally:
         for m in (pytorch, torchish):
             m.set_default_dtype(m.float32)
+
+
+@pytest.mark.parametrize(("module", "name"), [("autograd", "profiler_util"), ("cuda", "memory"), ("cuda", "nvtx")])
+def test_modules_that_find_names_late_say_what_they_lack(module, name):
+    with pytest.raises(AttributeError) as error:
+        getattr(getattr(torchish, module), name)
+    assert str(error.value) == f"module 'torch.{module}' has no attribute '{name}' (torchish does not have it)"

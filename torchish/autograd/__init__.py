@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
+from torchish._runner import missing_attribute
 from torchish.autograd import functional as functional
 from torchish.autograd import grad_mode, graph
 from torchish.autograd import profiler as profiler
@@ -260,7 +261,7 @@ def __getattr__(name: str):
 
         module = import_module(f"torchish.autograd.{name.lower()}")
         return getattr(module, name) if name == "Variable" else module
-    raise AttributeError(f"module 'torch.autograd' has no attribute '{name}'")
+    raise missing_attribute(__name__, name)
 
 
 class enforce_grad_layout_policy(grad_mode._Mode):

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 
+from torchish._runner import missing_attribute
 from torchish.engine.program import evaluate_all
 
 
@@ -102,4 +103,4 @@ StreamContext = stream
 def __getattr__(name: str) -> Any:
     if name == "amp":  # it is built on this module
         return import_module("torchish.cpu.amp")
-    raise AttributeError(f"module 'torch.cpu' has no attribute '{name}'")
+    raise missing_attribute(__name__, name)

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from torchish._dtypes import LEGACY_NAMES
+from torchish._runner import missing_attribute
 from torchish._tensor.creation import legacy_types
 from torchish._tensor.size import device as _device
 from torchish._tensor.warn import warn_user
@@ -226,4 +227,4 @@ __all__ = ["Event", "Stream", "get_rng_state", "get_rng_state_all", "initial_see
 def __getattr__(name: str) -> Any:
     if name == "amp":  # it is built on this module
         return import_module("torchish.cuda.amp")
-    raise AttributeError(f"module 'torch.cuda' has no attribute '{name}'")
+    raise missing_attribute(__name__, name)

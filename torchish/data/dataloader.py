@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from torchish._pickling import reduce_ex
+from torchish._runner import missing_attribute
 from torchish._tensor.generator import Generator
 from torchish.autograd import profiler
 from torchish.data._utils import collate, fetch, worker
@@ -373,7 +374,7 @@ def __getattr__(name: str):
         from torchish.data._utils.parallel import _MultiProcessingDataLoaderIter
 
         return _MultiProcessingDataLoaderIter
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise missing_attribute(__name__, name)
 
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
