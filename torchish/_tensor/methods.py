@@ -579,7 +579,6 @@ def check_subclass(cls: Any) -> None:
         )
 
 
-@staticmethod
 @counts_arguments
 def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Tensor:
     """`data` without its history as an instance of `cls`, made without calling the constructors of `cls`."""
@@ -598,8 +597,9 @@ plain("is_inference")(lambda input: input._inference)
 plain("is_anomaly_enabled")(is_anomaly_enabled)
 plain("is_anomaly_check_nan_enabled")(is_anomaly_check_nan_enabled)
 
-for _f in (backward, register_hook, register_post_accumulate_grad_hook, retain_grad, detach_, _make_subclass):
+for _f in (backward, register_hook, register_post_accumulate_grad_hook, retain_grad, detach_):
     setattr(Tensor, _f.__name__, _f)
+Tensor._make_subclass = staticmethod(_make_subclass)  # type: ignore[attr-defined]
 
 
 # --- copying and pickling ------------------------------------------------------------------------------------
