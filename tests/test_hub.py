@@ -134,6 +134,12 @@ def test_there_is_no_triton():
         assert (triton.has_triton_package(), triton.has_triton()) == (False, False)
 
 
+def test_running_out_of_memory_has_one_type():
+    assert torchish.cuda.OutOfMemoryError is torchish.OutOfMemoryError
+    scaler = importlib.import_module("torchish.cuda.amp.grad_scaler")
+    assert scaler.GradScaler is torchish.cuda.amp.GradScaler and scaler.OptState is torchish.amp.grad_scaler.OptState
+
+
 def test_flags_hold_inside_their_block():
     for torch in (pytorch, torchish):
         cudnn = torch.backends.cudnn

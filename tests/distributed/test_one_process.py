@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 import textwrap
+import warnings
 
 import pytest
+import torch as pytorch
 
 import torchish as torch
 from torchish import distributed as dist
@@ -73,6 +76,39 @@ def test_collectives(group):
         torch.nn.parallel.DistributedDataParallel(torch.nn.ReLU())
     sampler = torch.utils.data.distributed.DistributedSampler(range(10), shuffle=False)
     assert list(sampler) == list(range(10))
+
+
+COLLECTIVES = {
+    "all_reduce": lambda m, f, x: f.all_reduce(x, op=m.distributed.ReduceOp.MAX),
+    "broadcast": lambda m, f, x: f.broadcast(x, 0),
+    "gather": lambda m, f, x: f.gather(x),
+    "scatter": lambda m, f, x: f.scatter([x]),
+    "reduce": lambda m, f, x: f.reduce(x, 0),
+    "all_gather": lambda m, f, x: f.all_gather(x),
+    "reduce_scatter": lambda m, f, x: f.reduce_scatter(m.zeros(3, 2), [x.contiguous()]),
+    "all_to_all": lambda m, f, x: f.all_to_all([m.zeros(3, 2)], [x.contiguous()]),
+    "all_to_all_single": lambda m, f, x: f.all_to_all_single(m.zeros(3, 2), x.contiguous()),
+}
+
+
+def test_collectives_with_gradients(tmp_path):
+    told = []
+    for m in (pytorch, torch):
+        f = importlib.import_module(f"{m.__name__}.distributed.nn")
+        m.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/{m.__name__}", rank=0, world_size=1)
+        for name, call in COLLECTIVES.items():
+            x = m.arange(6.0).reshape(2, 3).t().requires_grad_()
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                result = call(m, f, x)
+            one = result[0] if isinstance(result, tuple) else result
+            (one * 3).sum().backward()
+            told.append((name, repr(result), one.stride(), x.grad.tolist(), [(w.filename, w.category, str(w.message)) for w in caught]))
+        m.distributed.destroy_process_group()
+    half = len(COLLECTIVES)
+    assert told[:half] == told[half:]
+    with pytest.raises(ValueError, match="Default process group has not been initialized"), pytest.warns(FutureWarning):
+        importlib.import_module("torchish.distributed.nn").all_reduce(torch.ones(1))
 
 
 def test_one_device(group):

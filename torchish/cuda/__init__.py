@@ -10,6 +10,7 @@ import jax
 
 from torchish._dtypes import LEGACY_NAMES
 from torchish._runner import missing_attribute
+from torchish._settings import OutOfMemoryError
 from torchish._tensor.creation import legacy_types
 from torchish._tensor.size import device as _device
 from torchish._tensor.warn import warn_user
@@ -218,7 +219,7 @@ globals().update(legacy_types("torch.cuda", "cuda:0"))
 __all__ = ["Event", "Stream", "get_rng_state", "get_rng_state_all", "initial_seed", "manual_seed", "manual_seed_all", "seed", "seed_all",
            "set_rng_state", "set_rng_state_all", "StreamContext", "current_stream", "default_stream", "memory_reserved", "memory_stats",
            "max_memory_reserved", "reset_max_memory_allocated", "reset_max_memory_cached", "reset_peak_memory_stats", "set_stream",
-           "stream", "is_initialized", "is_bf16_supported", "init", "memory_cached", "max_memory_cached",
+           "stream", "OutOfMemoryError", "is_initialized", "is_bf16_supported", "init", "memory_cached", "max_memory_cached",
            "current_device", "device", "device_count", "empty_cache", "get_device_capability", "get_device_name",
            "get_device_properties", "is_available", "max_memory_allocated", "mem_get_info",
            "memory_allocated", "set_device", "synchronize", *LEGACY_NAMES.values()]  # fmt: skip

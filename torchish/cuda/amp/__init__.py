@@ -11,6 +11,7 @@ from torchish import amp
 from torchish._dtypes import dtype, float16
 from torchish.amp import autocast_mode
 from torchish.cuda import is_available
+from torchish.cuda.amp.grad_scaler import GradScaler
 
 __all__ = ["GradScaler", "amp_definitely_not_available", "autocast", "custom_bwd", "custom_fwd"]
 
@@ -27,21 +28,6 @@ class autocast(autocast_mode.autocast):
             stacklevel=2,
         )
         super().__init__("cuda", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
-
-
-class GradScaler(amp.GradScaler):
-    """`torch.amp.GradScaler("cuda")`; deprecated."""
-
-    __module__ = "torch.cuda.amp.grad_scaler"
-
-    def __init__(self, init_scale: float = 2.0**16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
-                 growth_interval: int = 2000, enabled: bool = True) -> None:  # fmt: skip
-        warnings.warn(
-            "`torch.cuda.amp.GradScaler(args...)` is deprecated. Please use `torch.amp.GradScaler('cuda', args...)` instead.",
-            FutureWarning,
-            stacklevel=2,
-        )
-        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
 
 
 def _deprecated(name: str, instead: str) -> Callable:
