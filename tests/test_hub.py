@@ -115,7 +115,7 @@ def test_no_network(tmp_path):
         "backends.opt_einsum.enabled", "backends.opt_einsum.strategy", "backends.mha.get_fastpath_enabled()", "xpu.is_available()",
         "backends.cusparselt.is_available()", "backends.mps.is_built()", "xpu.device_count()", "xpu.current_device()", "mps.is_available()",
         "mps.device_count()", "mps.synchronize()", "mps.empty_cache()", "xpu.synchronize()", "cuda.is_available()",
-        "onnx.is_in_onnx_export()",
+        "onnx.is_in_onnx_export()", "cuda._initialized",
     ],
 )  # fmt: skip
 def test_queries(query):

@@ -572,6 +572,14 @@ def test_install_is_idempotent_and_uninstall_restores(python, tmp_path):
     assert outcome(python("-c", textwrap.dedent(code))) == (0, "the real one\n", "")
 
 
+def test_a_script_that_logs_does_not_log_how_jax_compiles_it(torchish, python):
+    says = "logging.basicConfig(level=0); [logging.getLogger(n).info(n) for n in ('jax._src.dispatch', 'mine')]"
+    assert outcome(torchish("-c", f"import logging; {says}")) == (0, "", "INFO:mine:mine\n")
+    both = "INFO:jax._src.dispatch:jax._src.dispatch\nINFO:mine:mine\n"
+    assert outcome(torchish("-c", f"import logging; logging.getLogger('jax').setLevel(10); {says}")) == (0, "", both)
+    assert outcome(python("-c", f"import logging, torchish; torchish.install(); torchish.uninstall(); {says}")) == (0, "", both)
+
+
 def test_uninstall_under_somebody_elses_hook(python):
     code = """
     from multiprocessing import spawn

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import sys
 import threading
 from collections.abc import Sequence
@@ -98,6 +99,7 @@ def install() -> None:
         sys.meta_path.insert(0, _FINDER)
         _workers.install()
         _interactive.install()
+        _quieten_jax()
 
 
 def uninstall() -> None:
@@ -111,10 +113,22 @@ def uninstall() -> None:
         sys.meta_path.remove(_FINDER)
         _workers.uninstall()
         _interactive.uninstall()
+        _quieten_jax(undo=True)
         for name in _pytorch_modules():
             del sys.modules[name]
         sys.modules.update(_ASIDE)
         _ASIDE.clear()
+
+
+def _quieten_jax(undo: bool = False) -> None:
+    """A script that logs what it does (`logging.basicConfig(level=...)`) does not want to hear how JAX compiles it.
+
+    Whoever gives JAX's logger a level of its own (`jax_logging_level` does) has asked for that.
+    """
+    logger = logging.getLogger("jax")
+    ours, level = (logging.WARNING, logging.NOTSET) if undo else (logging.NOTSET, logging.WARNING)
+    if logger.level == ours:
+        logger.setLevel(level)
 
 
 def is_installed() -> bool:

@@ -228,4 +228,6 @@ __all__ = ["Event", "Stream", "get_rng_state", "get_rng_state_all", "initial_see
 def __getattr__(name: str) -> Any:
     if name == "amp":  # it is built on this module
         return import_module("torchish.cuda.amp")
+    if name == "_initialized":  # private, but older code for checkpoints and reversible layers asks for it
+        return is_initialized()
     raise missing_attribute(__name__, name)
