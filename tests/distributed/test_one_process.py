@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import subprocess
@@ -109,6 +110,45 @@ def test_collectives_with_gradients(tmp_path):
     assert told[:half] == told[half:]
     with pytest.raises(ValueError, match="Default process group has not been initialized"), pytest.warns(FutureWarning):
         importlib.import_module("torchish.distributed.nn").all_reduce(torch.ones(1))
+
+
+def join_blocks(m, folder):
+    """What hooks of `Join` blocks are told."""
+    algorithms = importlib.import_module(f"{m.__name__}.distributed.algorithms")
+    m.distributed.init_process_group("gloo", init_method=f"file://{folder}/{m.__name__}", rank=0, world_size=1)
+    said = []
+
+    class Hook(algorithms.JoinHook):
+        def post_hook(self, is_last_joiner):
+            said.append(is_last_joiner)
+
+    class Counter(algorithms.Joinable):
+        join_device, join_process_group = m.device("cpu"), m.distributed.group.WORLD
+
+        def __init__(self):
+            super().__init__()
+
+        def join_hook(self, **kwargs):
+            said.append(kwargs)
+            return Hook()
+
+    counter, model = Counter(), m.nn.parallel.DistributedDataParallel(m.nn.Linear(2, 1))
+    said.append((isinstance(model, algorithms.Joinable), type(algorithms.Join.notify_join_context(counter)).__name__))
+    for enable in (True, False):
+        with algorithms.Join([counter, model], enable=enable):
+            said.append(algorithms.Join.notify_join_context(counter) is not None)
+            model(m.ones(1, 2)).sum().backward()
+    said.append(copy.deepcopy(model).process_group is m.distributed.group.WORLD)
+    with pytest.raises(KeyError), algorithms.Join([counter], option=1):
+        raise KeyError
+    with pytest.raises(ValueError, match="requires at least one joinable"):
+        algorithms.Join([])
+    m.distributed.destroy_process_group()
+    return said
+
+
+def test_join_blocks_end_with_their_hooks(tmp_path):
+    assert join_blocks(torch, tmp_path) == join_blocks(pytorch, tmp_path)
 
 
 def test_one_device(group):

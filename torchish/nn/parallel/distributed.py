@@ -27,8 +27,7 @@ class DistributedDataParallel(Parallel):
             raise RuntimeError(
                 "DistributedDataParallel is not needed when a module doesn't have any parameter that requires a gradient."
             )
-        self.process_group = None if process_group is None else process_group
-        distributed._need_group()
+        self.process_group = distributed._need_group(process_group)
         self.dim = dim
         self._start(module, device_ids)
         self.find_unused_parameters, self.broadcast_buffers = find_unused_parameters, broadcast_buffers
@@ -47,6 +46,31 @@ class DistributedDataParallel(Parallel):
     def join(self, *args: Any, **kwargs: Any) -> Iterator[None]:
         """Within the block processes may have unequally many batches; there is one."""
         yield
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in super().__getstate__().items() if k != "process_group"}
+
+    def __setstate__(self, state: dict) -> None:
+        from torchish import distributed
+
+        super().__setstate__(state)
+        self.process_group = distributed._need_group()
+
+    def join_hook(self, **kwargs: Any) -> Any:
+        """What this module does in a `Join` block for processes that have finished: nothing, there is one."""
+        from torchish.distributed.algorithms.join import JoinHook
+
+        return JoinHook()
+
+    @property
+    def join_device(self) -> Any:
+        """Where a `Join` block's messages are made."""
+        return next(self.module.parameters()).device
+
+    @property
+    def join_process_group(self) -> Any:
+        """Whose members a `Join` block waits for."""
+        return self.process_group
 
 
 class DistributedDataParallelCPU(DistributedDataParallel):
