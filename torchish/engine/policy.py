@@ -79,8 +79,10 @@ def overflow() -> None:
     pending = LOCAL.pending
     kept = pending[len(pending) - loose_end(pending) :]
     del pending[len(pending) - len(kept) :]
-    evaluate_all()
-    pending.extend(kept)
+    try:
+        evaluate_all()
+    finally:
+        pending.extend(kept)
 
 
 class unlimited:

@@ -200,6 +200,7 @@ def _reset(nodes: list[Expr]) -> None:
         for x in e.inputs or ():
             if type(x) is Expr:
                 x.mark, x.uses = -1, 0
+    nodes[:] = [e for e in nodes if e.spec is not None]  # not those that were dead, or are computed
 
 
 def _select(pending: list[Expr], root: Expr | None, leave_views: bool = True):
