@@ -113,6 +113,38 @@ def test_complex_products(dtype):
     assert not (z * z.conj()).imag.any()
 
 
+# Gradients that begin as one number, and sums of them over several broadcast dimensions.
+LOSSES = [c.strip() for c in """
+(x.mean(1) * 0.37).sum(); (x / 3 * 0.37).sum(); (1 / x / 3 * 0.37).sum(); (x**3 * 0.37).sum(); (x * y[:1, :1].reshape(1) * z.detach()).sum()
+""".split(";")]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("code", LOSSES)
+def test_gradients_of_scalars_are_pytorchs_to_the_last_bit(code, dtype):
+    def run(torch):
+        leaves = [torch.from_numpy(a.copy()).requires_grad_() for a in draw(dtype, 16, 24)]
+        eval(code, {}, dict(zip("xyz", leaves, strict=True))).backward()
+        return [v.grad.numpy() for v in leaves if v.grad is not None]
+
+    for want, got in zip(run(pytorch), run(torchish), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_products_of_wider_floats_are_rounded_before_they_are_narrowed():
+    arrays = draw("float32", 20, 32)
+    want, got = (results(t, lambda t, x, y, z: (x.double() * y.double()).float() + z, arrays) for t in (pytorch, torchish))
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("shape", [(7,), (64, 3), (3, 4, 40), (300,)])
+def test_small_complex_sums(dtype, shape):
+    x = draw(dtype, *shape)[0]
+    for dim in (None, 0, -1):
+        np.testing.assert_array_equal(torchish.from_numpy(x).sum(dim).numpy(), pytorch.from_numpy(x).sum(dim).numpy())
+
+
 def test_captured_and_loaded_programs():
     arrays = draw("float32", 7, 11)
     f = PROGRAMS["two products"]

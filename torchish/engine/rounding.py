@@ -29,8 +29,9 @@ _SUMS = frozenset((
     "add", "add_any", "cumlogsumexp", "cumsum", "reduce", "reduce_sum", "reduce_window", "reduce_window_sum", "scatter-add", "sub",
 ))  # fmt: skip
 _ARRANGEMENTS = frozenset((
-    "broadcast_in_dim", "complex", "concatenate", "conj", "copy", "copy_p", "dynamic_slice", "dynamic_update_slice", "gather", "imag",
-    "neg", "optimization_barrier", "pad", "real", "reshape", "rev", "select_n", "slice", "split", "squeeze", "tile", "transpose",
+    "broadcast_in_dim", "complex", "concatenate", "conj", "convert_element_type", "copy", "copy_p", "dynamic_slice",
+    "dynamic_update_slice", "gather", "imag", "neg", "optimization_barrier", "pad", "real", "reshape", "rev", "select_n", "slice", "split",
+    "squeeze", "tile", "transpose",
 ))  # fmt: skip
 _CALLS = frozenset(("checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit"))
 _LOOPS = frozenset(("cond", "scan", "while"))

@@ -622,11 +622,11 @@ def _fit(g, x, computed: bool = True):
             g = g.astype(x.dtype).astype(g.dtype)  # PyTorch sums what has been rounded
         g = kept_apart(g) if computed else g
         lead = g.ndim - x.ndim
-        if lead > 0:
-            g = total(g, tuple(range(lead)))
-        axes = tuple(i for i, n in enumerate(x.shape) if n == 1 and g.shape[i] != 1)
+        axes = (*range(lead), *[i for i, n in enumerate(x.shape, lead) if n == 1 and g.shape[i] != 1])
         if axes:
             g = total(g, axes, True)
+        if lead > 0:
+            g = g.reshape(g.shape[lead:])
         if g.shape != x.shape:
             g = jnp.broadcast_to(g, x.shape)
     if jnp.issubdtype(g.dtype, jnp.complexfloating) and not jnp.issubdtype(x.dtype, jnp.complexfloating):

@@ -146,7 +146,7 @@ def _(grad, input, exponent, half):
     if exponent == 0:
         return jnp.zeros_like(grad)
     lower = SPECIAL_EXPONENTS.get(exponent - 1, lambda x, half: _float_power(x, jnp.asarray(exponent - 1, x.dtype)))
-    return grad * jnp.conj(half(exponent * half(lower(input, half))))
+    return grad * jnp.conj(apart(half(exponent * half(lower(input, half)))))  # or XLA multiplies the exponent by a broadcast gradient
 
 
 @op("square(Tensor input)", promote=ARITH, inplace=True, grad="PowBackward0")

@@ -65,7 +65,7 @@ def product(a, b):
 
 @jax.custom_jvp
 def _quotient(a, b):
-    return apart(a) / jnp.where(a == a, b, a)
+    return apart(a) / jnp.where(lax.optimization_barrier(a == a), b, a)
 
 
 @partial(_quotient.defjvp, symbolic_zeros=True)
@@ -85,7 +85,7 @@ def quotient(a, b):
     """`a / b`, rounded once.
 
     XLA multiplies by the inverse of a divisor that is constant or broadcast, and 41 * (1 / 41) need not be 1; but not by one that
-    is chosen place by place.
+    is chosen place by place, and as long as it simplifies it cannot see through the barrier that all places choose alike.
     """
     real = jnp.issubdtype(a.dtype, jnp.floating) and jnp.issubdtype(b.dtype, jnp.floating)
     return _quotient(a, b) if real else a / b
