@@ -48,6 +48,7 @@ PROGRAMS = {
     "two products": lambda torch, x, y, z: 2 * x * y - 3 * z * y,
     "square": lambda torch, x, y, z: x**2 + y.square() - z**3,
     "kept": lambda torch, x, y, z: ((p := x * y), (q := p + z), q - p),
+    "matrices of one product": lambda torch, x, y, z: (torch.nn.functional.linear(x[:, :1], y[:3, :1], z[0, :3]), x[:, :1] @ y[:1] + z),
     "in place": lambda torch, x, y, z: x.mul_(y).add_(z).sub_(y * y),
     "one kernel": lambda torch, x, y, z: (x.add(y, alpha=0.3), torch.addcmul(x, y, z, value=0.7), torch.lerp(x, y, 0.3)),
 } | {f.__name__: f for f in (polynomial, through_views, sums, gradients, motion)}
@@ -83,6 +84,7 @@ x.cumprod(1); x.amax(1); x.median(); torch.trace(x[:9, :9]); torch.cross(x[:, :3
 F.mse_loss(x, y); F.mse_loss(x, y, reduction="sum"); F.l1_loss(x, y);
 F.smooth_l1_loss(x, y); F.smooth_l1_loss(x, y, beta=0.3); F.huber_loss(x * 3, y); F.margin_ranking_loss(x, y, z.sign());
 F.avg_pool1d(x[None], 3); F.avg_pool2d(x[None], 2); F.adaptive_avg_pool1d(x[None], 5); F.embedding_bag(torch.tensor([[0, 1, 2]]), x);
+F.mse_loss(x, x + 0 * y);
 x + y[0]; x * y[0]; y[:, :1] / x; x.mean(1, keepdim=True) * y; x.expand(3, 20, 32) * 2; torch.where(x > 0, y[0], z)
 """.split(";")]  # fmt: skip
 

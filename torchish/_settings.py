@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import warnings
 from typing import Any
 
@@ -190,9 +191,10 @@ def typename(obj: Any) -> str:
     """The full name of an object's type; a tensor's is its legacy type."""
     if isinstance(obj, Tensor):
         return obj.type()
-    t = obj if isinstance(obj, type) else type(obj)
-    module = getattr(t, "__module__", "")
-    return t.__qualname__ if module in ("builtins", "", None) else f"{module}.{t.__qualname__}"
+    named = obj if hasattr(obj, "__qualname__") or hasattr(obj, "__name__") else type(obj)
+    name = getattr(named, "__qualname__", None) or named.__name__
+    module = getattr(named, "__module__", "")
+    return re.sub(r"^torchish\b", "torch", name if module in ("builtins", "", None) else f"{module}.{name}")
 
 
 def compiled_with_cxx11_abi() -> bool:

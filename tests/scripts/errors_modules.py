@@ -124,8 +124,15 @@ class NoSuperParameter(nn.Module):
         self.p = nn.Parameter(torch.ones(1))
 
 
+class NoSuperNumber(nn.Module):
+    def __init__(self):
+        self.k = 3
+
+
 case("super().__init__() missing, a module", NoSuper)
 case("super().__init__() missing, a parameter", NoSuperParameter)
+case("super().__init__() missing, a call", lambda: NoSuperNumber()(torch.ones(2)))
+case("Sequential of a function", lambda: nn.Sequential(F.relu))
 
 # optimizers
 p = [nn.Parameter(torch.ones(2))]

@@ -41,11 +41,15 @@ def mse_loss(input, target, reduction):
     return reduce(d * d, reduction).astype(out)
 
 
+def _slopes(grad, input, target, slope):
+    """The gradients of a loss whose kernel gives `slope(input - target, grad)`, and takes them in the other order for the target's."""
+    (g, x, t), _ = common(grad, input, target)
+    return slope(x - t, g), slope(t - x, g)
+
+
 @mse_loss.backward
 def _(grad, input, target, reduction):
-    (g, x, t), _ = common(grad, input, target)
-    each = apart(_norm(x - t, reduction, 2.0) * (x - t)) * g
-    return each, -each
+    return _slopes(grad, input, target, lambda d, g: apart(_norm(d, reduction, 2.0) * d) * g)
 
 
 @_loss("smooth_l1_loss(Tensor input, Tensor target, str reduction, float beta)", layout="pointwise")
@@ -57,13 +61,12 @@ def smooth_l1_loss(input, target, reduction, beta):
 
 @smooth_l1_loss.backward
 def _(grad, input, target, reduction, beta):
-    (g, x, t), _ = common(grad, input, target)
-    d = x - t
-    norm = _norm(d, reduction)
-    near = jnp.abs(d) < beta
-    inside = apart(norm * quotient(jnp.where(near, d, 0), d.dtype.type(beta)))
-    each = jnp.where(near, inside * g, apart(jnp.sign(d) * norm) * g)
-    return each, -each
+    def slope(d, g):
+        near = jnp.abs(d) < beta
+        inside = quotient(jnp.where(near, d, 0), d.dtype.type(beta))
+        return apart(_norm(d, reduction) * jnp.where(near, inside, jnp.sign(d))) * g
+
+    return _slopes(grad, input, target, slope)
 
 
 @_loss("huber_loss(Tensor input, Tensor target, str reduction, float delta)", layout="copy")
@@ -75,12 +78,12 @@ def huber_loss(input, target, reduction, delta):
 
 @huber_loss.backward
 def _(grad, input, target, reduction, delta):
-    (g, x, t), _ = common(grad, input, target)
-    d = x - t
-    norm = _norm(d, reduction)
-    near = jnp.abs(d) < delta
-    each = jnp.where(near, apart(norm * jnp.where(near, d, 0)) * g, apart(jnp.sign(d) * norm * g) * delta)
-    return each, -each
+    def slope(d, g):
+        near = jnp.abs(d) < delta
+        inside = apart(_norm(d, reduction) * jnp.where(near, d, jnp.sign(d))) * g
+        return jnp.where(near, inside, apart(inside) * delta)
+
+    return _slopes(grad, input, target, slope)
 
 
 @_loss("soft_margin_loss(Tensor input, Tensor target, str reduction)", layout="pointwise")

@@ -6,12 +6,15 @@ full float32 on every platform (PyTorch's default, where an accelerator would ta
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from torchish import _dtypes as dt
 from torchish.ops import declare
+from torchish.ops.apart import apart
 from torchish.ops.declare import broadcast_shapes, op
 from torchish.ops.dims import size_of
 from torchish.ops.precision import factor, is_half, type_name, type_text, widen
@@ -46,11 +49,15 @@ def set_float32_setting(name: str) -> None:
 
 def dot(a, b, dims: Dims):
     """`lax.dot_general` with PyTorch's accumulation. `dims` is ((contracted), (batch)) as there."""
-    out = a.dtype
-    if is_half(out):
-        return lax.dot_general(a, b, dims, preferred_element_type=jnp.float32).astype(out)
-    precision = float32_precision() if out in (jnp.float32, jnp.complex64) else None
-    return lax.dot_general(a, b, dims, precision=precision, preferred_element_type=out)
+    return wide_dot(a, b, dims).astype(a.dtype)
+
+
+def wide_dot(a, b, dims: Dims):
+    """`dot` before it is rounded to 16-bit floats: float32 for those. Where each sum is one product, that is rounded."""
+    kind = jnp.float32 if is_half(a.dtype) else a.dtype
+    precision = float32_precision() if a.dtype in (jnp.float32, jnp.complex64) else None
+    made = lax.dot_general(a, b, dims, precision=precision, preferred_element_type=kind)
+    return apart(made) if math.prod([a.shape[d] for d in dims[0][0]]) == 1 else made
 
 
 NN: Dims = (((1,), (0,)), ((), ()))  # a @ b
@@ -107,9 +114,7 @@ def expandable(x, shape: tuple[int, ...]) -> None:
 
 def _product(a, b, alpha, dims):
     """alpha * (a @ b) before rounding: float32 for 16-bit floats."""
-    precision = float32_precision() if a.dtype in (jnp.float32, jnp.complex64) else None
-    kind = jnp.float32 if is_half(a.dtype) else a.dtype
-    return scaled(alpha, lax.dot_general(a, b, dims, precision=precision, preferred_element_type=kind))
+    return scaled(alpha, wide_dot(a, b, dims))
 
 
 def _grads(grad, a, b, needs_a, needs_b, nt, tn):
@@ -301,10 +306,7 @@ def addbmm(input, batch1, batch2, beta, alpha):
 
 def _mat_vec(mat, vec, kernel: str):
     no_bool(kernel, mat, vec)
-    return lax.dot_general(
-        mat, vec, NN, precision=float32_precision() if mat.dtype in (jnp.float32, jnp.complex64) else None,
-        preferred_element_type=jnp.float32 if is_half(mat.dtype) else mat.dtype,
-    )  # fmt: skip
+    return wide_dot(mat, vec, NN)
 
 
 def _check_mv(input_size, mat, vec, input_ndim: int = 1) -> None:

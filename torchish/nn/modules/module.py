@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, TypeVar
 
 from torchish._pickling import reduce_ex
+from torchish._settings import typename as _typename
 from torchish._tensor.tensor import Tensor
 from torchish.nn.modules._conversion import Conversion
 from torchish.nn.modules._hooks import (
@@ -241,12 +241,14 @@ class Module(Hooks, Conversion, StateDict):
         d = self.__dict__
         if d.get("_compiled_call_impl") is not None:
             return d["_compiled_call_impl"](*args, **kwargs)
-        if (
-            d["_backward_hooks"] or d["_backward_pre_hooks"] or d["_forward_hooks"] or d["_forward_pre_hooks"]
-            or _global_forward_hooks or _global_forward_pre_hooks or _global_backward_hooks or _global_backward_pre_hooks
-        ):  # fmt: skip
-            return self._call_with_hooks(args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            hooked = (
+                d["_backward_hooks"] or d["_backward_pre_hooks"] or d["_forward_hooks"] or d["_forward_pre_hooks"]
+                or _global_forward_hooks or _global_forward_pre_hooks or _global_backward_hooks or _global_backward_pre_hooks
+            )  # fmt: skip
+        except KeyError as missing:  # its constructor has not called this class's
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute {missing}") from None
+        return self._call_with_hooks(args, kwargs) if hooked else self.forward(*args, **kwargs)
 
     def _call_impl(self, *args, **kwargs):
         d = self.__dict__
@@ -463,14 +465,6 @@ def _forget(name: str, *tables) -> None:
                 del t[name]
             else:
                 t.discard(name)
-
-
-def _typename(x: Any) -> str:
-    if isinstance(x, Tensor):
-        return x.type()
-    t = type(x) if not inspect.isclass(x) else x
-    module = t.__module__
-    return t.__qualname__ if module in ("builtins", "__builtin__") else f"{module}.{t.__qualname__}"
 
 
 __all__ = [
