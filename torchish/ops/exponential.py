@@ -146,7 +146,10 @@ def _(grad, input, exponent, half):
     if exponent == 0:
         return jnp.zeros_like(grad)
     lower = SPECIAL_EXPONENTS.get(exponent - 1, lambda x, half: _float_power(x, jnp.asarray(exponent - 1, x.dtype)))
-    return grad * jnp.conj(apart(half(exponent * half(lower(input, half)))))  # or XLA multiplies the exponent by a broadcast gradient
+    slope = half(exponent * half(lower(input, half)))
+    if exponent != 2:  # whose doubling is exact
+        slope = apart(slope)  # or XLA multiplies the exponent by a broadcast gradient
+    return grad * jnp.conj(slope)
 
 
 @op("square(Tensor input)", promote=ARITH, inplace=True, grad="PowBackward0")
