@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum
+from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -443,4 +444,6 @@ send = recv = isend = irecv = _no_peer
 
 
 def __getattr__(name: str) -> Any:
+    if name == "algorithms":  # it is built on this module
+        return import_module("torchish.distributed.algorithms")
     raise missing_attribute(__name__, name)
