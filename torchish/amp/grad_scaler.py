@@ -284,3 +284,19 @@ class GradScaler:
 
     def _found_inf_per_device(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         return self._per_optimizer_states[id(optimizer)]["found_inf_per_device"]
+
+
+class DeprecatedGradScaler(GradScaler):
+    """What `torch.cpu.amp` and `torch.cuda.amp` call GradScaler: that of one kind of device."""
+
+    _kind: str
+
+    def __init__(self, init_scale: float = 2.0**16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
+                 growth_interval: int = 2000, enabled: bool = True) -> None:  # fmt: skip
+        kind = self._kind
+        warnings.warn(
+            f"`torch.{kind}.amp.GradScaler(args...)` is deprecated. Please use `torch.amp.GradScaler('{kind}', args...)` instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        super().__init__(kind, init_scale, growth_factor, backoff_factor, growth_interval, enabled)

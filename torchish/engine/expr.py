@@ -119,7 +119,7 @@ class Spec:
         if self.shape_rule is not None:
             shape, dtype = self.shape_rule(*[x.aval if type(x) is Expr else _NUMBER_AVALS[type(x)] for x in inputs])
             return aval(shape, dtype, device)
-        args = [x.aval.struct if type(x) is Expr else NUMBER_STRUCTS[type(x)] for x in inputs]
+        args = [struct_of(x) for x in inputs]
         try:
             with jax.enable_x64(True):
                 out = jax.eval_shape(self.run, *args)
@@ -144,7 +144,7 @@ class MixedDevices(RuntimeError):
         super().__init__(f"Expected all tensors to be on the same device, but found at least two devices, {a} and {b}!")
 
 
-NUMBER_STRUCTS = {
+_NUMBER_STRUCTS = {
     float: jax.ShapeDtypeStruct((), np.dtype(np.float64)),
     int: jax.ShapeDtypeStruct((), np.dtype(np.int64)),
     bool: jax.ShapeDtypeStruct((), np.dtype(np.bool_)),
@@ -156,7 +156,7 @@ _NUMBER_AVALS = {
     bool: aval((), np.dtype(np.bool_)),
     complex: aval((), np.dtype(np.complex128)),
 }
-_NUMBERS = frozenset(NUMBER_STRUCTS)
+_NUMBERS = frozenset(_NUMBER_STRUCTS)
 
 
 class Expr:
@@ -180,6 +180,13 @@ class Expr:
 
     def __repr__(self) -> str:
         return f"Expr({'leaf' if self.value is not None else self.spec}, {self.aval})"
+
+
+def struct_of(x: Any) -> Any:
+    """What JAX traces an expression's value, or a Python number, by; a tuple of that for several results."""
+    if type(x) is not Expr:
+        return _NUMBER_STRUCTS[type(x)]
+    return tuple([a.struct for a in x.aval.avals]) if type(x.aval) is AvalTuple else x.aval.struct
 
 
 def avals_of(nodes: Iterable[Expr]) -> list[Aval]:
@@ -293,7 +300,7 @@ def _apply_now(spec: Spec, inputs: tuple, out: Aval | AvalTuple) -> Expr:
         values = []
         with jax.enable_x64(True):
             for x in inputs:
-                values.append(force(x) if type(x) is Expr else np.asarray(x, NUMBER_STRUCTS[type(x)].dtype))
+                values.append(force(x) if type(x) is Expr else np.asarray(x, _NUMBER_STRUCTS[type(x)].dtype))
             result = spec.run(*values)
         if isinstance(result, (tuple, list)):
             result = tuple(result)

@@ -22,7 +22,7 @@ import numpy as np
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 
 from torchish.engine.devices import jax_device
-from torchish.engine.expr import NUMBER_STRUCTS, AvalTuple, Expr, is_projection
+from torchish.engine.expr import AvalTuple, Expr, is_projection, struct_of
 
 _PRODUCTS = frozenset(("div", "integer_pow", "mul", "square"))  # XLA multiplies by the inverse of some divisors
 _SUMS = frozenset((
@@ -74,13 +74,15 @@ def rounding(nodes: Sequence[Expr]) -> Rounding:
             if any(adds or (passes and id(e) in added) for adds, passes in parts):
                 added.add(id(x))
     runs: list[Callable] = []
+    needs_zero = False
     for e, operation in zip(nodes, operations, strict=True):
         if operation is None:
             runs.append(functools.partial(_run_plain, e.spec.run))
-        else:
-            products = operation.products if id(e) in added else [False] * len(operation.products)
-            runs.append(functools.partial(_run, operation.run, products, type(e.aval) is AvalTuple))
-    return Rounding(runs, any(o is not None and id(e) in added and any(o.products) for e, o in zip(nodes, operations, strict=True)))
+            continue
+        products = operation.products if id(e) in added else [False] * len(operation.products)
+        needs_zero |= any(products)
+        runs.append(functools.partial(_run, operation.run, products, type(e.aval) is AvalTuple))
+    return Rounding(runs, needs_zero)
 
 
 def _operations(nodes: Sequence[Expr]) -> list[_Traced | None]:
@@ -95,7 +97,7 @@ def _operations(nodes: Sequence[Expr]) -> list[_Traced | None]:
             continue
         key = (e.spec.uid, *[x.aval if type(x) is Expr else type(x) for x in e.inputs])
         if key not in known:
-            known[key] = _trace(e.spec.run, [_struct(x) for x in e.inputs])
+            known[key] = _trace(e.spec.run, [struct_of(x) for x in e.inputs])
         found.append(known[key])
     return found
 
@@ -110,12 +112,6 @@ def _run(run: Callable, products: Sequence[bool], several: bool, null: Any, *inp
         for v, is_product in zip(run(*jax.tree.leaves(inputs)), products, strict=True)
     ]
     return tuple(results) if several else results[0]
-
-
-def _struct(x: Any) -> Any:
-    if type(x) is not Expr:
-        return NUMBER_STRUCTS[type(x)]
-    return tuple([a.struct for a in x.aval.avals]) if type(x.aval) is AvalTuple else x.aval.struct
 
 
 def _trace(run: Callable, inputs: Sequence[Any]) -> _Traced:

@@ -22,4 +22,10 @@ def apart(v: jax.Array) -> jax.Array:
 
 apart.defjvp(lambda primals, tangents: (apart(*primals), *tangents))
 
-__all__ = ["apart"]
+
+def root(x: jax.Array) -> jax.Array:
+    """The square root, rounded: of `1 / sqrt(x)` XLA would make an estimate."""
+    return apart(jnp.sqrt(apart(x)))
+
+
+__all__ = ["apart", "root"]

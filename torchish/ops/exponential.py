@@ -10,7 +10,7 @@ from jax import lax
 
 from torchish import _dtypes as dt
 from torchish.ops import elementary
-from torchish.ops.apart import apart
+from torchish.ops.apart import apart, root
 from torchish.ops.declare import ARITH, FLOAT, op
 from torchish.ops.rules import BOOL, COMPLEX, INTEGER, Given, left_over, partials, refuse
 
@@ -111,8 +111,8 @@ for _op in (pow, pow_number, pow_of_number):
 
 
 def _power_of_root(x, half):
-    root = apart(jnp.sqrt(apart(x)))
-    return jnp.where(left_over(x, 4), 1 / half(root), 1 / root)  # two vectors of bfloat16
+    r = root(x)
+    return jnp.where(left_over(x, 4), 1 / half(r), 1 / r)  # two vectors of bfloat16
 
 
 # The exponents that are worth a program of their own; any other number is an input of the program.
@@ -123,7 +123,7 @@ SPECIAL_EXPONENTS = {
     3.0: lambda x, half: half(x * x) * x,
     -1.0: lambda x, half: 1 / x,
     -2.0: lambda x, half: 1 / half(x * x),
-    0.5: lambda x, half: apart(jnp.sqrt(apart(x))),
+    0.5: lambda x, half: root(x),
     -0.5: _power_of_root,
 }
 
@@ -161,7 +161,7 @@ def square(input):
 @op("sqrt(Tensor input)", promote=FLOAT, inplace=True)
 def sqrt(input):
     """The square root; nan for negative numbers."""
-    return apart(jnp.sqrt(apart(input)))
+    return root(input)
 
 
 @sqrt.backward
@@ -172,7 +172,7 @@ def _(grad, result):
 @op("rsqrt(Tensor input)", promote=FLOAT, inplace=True)
 def rsqrt(input):
     """`1 / sqrt(input)`."""
-    return 1 / apart(jnp.sqrt(apart(input)))  # XLA would estimate it; PyTorch rounds the root and the quotient
+    return 1 / root(input)  # XLA would estimate it; PyTorch rounds the root and the quotient
 
 
 @rsqrt.backward

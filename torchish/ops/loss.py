@@ -99,8 +99,7 @@ def _(grad, input, target, reduction):
     (g, x, t), out = common(grad, input, target)
     half = stepwise(out)
     z = half(jnp.exp(half(-x * t)))
-    norm = 1 / max(z.size, 1) if reduction == "mean" else 1.0
-    return half(half(half(t * z) * -norm) / half(z + 1)) * g, None
+    return half(half(half(t * z) * -_norm(z, reduction)) / half(z + 1)) * g, None
 
 
 # --- classification ----------------------------------------------------------------------------------------

@@ -300,7 +300,7 @@ def _(grad, tensor1, tensor2, value):
     return grad, grad * jnp.conj(slope), -grad * jnp.conj(quotient(times(value, tensor1), tensor2 * tensor2))
 
 
-def _lerp(input, end, weight):
+def between(input, end, weight):
     """`input + weight * (end - input)`."""
     near = jnp.abs(weight) < 0.5
     step = end - input
@@ -314,7 +314,7 @@ def _lerp(input, end, weight):
 )  # fmt: skip
 def lerp(input, end, weight):
     """`input + weight * (end - input)`."""
-    return _lerp(input, end, weight)
+    return between(input, end, weight)
 
 
 @lerp.backward
@@ -329,7 +329,7 @@ def _(grad, input, end, weight):
 )  # fmt: skip
 def lerp_number(input, end, weight):
     """`input + weight * (end - input)`."""
-    return _lerp(input, end, weight)
+    return between(input, end, weight)
 
 
 @lerp_number.backward

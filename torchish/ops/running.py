@@ -63,13 +63,12 @@ def running(kind: str, x: Any, d: int, own: Any = None) -> Any:
         return (scan.join(a[0], b[0]),)
 
     n = x.shape[d]
-    if x.size < _FEW:
-        turned = jnp.moveaxis(x, d, -1)
-        return jnp.moveaxis(_one_by_one(step, np.asarray(scan.neutral(wide), wide), turned.reshape(-1, n)).reshape(turned.shape), -1, d)
     rows = math.prod(x.shape[d + 1 :]) == 1 and kind != "logsumexp" and not jnp.issubdtype(x.dtype, jnp.complexfloating)
-    if rows and (n > _steps(x, d) or (x.dtype.itemsize == 8 and n >= 16 * _BLOCK)):
-        return _one_by_one(step, np.asarray(scan.neutral(wide), wide), x.reshape(-1, n)).reshape(x.shape)
-    return _accumulated(step, join, x, (np.asarray(scan.neutral(wide), wide),), (x.dtype,), d)[0]
+    neutral = np.asarray(scan.neutral(wide), wide)
+    if x.size < _FEW or (rows and (n > _steps(x, d) or (x.dtype.itemsize == 8 and n >= 16 * _BLOCK))):
+        turned = jnp.moveaxis(x, d, -1)
+        return jnp.moveaxis(_one_by_one(step, neutral, turned.reshape(-1, n)).reshape(turned.shape), -1, d)
+    return _accumulated(step, join, x, (neutral,), (x.dtype,), d)[0]
 
 
 def running_extreme(kind: str, x: Any, d: int) -> tuple[Any, Any]:

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from torchish.ops.apart import apart
+from torchish.ops.apart import apart, root
+from torchish.ops.pointwise import between
 from torchish.ops.precision import quotient
 
 
@@ -123,14 +124,8 @@ def _addcdiv(x, y, z, value):
     return x + quotient(_as(value, y) * y, z)
 
 
-def _sqrt(x):
-    return apart(jnp.sqrt(apart(x)))
-
-
 def _lerp(x, end, weight):
-    weight = _as(weight, x)
-    step = end - x
-    return jnp.where(jnp.abs(weight) < 0.5, x + weight * step, end - step * (1 - weight))
+    return between(x, end, _as(weight, x))
 
 
 def _grad(p, g, weight_decay: Any, maximize: bool):
@@ -191,7 +186,7 @@ def adam(lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, weight_de
         new = {"exp_avg": m, "exp_avg_sq": v}
         if amsgrad:
             v = new["max_exp_avg_sq"] = jnp.maximum(s["max_exp_avg_sq"], v)
-        denominator = quotient(_sqrt(v), _as(jnp.sqrt(_correction(beta2, count)), p)) + _as(eps, p)
+        denominator = quotient(root(v), _as(jnp.sqrt(_correction(beta2, count)), p)) + _as(eps, p)
         q = _decay(p, lr, weight_decay) if decoupled_weight_decay else p
         return _addcdiv(q, m, denominator, -(lr / _correction(beta1, count))), new
 
@@ -232,7 +227,7 @@ def nadam(lr: Any = 2e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, weight_d
         product = s["mu_product"] * _as(mu, s["mu_product"])
         m = _lerp(s["exp_avg"], g, 1 - beta1)
         v = _decay_square(s["exp_avg_sq"], g, beta2)
-        denominator = _sqrt(quotient(v, _as(_correction(beta2, count), p))) + _as(eps, p)
+        denominator = root(quotient(v, _as(_correction(beta2, count), p))) + _as(eps, p)
         so_far = product.astype(_wide())
         q = _addcdiv(q, g, denominator, -lr * (1.0 - mu) / (1.0 - so_far))
         q = _addcdiv(q, m, denominator, -lr * mu_next / (1.0 - so_far * mu_next))
@@ -260,7 +255,7 @@ def radam(lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, weight_d
         adapts = rho > 5.0
         safe = jnp.where(adapts, rho, 6.0)
         rectified = jnp.sqrt((safe - 4) * (safe - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * safe))
-        adaptive = _mul(apart(1 / (_sqrt(v) + _as(eps, p))), jnp.sqrt(correction2))
+        adaptive = _mul(apart(1 / (root(v) + _as(eps, p))), jnp.sqrt(correction2))
         step = _mul(quotient(m, _as(_correction(beta1, count), p)), lr)
         step = jnp.where(adapts, _mul(apart(step * adaptive), rectified), step)
         q = _decay(p, lr, weight_decay) if decoupled_weight_decay else p
@@ -277,7 +272,7 @@ def adagrad(lr: Any = 1e-2, lr_decay: Any = 0, weight_decay: Any = 0, initial_ac
         g = _grad(p, g, weight_decay, maximize)
         total = s["sum"] + g * g
         rate = lr / (1 + (count - 1) * lr_decay) if _on(lr_decay) else lr
-        return _addcdiv(p, g, _sqrt(total) + _as(eps, p), -rate), {"sum": total}
+        return _addcdiv(p, g, root(total) + _as(eps, p), -rate), {"sum": total}
 
     return _transformation(rule, lambda p: {"sum": jnp.full_like(p, initial_accumulator_value)}, ("sum",))
 
@@ -288,7 +283,7 @@ def adadelta(lr: Any = 1.0, rho: Any = 0.9, eps: Any = 1e-6, weight_decay: Any =
     def rule(p, g, s, count):
         g = _grad(p, g, weight_decay, maximize)
         square = _decay_square(s["square_avg"], g, rho)
-        delta = apart(quotient(_sqrt(s["acc_delta"] + _as(eps, p)), _sqrt(square + _as(eps, p))) * g)
+        delta = apart(quotient(root(s["acc_delta"] + _as(eps, p)), root(square + _as(eps, p))) * g)
         return _add(p, delta, -lr), {"square_avg": square, "acc_delta": _decay_square(s["acc_delta"], delta, rho)}
 
     return _transformation(rule, _zeros("square_avg", "acc_delta"), ("square_avg", "acc_delta"))
@@ -304,9 +299,9 @@ def rmsprop(lr: Any = 1e-2, alpha: Any = 0.99, eps: Any = 1e-8, weight_decay: An
         new = {"square_avg": square}
         if centered:
             mean = new["grad_avg"] = _lerp(s["grad_avg"], g, 1 - alpha)
-            scale = _sqrt(_addcmul(square, mean, mean, -1)) + _as(eps, p)
+            scale = root(_addcmul(square, mean, mean, -1)) + _as(eps, p)
         else:
-            scale = _sqrt(square) + _as(eps, p)
+            scale = root(square) + _as(eps, p)
         if _on(momentum):
             buf = new["momentum_buffer"] = _addcdiv(_mul(s["momentum_buffer"], momentum), g, scale, 1)
             return _add(p, buf, -lr), new
@@ -435,7 +430,7 @@ def sparse_adam(lr: Any = 1e-3, betas: tuple = (0.9, 0.999), eps: Any = 1e-8, ma
         m = jnp.where(used, _lerp(s["exp_avg"], g, 1 - beta1), s["exp_avg"])
         v = jnp.where(used, _lerp(s["exp_avg_sq"], g * g, 1 - beta2), s["exp_avg_sq"])
         step_size = lr * jnp.sqrt(_correction(beta2, count)) / _correction(beta1, count)
-        step = _mul(quotient(m, _sqrt(v) + _as(eps, p)), step_size)
+        step = _mul(quotient(m, root(v) + _as(eps, p)), step_size)
         return jnp.where(used, p - step, p), {"exp_avg": m, "exp_avg_sq": v}
 
     return _transformation(rule, _zeros("exp_avg", "exp_avg_sq"), ("exp_avg", "exp_avg_sq"))

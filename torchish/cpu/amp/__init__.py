@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 
-from torchish import amp
 from torchish._dtypes import bfloat16, dtype
 from torchish.amp import autocast_mode
+from torchish.amp.grad_scaler import DeprecatedGradScaler
 
 __all__ = ["GradScaler", "autocast"]
 
@@ -23,14 +23,7 @@ class autocast(autocast_mode.autocast):
         super().__init__("cpu", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
 
 
-class GradScaler(amp.GradScaler):
+class GradScaler(DeprecatedGradScaler):
     """`torch.amp.GradScaler("cpu")`; deprecated."""
 
-    def __init__(self, init_scale: float = 2.0**16, growth_factor: float = 2.0, backoff_factor: float = 0.5,
-                 growth_interval: int = 2000, enabled: bool = True) -> None:  # fmt: skip
-        warnings.warn(
-            "`torch.cpu.amp.GradScaler(args...)` is deprecated. Please use `torch.amp.GradScaler('cpu', args...)` instead.",
-            FutureWarning,
-            stacklevel=2,
-        )
-        super().__init__("cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+    _kind = "cpu"
