@@ -59,6 +59,7 @@ from torchish import _settings, _tensor_str, autograd, random, return_types, uti
 from torchish._settings import *
 
 Tensor.__module__ = "torch"
+namespace.mark_absent()
 
 
 # Submodules that are loaded when first asked for, so that an import of torchish stays short.

@@ -10,6 +10,7 @@ import weakref
 from typing import Any
 
 from torchish import _dtypes as dt
+from torchish._tensor.calls import learn
 from torchish._tensor.chains import ChainOp, chain_spec
 from torchish._tensor.layout import result_strides
 from torchish._tensor.refusals import check_inplace, check_overlap, refused_view
@@ -57,7 +58,8 @@ def apply(spec: Spec, flat: tuple) -> Any:
     """Apply an operation to its flat inputs (tensors and Python numbers): a tensor, or a tuple of tensors."""
     if PROFILER is not None:
         return PROFILER(_apply, spec, flat)
-    return _apply(spec, flat)
+    straight = spec.straight
+    return _apply(spec, flat) if straight is None else straight(spec, flat)
 
 
 def _apply(spec: Spec, flat: tuple) -> Any:
@@ -95,6 +97,7 @@ def _apply(spec: Spec, flat: tuple) -> Any:
     except MixedDevices as error:
         inputs = align_devices(spec, flat, inputs, error)
         e = emit(spec, inputs)
+        wrapped = True  # not what the key says
     a = e.aval
     if type(a) is AvalTuple:
         exprs = results_of(e)
@@ -118,6 +121,8 @@ def _apply(spec: Spec, flat: tuple) -> Any:
                     fn.watch_result(t, 0)
         elif op_.name in _ACCUMULATING:
             raise RuntimeError(f"Autograd not support dtype: {dt.SCALAR_TYPE_NAMES[a.torch_dtype]}")
+    if not wrapped:
+        learn(spec, tuple(key), tuple(carry), t, _apply)
     return t
 
 

@@ -401,6 +401,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
         overloads = [_with_tuples(o) for o in overloads]
     plans: dict[tuple, Callable] = {}
     cache: Any = plans  # where `call` looks: other than `plans` while calls are diverted
+    known: list[Callable] = [plans.get]  # where operators look, whose two operands need no matching; nowhere once calls are diverted
     has_out = not method and any(o.has_out for o in overloads)
     display = native_name(public)
 
@@ -457,6 +458,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
     def divert(name: str, through: Callable) -> None:
         nonlocal cache
         cache = through(name, direct)
+        known[0] = {}.get
 
     DIVERTS.setdefault(display, []).append(divert)
     if display in DIVERTED:
@@ -468,6 +470,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
         call.__doc__ = (o.op.body.__doc__ if o.op is not None else o.call.__doc__) if (o.op or o.call) else None
     call.__module__ = "torch"
     call._overloads = overloads  # type: ignore[attr-defined]
+    call._known = known  # type: ignore[attr-defined]
     return call
 
 
@@ -598,10 +601,13 @@ def _remember(cache: dict, key: tuple, o: Overload, args: tuple, kwargs: dict, r
     specs = op_.specs
     if not places and present == list(range(n)) and not any(i < n for i in static):
         constant = tuple(template[i] for i in static)
+        own = object()  # a key that is looked up sooner than what it stands for
 
         def plan(args, kwargs):
-            spec = specs.get((kinds, constant, dt._default))
-            return run(spec if spec is not None else op_.spec(kinds, constant), args)
+            spec = specs.get((own, dt._default))
+            if spec is None:
+                spec = specs[own, dt._default] = op_.spec(kinds, constant)
+            return run(spec, args)
     else:
 
         def plan(args, kwargs):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any
 
 from torchish import _families
 from torchish._runner._names import pytorch_names
 from torchish._tensor.autocast import listed
 from torchish._tensor.dispatch import COMPOSITES, PLAIN, make_function, make_inplace, overloads_of
 from torchish._tensor.docstrings import document
-from torchish._tensor.tensor import Tensor, TensorMeta
+from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import REGISTRY
 
 
@@ -59,6 +59,10 @@ def _is_method(o, name: str) -> bool:
     return any(t["method"] and f is o.call and s is o.schema for s, f, t in COMPOSITES[name])
 
 
+def _is_free(name: str) -> bool:
+    return name not in vars(Tensor) or type(vars(Tensor)[name]) is Absent
+
+
 def install_methods() -> None:
     """Give `Tensor` its methods: those declared, with their in-place forms."""
     for name in names():
@@ -68,31 +72,37 @@ def install_methods() -> None:
         usable = [o for o in overloads_of(name) if _is_method(o, name)]
         if not usable:
             continue
-        if short not in Tensor.__dict__:
+        if _is_free(short):
             setattr(Tensor, short, document(make_function(short, usable, method=True), short, usable, method=True))
-        if any(o.op is not None and o.op.inplace for o in usable) and short + "_" not in Tensor.__dict__:
+        if any(o.op is not None and o.op.inplace for o in usable) and _is_free(short + "_"):
             setattr(Tensor, short + "_", document(make_inplace(short + "_", usable), short + "_", usable, method=True))
 
 
-class Lacking:
-    """An attribute of PyTorch's tensors that torchish's do not have: looking it up says whose fault that is."""
+class Absent:
+    """An attribute of PyTorch's tensors that comes with a family that is not loaded yet, or that torchish's do not have.
+
+    Looking it up loads the families, or says whose fault it is. A `__getattr__` would make every other attribute three to ten times slower.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, tensor: Tensor | None, cls: type) -> NoReturn:
+    def __get__(self, tensor: Tensor | None, cls: type) -> Any:
+        complete()
+        found = vars(Tensor)[self._name]
+        if found is not self:
+            bind = getattr(type(found), "__get__", None)
+            return found if bind is None else bind(found, tensor, cls)
         whose = f"type object {cls.__name__!r}" if tensor is None else f"{cls.__name__!r} object"
         raise AttributeError(f"{whose} has no attribute {self._name!r} (torchish does not have it)")
 
 
-# a private name, so not among those found when first asked for: how programs make classes with `__torch_dispatch__`
-Tensor._make_wrapper_subclass = Lacking("_make_wrapper_subclass")  # type: ignore[attr-defined]
-
-
-def _say_what_is_lacking() -> None:
-    for name in pytorch_names()["torch.Tensor"]:
+def mark_absent() -> None:
+    """Give `Tensor` the attributes of PyTorch's that it does not have yet."""
+    # the private one is not in the list of public names: how programs make classes with `__torch_dispatch__`
+    for name in (*pytorch_names()["torch.Tensor"], "_make_wrapper_subclass"):
         if not hasattr(Tensor, name):
-            setattr(Tensor, name, Lacking(name))
+            setattr(Tensor, name, Absent(name))
 
 
 _lock = threading.RLock()
@@ -114,7 +124,5 @@ def complete() -> bool:
         for name, f in functions().items():
             vars(torchish).setdefault(name, f)
         install_methods()
-        _say_what_is_lacking()
-        del TensorMeta.__getattr__, Tensor.__getattr__
         _state = "complete"
     return True

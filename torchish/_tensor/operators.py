@@ -16,13 +16,19 @@ from torchish._tensor.tensor import Tensor
 _OPERANDS = (Tensor, numbers.Number, np.generic)
 _USUAL = frozenset((Tensor, float, int, bool))  # known without asking the abstract class
 
+_UNKNOWN: list[Callable] = [{}.get]  # the plans of functions whose calls are not matched against signatures
+_NO_KEYWORDS: dict = {}
+
 
 def _binary(name: str, f: Callable, reflected: bool = False) -> None:
     """An operator over a function; `reflected`: with the operands changed round."""
     products = name in ("__matmul__", "__rmatmul__")
     compares = name in ("__eq__", "__ne__")  # which a look into a list does: there a tensor of PyTorch's is something else
+    known = getattr(f, "_known", _UNKNOWN)
 
     def operator(self, other):
+        if (plan := known[0]((type(other), type(self)) if reflected else (type(self), type(other)))) is not None:
+            return plan((other, self) if reflected else (self, other), _NO_KEYWORDS)
         if products and not isinstance(other, (Tensor, np.ndarray)):
             return f(self, other) if is_pytorchs(type(other)) else NotImplemented
         if type(other) not in _USUAL and not isinstance(other, _OPERANDS):

@@ -7,6 +7,7 @@ snapshot of it and writes go into it.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from sys import getrefcount
 from typing import Any
@@ -30,6 +31,7 @@ class VersionCounter:
         return self
 
 
+@functools.lru_cache(4096)
 def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Row-major strides, in elements, as PyTorch gives them (a size of 0 counts as 1)."""
     strides = []
@@ -79,7 +81,6 @@ class Storage(VersionCounter):
 
     def __init__(self, expr: Expr, strides: tuple[int, ...] | None = None):
         self.expr = expr
-        self.device = expr.aval.device
         if strides is not None:
             self.strides = strides
 
@@ -88,6 +89,10 @@ class Storage(VersionCounter):
         counter = VersionCounter()
         counter.version = self.version
         return counter
+
+    @property
+    def device(self) -> str:
+        return self.expr.aval.device
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -55,12 +55,11 @@ def _complete() -> bool:
 
 
 class TensorMeta(type):
-    """The class of `Tensor`: a method whose family of operations is not loaded yet is found at its first use."""
+    """The class of `Tensor`, which lists the methods of families that are not loaded yet, too."""
 
-    def __getattr__(cls, name: str) -> Any:  # removed once every family is loaded
-        if name[:1] != "_":
-            _complete()
-        return type.__getattribute__(cls, name)
+    if TYPE_CHECKING:
+
+        def __getattr__(cls, name: str) -> Any: ...
 
     def __dir__(cls) -> list[str]:
         _complete()
@@ -100,13 +99,9 @@ class Tensor(metaclass=TensorMeta):
     _aval: Aval
     _vc: VersionCounter
 
-    def __getattr__(self, name: str) -> Any:  # removed once every family is loaded
-        if name[:1] != "_":
-            _complete()
-        return object.__getattribute__(self, name)
-
     if TYPE_CHECKING:  # the methods that are derived from the declarations
 
+        def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Any: ...
         __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __add__
         __matmul__ = __mod__ = __floordiv__ = __and__ = __or__ = __xor__ = __add__
@@ -131,8 +126,6 @@ class Tensor(metaclass=TensorMeta):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         register_pytree(cls)
-        if "__getattr__" in vars(cls) or "__getattribute__" in vars(cls):
-            _complete()  # its own lookup does not know of methods still to come
         if vars(cls).get("__torch_function__", cls) is not None:
             from torchish._tensor.subclasses import prepare
 
@@ -143,13 +136,19 @@ class Tensor(metaclass=TensorMeta):
     @staticmethod
     def _wrap(expr: Expr, strides: tuple[int, ...] | None = None) -> Tensor:
         """A new tensor with its own storage holding `expr`."""
-        t = _new(Tensor)
-        t._storage = t._vc = Storage(expr, strides)
-        t._aval = expr.aval
+        t = Tensor._wrap_recorded(expr)
         if strides is not None:
-            t._strides = strides
+            t._strides = t._storage.strides = strides
         if STATE.inference:
             t._inference = True
+        return t
+
+    @staticmethod
+    def _wrap_recorded(expr: Expr) -> Tensor:
+        """`_wrap` for contiguous results where operations are recorded, so not in inference mode."""
+        t = _new(Tensor)
+        t._storage = t._vc = Storage(expr)
+        t._aval = expr.aval
         return t
 
     def _alias(self, cls: type | None = None) -> Tensor:

@@ -120,16 +120,18 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     a = input._aval
     if not a.ndim:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
-    dim = wrap_dim(dim, a.ndim)
-    n = a.shape[dim]
+    n = a.shape[dim] if -a.ndim <= dim < a.ndim else 0
     if not -n <= index < n:
+        dim = wrap_dim(dim, a.ndim)
         raise IndexError(f"select(): index {index} out of range for tensor of size {list(a.shape)} at dimension {dim}")
+    s = input._strides if input._strides is not None else contiguous_strides(a.shape)
+    key = (a, input._strides, "select", dim)
+    found = _GEOMETRIES.get(key)
+    if found is None:
+        at = wrap_dim(dim, a.ndim)
+        found = _known_geometry(key, v.select.spec(("T", "i"), (at,)), a, without(a.shape, at), without(s, at))
     index += n if index < 0 else 0
-    s = input.stride()
-    return make_view(
-        input, v.select.spec(("T", "i"), (dim,)), (index,), without(a.shape, dim), without(s, dim),
-        input._offset + index * s[dim],
-    )  # fmt: skip
+    return make_strided_view(input, found[0], (index,), found[1], found[2], input._offset + index * s[dim])
 
 
 def slice_dim(input: Tensor, dim: int, start: int, length: int, step: int = 1, *, multi: bool = False, fn: Node | None = None,

@@ -7,6 +7,7 @@ backward pass lands in one program, and with `create_graph` it is recorded in it
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import re
@@ -17,7 +18,7 @@ from typing import Any
 
 from torchish._dtypes import LEGACY_NAMES
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import AvalTuple, Expr, emit, results_of
+from torchish.engine.expr import AvalTuple, Expr, emit, pend, results_of
 from torchish.ops.declare import flat_names, saved_inputs, vjp_spec
 
 _sequence = itertools.count()
@@ -174,7 +175,7 @@ class Recipe:
     """What recording an operation takes that depends on its spec, its inputs' avals and on which of them need gradients only."""
 
     __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "firsts", "saves_result",
-                 "deaf", "watches_all", "unchanged", "saves_all", "passes")  # fmt: skip
+                 "deaf", "watches_all", "unchanged", "saves_all", "passes", "backwards")  # fmt: skip
 
     def __init__(self, spec, needs: tuple[bool, ...], given: tuple, name: str):
         cut = set(cuts(spec.statics, given)) if (cuts := getattr(spec.op, "cuts", None)) is not None else ()
@@ -200,7 +201,9 @@ class Recipe:
         self.unchanged = (0,) * len(self.watched)  # the versions of tensors that were never changed
         self.saves_all = all(self.mask)
         self.saves_result = spec.op.saves_result
+        self.backwards: dict[Any, tuple] = {}  # by the aval of the one gradient: the backward operation and the aval of its result
         self.frees = spec.op.saves_result or any(kinds[i][0] in spec.op.saves for i in self.saved)
+        _show_saved(spec)
 
 
 def recipe(spec, needs: tuple[bool, ...], given: tuple, name: str) -> Recipe:
@@ -237,6 +240,7 @@ class GradFn(Node):
     tensors: tuple = ()
     versions: tuple[int, ...] = ()
     result_versions: tuple = ()
+    plain = False  # whether everything saved is known to be outside function transforms
 
     def __init__(self, spec, inputs: tuple, targets: tuple, numbers: tuple[int, ...], avals: tuple, results: tuple, made: Recipe):
         self._seq = next(_sequence)
@@ -297,13 +301,18 @@ class GradFn(Node):
     def check_versions(self) -> None:
         """Refuse saved tensors that were changed in place; take over changes that leave no trace (`.data`, NumPy)."""
         saved: Any = self.saved
-        for t, version, k in self.watched():
+        for t, version, (_, k) in zip(self.tensors, self.versions, self.recipe.watched, strict=False):  # all or none are there
+            if t is None:
+                continue
             if t._detached and t._grad_fn is None and self._came_from_function(k):
                 raise RuntimeError(SAVED_DETACHED)
             if t._vc.version != version:
                 raise modified_inplace(t, version)
-            if saved[k].aval is t._aval and (value := t._read()) is not saved[k]:
+            st = t._storage
+            value = st.expr if not t._chain and st.buffer is None else t._read()
+            if value is not saved[k] and saved[k].aval is t._aval:
                 self.saved = saved = (*saved[:k], value, *saved[k + 1 :])
+                self.plain = self.plain and type(value) is Expr
         for counter, version, st, writes, k, alias in self.result_versions:
             a = self.results[k].aval
             if counter.version != version:
@@ -326,17 +335,23 @@ class GradFn(Node):
             self.check_versions()
         if self.packed is not None:
             return self._run_unpacked(grads, record)
-        if len(grads) == 1:
-            given: tuple[bool, ...] = _ONE
-            present = tuple(grads)
-        else:
+        how = self.recipe
+        g = grads[0] if len(grads) == 1 else None
+        plain = self.plain and not record and type(g) is Expr
+        known = how.backwards.get(g.aval) if plain else None  # type: ignore[union-attr]
+        if known is None:
             given = tuple([g is not None for g in grads])
             present = tuple([g for g in grads if g is not None])
-        spec = vjp_spec(self.spec, self.recipe.needs, given, self.recipe.avals, self._avals)
+            spec = vjp_spec(self.spec, how.needs, given, how.avals, self._avals)
         if record:
             made = TENSORS.apply_recorded(spec, (*TENSORS.unpack_saved(self), *present))
         else:
-            e = emit(spec, self.saved + self.results + present)
+            if known is not None:
+                e = pend(known[0], (*self.saved, *self.results, g), known[1])
+            else:
+                e = emit(spec, self.saved + self.results + present)
+                if plain:
+                    how.backwards[g.aval] = spec, e.aval  # type: ignore[union-attr]
             if len(self._targets) == 1 and type(e.aval) is not AvalTuple:
                 return [e]
             if type(e.aval) is AvalTuple:
@@ -346,7 +361,7 @@ class GradFn(Node):
         if len(made) == len(self._targets):
             return list(made)
         it = iter(made)
-        return [next(it) if need else None for need in self.recipe.edge_needs]
+        return [next(it) if need else None for need in how.edge_needs]
 
     def _run_for(self, needs: tuple[bool, ...], grads: list, record: bool) -> list:
         """The gradients of some of the inputs only, for which the same is saved."""
@@ -377,20 +392,37 @@ class GradFn(Node):
             self.tensors = self.result_versions = ()
             self.versions = ()
 
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_saved_", "_raw_saved_")):
-            from torchish.autograd import saved
-
-            if name[1] == "s":
-                return saved.saved_value(self, name.removeprefix("_saved_"))
-            return saved.raw_saved_value(self, name.removeprefix("_raw_saved_"))
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
-
     def __dir__(self) -> list[str]:
         from torchish.autograd import saved
 
-        return [*super().__dir__(), *saved.saved_names(self)]
+        own = [name for name in super().__dir__() if not name.startswith(("_saved_", "_raw_saved_"))]
+        return [*own, *saved.saved_names(self)]
+
+
+def _show_saved(spec) -> None:
+    """Give gradient functions the attributes that show what one of this operation has saved.
+
+    All get them, and those that have saved nothing by such a name raise AttributeError. A `__getattr__` would be shorter, and make every
+    other attribute three to ten times slower.
+    """
+    op = spec.op
+    results = op.returns if op.saves_result and getattr(op, "returns", ()) else ("result", "result0")
+    for name in {*("self" if n == "input" else n for n, _ in flat_names(spec)), *getattr(op, "static", ()), *results}:
+        if not hasattr(GradFn, f"_saved_{name}"):
+            setattr(GradFn, f"_saved_{name}", property(functools.partial(_saved, name=name)))
+            setattr(GradFn, f"_raw_saved_{name}", property(functools.partial(_raw_saved, name=name)))
+
+
+def _saved(fn: GradFn, name: str) -> Any:
+    from torchish.autograd import saved
+
+    return saved.saved_value(fn, name)
+
+
+def _raw_saved(fn: GradFn, name: str) -> Any:
+    from torchish.autograd import saved
+
+    return saved.raw_saved_value(fn, name)
 
 
 class PartGradFn(GradFn):
@@ -437,9 +469,6 @@ class ReachingGradFn(GradFn):
         if True not in needs:
             return [None] * len(self._targets)
         return self._run_for(needs, grads, record)
-
-
-_ONE = (True,)
 
 
 def _changed(a, function: str | None, number: int, now: int, version: int) -> RuntimeError:

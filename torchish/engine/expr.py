@@ -83,7 +83,7 @@ class Spec:
     """
 
     __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo", "recipe", "alone",
-                 "replaces", "arranges")  # fmt: skip
+                 "replaces", "arranges", "straight", "calls")  # fmt: skip
 
     def __init__(self, run: Callable, name: str, stable: str | None = None, op: Any = None, statics: tuple = (),
                  kinds: tuple = (), shape_rule: Callable | None = None, replaces: tuple[int | None, ...] | None = None):  # fmt: skip
@@ -97,6 +97,9 @@ class Spec:
         self.infer_cache: dict[tuple, Aval | AvalTuple] = {}
         self.arranges = getattr(op, "arranges", False)  # whether it only arranges its input's elements, each of which it keeps
         self.replaces = replaces  # for each of several results, the input that it is the new value of
+        # How tensors call it when such a call has been seen (`torchish._tensor.calls`), and the seen ones: their results' avals and tapes.
+        self.straight: Callable | None = None
+        self.calls: dict[tuple, tuple] = {}
         self.memo: dict = {}  # derived specs (vjp, jvp) by key
         self.recipe: tuple[Callable, tuple] | None = None  # of a derived spec: what another process makes it with
         self.alone = False  # compiled as a program of its own, since it takes long and its neighbours' shapes vary
@@ -233,12 +236,19 @@ def emit_keyed(spec: Spec, inputs: tuple, key: tuple) -> Expr:
                 return _emit_wrapped(spec, inputs)
         out = spec.infer(inputs)
         spec.infer_cache[key] = out
-    if out.device is TRACED or EAGER:
+    if out.device is TRACED:
+        return _apply_now(spec, inputs, out)
+    return pend(spec, inputs, out)
+
+
+def pend(spec: Spec, inputs: tuple, out: Aval | AvalTuple) -> Expr:
+    """The pending `spec(*inputs)`, whose aval is known (a computed one in eager mode)."""
+    if EAGER:
         return _apply_now(spec, inputs, out)
     pending = LOCAL.pending
     e = Expr(spec, inputs, out, None, pending)
     pending.append(e)
-    if len(pending) > LOCAL.limit:
+    if len(pending) > PENDING_LIMIT and len(pending) > LOCAL.limit:  # which is never lower, and takes longer to look up
         on_overflow()
     return e
 

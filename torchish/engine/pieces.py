@@ -15,7 +15,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -51,16 +51,26 @@ _STRETCHES: dict[int, list[tuple[int, ...]]] = {}  # the tokens of pieces of rep
 MOST_STRETCHES = 512
 
 
+class Step(NamedTuple):
+    """The run of one piece: its program, which nodes (~i: leaves) it takes and which it gives, and where its numbers are."""
+
+    program: Any
+    inputs: list[int]
+    outputs: list[int]
+    numbers: list[list[tuple[int, int]]]
+
+
 class Pieces:
     """How a graph is cut: the order of its nodes, the bounds of the pieces, which nodes later ones need, and which values are
     done with after each piece.
     """
 
-    __slots__ = ("order", "bounds", "kept", "done", "patience")
+    __slots__ = ("order", "bounds", "kept", "done", "patience", "steps")
 
     def __init__(self, order: list[int], ends: list[int], nodes: list[Expr], outputs: list[Expr], patience: int):
         n = len(nodes)
         self.order = order
+        self.steps: list[Step] | None = None  # once all of them have programs that last
         self.bounds = list(pairwise([0, *ends]))
         self.patience = patience
         nodes = [nodes[i] for i in order]

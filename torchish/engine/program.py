@@ -18,7 +18,7 @@ import time
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import starmap
 from sys import getrefcount
 from typing import Any, NamedTuple
@@ -42,7 +42,6 @@ FORK_WARNING = r"os\.fork\(\) was called"  # JAX's; forked processes compute els
 
 # Codes of Python numbers in a canonical key; leaves are encoded as ~position, nodes as position.
 _NUMBER_CODE = {float: 1 << 40, int: 2 << 40, bool: 3 << 40, complex: 4 << 40}
-_NUMBER_BASE = 1 << 40
 
 
 class Program:
@@ -345,7 +344,8 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         REMOTE(cache_key, nodes, leaves, outputs, (floats, ints, complexes), device)
         return None
     program = CACHE.get(cache_key)
-    if type(program) is not Program:
+    lasting = type(program) is Program
+    if not lasting:
         x = None
         known = program is not None
         if program is None and not exact:
@@ -370,7 +370,15 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         _ALIKE[_alike(key[:end], leaves)] = program
         CACHE[cache_key] = Makeshift(program, drafts.RUNS) if draft else program
         _make_room()
+    x = None
+    _launch(program, nodes, leaves, outputs, (floats, ints, complexes), device)
+    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device, lasting)
+
+
+def _launch(program: Program, nodes: list[Expr], leaves: list[Expr], outputs: list[Expr], numbers: Sequence[list], device: str) -> None:
+    """Run a program on the values of the leaves and store the results."""
     args: list = []
+    x: Any
     for x in leaves:
         v = x.value
         x.uses = 0
@@ -385,6 +393,7 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
                 else:
                     x.donatable = None
             args.append(v)
+    floats, ints, complexes = numbers
     if floats:
         args.append(np.array(floats, np.float64))
     if ints:
@@ -409,7 +418,6 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         end = time.perf_counter_ns()
         for f in ON_RUN:
             f(program, start, end)
-    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device)
 
 
 def _finish(program: Program, nodes: list[Expr], outputs: list[Expr], results: list) -> None:
@@ -450,16 +458,43 @@ def _lent(key: tuple, alike: tuple, donated: list[int]) -> Makeshift | None:
 def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str) -> None:
     """Run a marked graph piece by piece, and let go of what lies between them when the last piece that needs it is done."""
     nodes = [nodes[i] for i in how.order]
+    if how.steps is not None:
+        for step, (start, end), done in zip(how.steps, how.bounds, how.done, strict=True):
+            inputs = [nodes[i] if i >= 0 else leaves[~i] for i in step.inputs]
+            numbers = [[nodes[i].inputs[j] for i, j in found] for found in step.numbers]
+            _launch(step.program, nodes[start:end], inputs, [nodes[i] for i in step.outputs], numbers, device)
+            for i in done:
+                nodes[i].value = None
+        return
+    where = {id(e): i for i, e in enumerate(nodes)} | {id(x): ~i for i, x in enumerate(leaves)}
     while leaves:  # the list would count as a reference to those that are donated
         leaves.pop().uses = 0
     for e, kept in zip(nodes, how.kept, strict=True):
         e.mark, e.uses = int(kept), 0
+    steps: list[pieces.Step] = []
     for (start, end), done in zip(how.bounds, how.done, strict=True):
         piece = nodes[start:end]
+        places = _places_of_numbers(piece, start)
         _count_uses(piece)
-        _run(piece, device, True)
+        run = _run(piece, device, True)
+        if run is not None and run.lasting:
+            takes, gives = [where[id(x)] for x in run.leaves], [where[id(e)] for e in run.outputs]
+            steps.append(pieces.Step(run.program, takes, gives, places))
+        run = None
         for i in done:
             nodes[i].value = None
+    if len(steps) == len(how.bounds):  # what each piece takes, gives and may overwrite is the same whenever the graph runs
+        how.steps = steps
+
+
+def _places_of_numbers(nodes: list[Expr], first: int) -> list[list[tuple[int, int]]]:
+    """Where a piece's floats, integers and complex numbers are: the nodes' positions, from `first` on, and those among their inputs."""
+    places: list[list[tuple[int, int]]] = [[], [], []]
+    for i, e in enumerate(nodes):
+        for j, x in enumerate(e.inputs):
+            if type(x) is not Expr:
+                places[0 if type(x) is float else 2 if type(x) is complex else 1].append((first + i, j))
+    return places
 
 
 def _count_uses(nodes: list[Expr]) -> None:
@@ -471,7 +506,9 @@ def _count_uses(nodes: list[Expr]) -> None:
 
 
 class Run(NamedTuple):
-    """One run of a program: what it was given and what it gave. `donated` are the leaves whose arrays it took over."""
+    """One run of a program: what it was given and what it gave. `donated` are the leaves whose arrays it took over; `lasting`: whether it
+    is the one that later runs of the same graph will use.
+    """
 
     program: Program
     leaves: list[Expr]
@@ -479,6 +516,7 @@ class Run(NamedTuple):
     outputs: list[Expr]
     numbers: tuple[list[float], list[int], list[complex]]
     device: str
+    lasting: bool
 
 
 def run_pending() -> tuple[Run | None, bool]:

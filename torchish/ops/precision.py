@@ -65,7 +65,8 @@ def product(a, b):
 
 @jax.custom_jvp
 def _quotient(a, b):
-    return apart(a) / jnp.where(lax.optimization_barrier(a == a), b, a)
+    known = a == a
+    return jnp.where(known, a, np.asarray(np.nan, a.dtype)) / jnp.where(lax.optimization_barrier(known), b, a)
 
 
 @partial(_quotient.defjvp, symbolic_zeros=True)
