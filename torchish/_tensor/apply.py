@@ -286,33 +286,32 @@ def make_strided_view(t: Tensor, spec: Spec, dynamic: tuple, a: Aval, strides: t
     v._aval = a
     v._strides = strides
     v._offset = offset
-    if STATE.inference or t._inference:
-        v._inference = t._inference
-    attach_view(v, t, step, multi=multi, fn=fn, number=number)
-    return v
-
-
-def attach_view(v: Tensor, t: Tensor, step: ViewStep, *, multi: bool = False, fn: Node | None = None, number: int = 0) -> None:
-    """The autograd side of making view `v` of `t`: its base, and its gradient function."""
-    if t._inference:
-        return  # autograd does not know these tensors
+    if t._inference:  # autograd does not know these tensors
+        v._inference = True
+        return v
     base = t._base
-    v._base = t if base is None else base
-    v._steps = (step,) if base is None else (*t._steps, step)
+    if base is None:
+        v._base = t
+        v._steps = (step,)
+    else:
+        v._base = base
+        v._steps = (*t._steps, step)
     v._attr_version = t._vc.version
     if not STATE.enabled:
         v._creation = "inference" if STATE.inference else "no_grad"
-    elif multi:
-        v._creation = "multi"
-    elif t._creation is not None:
-        v._creation = t._creation
+        recorded = False
+    else:
+        v._creation = "multi" if multi else t._creation
+        recorded = t._grad_fn is not None or t._requires_grad or (base is not None and base._needs())
     if fn is not None:
         v._grad_fn, v._out_nr = fn, number
-    elif STATE.enabled and t._needs():
-        v._grad_fn = view_grad_fn(step.spec, step.dynamic, t)
+    elif recorded:
+        v._grad_fn = view_grad_fn(spec, dynamic, t)
+    return v
 
 
 def view_grad_fn(spec: Spec, dynamic: tuple, t: Tensor, name: str | None = None) -> GradFn:
+    """The gradient function of a view of `t`."""
     edge = t._edge()
     key = ("view_grad_fn", t._aval, name)
     known = spec.memo.get(key)

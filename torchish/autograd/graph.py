@@ -250,7 +250,7 @@ class GradFn(Node):
         self._avals = avals
         self.recipe = made
         # a tuple of its own, even of all inputs: reference counts tell what is needed after the operation has run
-        self.saved: tuple | None = (*inputs,) if made.saves_all else tuple([inputs[i] for i in made.saved])
+        self.saved: tuple | None = (*inputs,) if made.saves_all else tuple([inputs[i] for i in made.saved]) if made.saved else ()
         self.results = results if made.saves_result else ()
         if ANOMALY.enabled:
             self._where = call_site()
@@ -542,21 +542,13 @@ def edge_positions(spec) -> tuple[int, ...]:
 class GradFnPattern:
     """Makes gradient functions that save nothing and differ in where their gradients go only: those of views."""
 
-    __slots__ = ("cls", "state")
+    __slots__ = ("cls", "spec", "avals", "recipe")
 
     def __init__(self, fn: GradFn):
-        self.cls = type(fn)
-        self.state = {k: v for k, v in vars(fn).items() if k not in ("_seq", "_targets", "_numbers", "_where")}
+        self.cls, self.spec, self.avals, self.recipe = type(fn), fn.spec, fn._avals, fn.recipe
 
     def like(self, edge: tuple) -> GradFn:
-        fn = self.cls.__new__(self.cls)
-        d = fn.__dict__
-        d.update(self.state)
-        d["_seq"] = next(_sequence)
-        d["_targets"], d["_numbers"] = edge[:1], edge[1:]
-        if ANOMALY.enabled:
-            fn._where = call_site()
-        return fn
+        return self.cls(self.spec, (), edge[:1], edge[1:], self.avals, (), self.recipe)
 
 
 class AccumulateGrad(Node):
