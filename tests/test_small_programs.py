@@ -23,6 +23,10 @@ PROGRAMS = [
     "for t in (*x.t().sort(0), *x.t().sort(stable=True), x.t().argsort(0)): print(t.stride())",
     "for t in (x.t().diff(), x.t().diff(n=2, dim=0), x.t().diff(prepend=L.ones(4, 1))): print(t.stride())",
     # arguments
+    *[f"L.Tensor({args})" for args in ("2, 'a'", "2, 3.5", "2, None", "2, [3]", "'a'", "2, x")],
+    "print(L.Tensor(2, True).shape, L.Tensor(2, L.tensor(3)).shape, L.Tensor(0, 3).shape, L.Tensor().shape)",
+    "L.linalg.cross(L.tensor(1.), L.tensor(1.))",
+    "L.cross(L.tensor(1.), L.tensor(1.), dim=0)",
     "print(L.tensor([1 + 2j, 0j], dtype=L.bool), L.tensor(1j, dtype=L.bool))",
     "x.argsort(0, stable=True)",
     "print(x.argsort(dim=0, stable=True))",

@@ -390,12 +390,16 @@ def legacy_constructor(cls, args: tuple, kwargs: dict) -> Tensor:
         t = _copied(args[0], d, where)
     elif len(args) == 1 and _is_size(args[0]):
         t = filled(tuple(args[0]), 0.0, d, where)
-    elif all(isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in args):
-        t = (
-            filled(check_size([int(a) for a in args]), 0.0, d, where)
-            if args
-            else from_host(np.zeros((0,), d.np), where)
-        )
+    elif not args:
+        t = from_host(np.zeros((0,), d.np), where)
+    elif isinstance(args[0], (int, np.integer)) and not isinstance(args[0], bool):
+        for i, a in enumerate(args):
+            if not hasattr(a, "__index__") or (isinstance(a, Tensor) and (a._aval.ndim or a._aval.category > 1)):
+                raise TypeError(
+                    f"new(): argument 'size' failed to unpack the object at pos {i + 1} with error "
+                    f'"type must be tuple of ints,but got {type(a).__name__}"'
+                )
+        t = filled(check_size([int(a) for a in args]), 0.0, d, where)
     else:
         got = ", ".join(type_name(a) for a in args)
         raise TypeError(

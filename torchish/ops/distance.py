@@ -18,7 +18,7 @@ def cross(input, other, dim):
     """The cross products of vectors of three elements along `dim`."""
     if input.ndim != other.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    d = wrap_dim(dim, input.ndim)
+    d = wrap_dim(dim, input.ndim, scalar=False)
     if input.shape[d] != 3 or other.shape[d] != 3:
         raise RuntimeError(
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.shape[d]} and {other.shape[d]}"
