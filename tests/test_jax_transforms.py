@@ -187,3 +187,13 @@ def test_a_tracer_does_not_leak():
     with pytest.raises((jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)):
         jax.jit(lambda a: 1 if a.sum() > 0 else 2)(torch.tensor(x0))
     close(t + 1, x0 * 2 + 1)
+
+
+def test_gradients_of_calls_recorded_outside_take_tracers():
+    x, w = torch.ones(3, requires_grad=True), torch.arange(3.0)
+    for _ in range(3):
+        y = x * w
+        grad = jax.jit(lambda g, y=y: torch.autograd.grad(y, x, torch.from_jax(g), retain_graph=True)[0].jax())
+        assert grad(jnp.full(3, 2.0)).tolist() == [0, 2, 4]
+    (y.sum()).backward()
+    assert x.grad.tolist() == [0, 1, 2]

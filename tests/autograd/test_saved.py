@@ -140,6 +140,7 @@ def saved_attributes(t, log):
     s, e, m = a * b, a.exp(), t.ones(2, 2, requires_grad=True) @ t.ones(2, 2)
     log(s.grad_fn._saved_other is b, s.grad_fn._saved_self is a, e.grad_fn._saved_result.equal(e), m.grad_fn._saved_mat2.shape)
     log(type(s.grad_fn._raw_saved_self).__name__, hasattr(s.grad_fn, "_saved_foo"), a.sum(0).grad_fn._saved_dim)
+    log(t.nn.functional.layer_norm(m, (2,)).grad_fn._saved_weight)  # not given
     log(isinstance(s.grad_fn, t.autograd.graph.Node), s.grad_fn.metadata, type(s.grad_fn), type(s.grad_fn.next_functions[0][0]))
     raw = s.grad_fn._raw_saved_self
     raw.register_hooks(lambda x: log("packed") or x.detach(), lambda x: log("unpacked") or x * 10)

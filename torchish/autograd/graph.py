@@ -18,7 +18,7 @@ from typing import Any
 
 from torchish._dtypes import LEGACY_NAMES
 from torchish.autograd.grad_mode import STATE
-from torchish.engine.expr import AvalTuple, Expr, emit, pend, results_of
+from torchish.engine.expr import TRACED, AvalTuple, Expr, emit, pend, results_of
 from torchish.ops.declare import flat_names, saved_inputs, vjp_spec
 
 _sequence = itertools.count()
@@ -350,7 +350,7 @@ class GradFn(Node):
                 e = pend(known[0], (*self.saved, *self.results, g), known[1])
             else:
                 e = emit(spec, self.saved + self.results + present)
-                if plain:
+                if plain and e.aval.device is not TRACED:
                     how.backwards[g.aval] = spec, e.aval  # type: ignore[union-attr]
             if len(self._targets) == 1 and type(e.aval) is not AvalTuple:
                 return [e]
@@ -400,14 +400,14 @@ class GradFn(Node):
 
 
 def _show_saved(spec) -> None:
-    """Give gradient functions the attributes that show what one of this operation has saved.
+    """Give gradient functions the attributes that show what one of this operation has saved, also for arguments that were not given.
 
-    All get them, and those that have saved nothing by such a name raise AttributeError. A `__getattr__` would be shorter, and make every
-    other attribute three to ten times slower.
+    All functions get them, and those that have saved nothing by such a name raise AttributeError. A `__getattr__` would be shorter, and
+    make every other attribute three to ten times slower.
     """
     op = spec.op
     results = op.returns if op.saves_result and getattr(op, "returns", ()) else ("result", "result0")
-    for name in {*("self" if n == "input" else n for n, _ in flat_names(spec)), *getattr(op, "static", ()), *results}:
+    for name in {*("self" if n == "input" else n for n in op.dynamic), *getattr(op, "static", ()), *results}:
         if not hasattr(GradFn, f"_saved_{name}"):
             setattr(GradFn, f"_saved_{name}", property(functools.partial(_saved, name=name)))
             setattr(GradFn, f"_raw_saved_{name}", property(functools.partial(_raw_saved, name=name)))
