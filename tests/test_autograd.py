@@ -755,6 +755,8 @@ def anomaly_mode(torch):
             out.append(error(lambda: bad.apply(x).sum().backward()))
             out.append(error(lambda: failing.apply(x).sum().backward()))
             out.append(error(lambda: (x - x).sqrt().sum().backward()))
+            out.append(torch.func.vmap(torch.func.grad(lambda t: t * t))(x))
+            out.append(error(lambda: torch.func.vmap(torch.func.grad(lambda t: (t - t).sqrt()))(x)))
         with torch.autograd.detect_anomaly(check_nan=False):
             out.append(error(lambda: bad.apply(x).sum().backward()))
         y = bad.apply(x)

@@ -155,3 +155,13 @@ def test_every_pattern_is_its_own_function():
     a = calls.straight_call(("T", "T"), (0, 1), True, applying._apply)
     assert a is calls.straight_call(("T", "T"), (0, 1), True, applying._apply)
     assert a is not calls.straight_call(("T", "f"), (0, 1), True, applying._apply)
+
+
+def test_saved_results_that_become_dual_numbers_take_the_general_way():
+    x = torch.ones(3, requires_grad=True)
+    for _ in range(3):
+        y = x.exp()
+        with torch.autograd.forward_ad.dual_level():
+            y.data.copy_(torch.autograd.forward_ad.make_dual(torch.full((3,), 2.0), torch.ones(3)))
+            (g,) = torch.autograd.grad(y.sum(), x)
+            assert torch.autograd.forward_ad.unpack_dual(g).primal.tolist() == [2, 2, 2]

@@ -166,7 +166,12 @@ def _zeros(a, record: bool):
 def _has_nan(g, record: bool) -> bool:
     import numpy as np
 
-    value = np.asarray(force(g._read() if record else g))
+    from torchish.engine.levels import Batched
+
+    e = g._read() if record else g
+    while type(e) is not Expr:  # inside function transforms: anywhere in the batch
+        e = e.physical if type(e) is Batched else e.primal
+    value = np.asarray(force(e))
     return bool(np.isnan(value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)).any())
 
 

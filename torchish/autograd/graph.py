@@ -321,6 +321,7 @@ class GradFn(Node):
                 value = st.read() if alias is None else alias._read()
                 if value.aval is a:
                     self.results = (*self.results[:k], value, *self.results[k + 1 :])
+                    self.plain = self.plain and type(value) is Expr
 
     @classmethod
     def called(cls, name: str, spec, inputs: tuple, needs: tuple[bool, ...], edge: tuple, aval) -> Any:
