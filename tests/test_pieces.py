@@ -175,6 +175,23 @@ def test_an_unread_loop_runs_in_equal_pieces():
     assert compiled() - before <= 10
 
 
+def test_what_keeps_running_in_pieces_is_kept():
+    """The programs that were used longest ago are given up first; those of pieces are held by the graph that they are of."""
+
+    def run():
+        h = torch.ones(4)
+        for _ in range(60):
+            h = (h * 0.9).sin()
+        return h.tolist()
+
+    found = [run() for _ in range(drafts.RUNS + 3)]  # one of them may begin as a draft
+    (torch.ones(5) * 2 + 1).tolist()
+    found.append(run())
+    last = next(reversed(program.CACHE.values()))
+    assert type(last) is pieces.Pieces and last.steps is not None
+    assert all(values == found[0] for values in found)
+
+
 def test_values_between_pieces_are_freed(monkeypatch):
     run, held = program._run, []
 

@@ -357,6 +357,7 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
             how = program if type(program) is pieces.Pieces else pieces.plan(nodes, outputs)
             if how is not None:
                 CACHE[cache_key] = how
+                CACHE.move_to_end(cache_key)  # it holds the programs of its pieces
                 how.patience -= 1
                 if how.patience >= 0:
                     _run_pieces(nodes, leaves, how, device)
