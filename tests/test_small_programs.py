@@ -22,6 +22,18 @@ PROGRAMS = [
     *[f"print([t.shape for t in {f}(L.tensor(3.), return_inverse=True)])" for f in ("L.unique", "L.unique_consecutive")],
     "for t in (*x.t().sort(0), *x.t().sort(stable=True), x.t().argsort(0)): print(t.stride())",
     "for t in (x.t().diff(), x.t().diff(n=2, dim=0), x.t().diff(prepend=L.ones(4, 1))): print(t.stride())",
+    # Einstein sums that are products promote, those that contract do not
+    *[
+        f"print(L.einsum('{equation}', {operands}))"
+        for equation, operands in (
+            ("h,ij->hij", "L.tensor([.5, .25]), L.arange(6).view(2, 3)"), ("ij,j->ij", "L.arange(6).view(2, 3), x[0, :3]"),
+            ("ij,j->i", "L.arange(6).view(2, 3), x[0, :3]"), ("i,->i", "x[0], L.tensor(2.).double()"),
+            ("i,i,i->i", "x[0], L.arange(4), x[1].double()"), ("ij,k->k", "L.arange(6).view(2, 3), x[0]"),
+        )
+    ],
+    # a batch has no value for item, whatever its size
+    "L.vmap(lambda a: a.item())(x)",
+    "L.vmap(lambda a: a.sum().item())(x)",
     # arguments
     *[f"L.Tensor({args})" for args in ("2, 'a'", "2, 3.5", "2, None", "2, [3]", "'a'", "2, x")],
     "print(L.Tensor(2, True).shape, L.Tensor(2, L.tensor(3)).shape, L.Tensor(0, 3).shape, L.Tensor().shape)",

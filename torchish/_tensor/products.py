@@ -632,12 +632,6 @@ def _contract(operands: list[Tensor], inputs: Sequence[tuple[int, ...]], output:
         terms.append(seen)
     if len(operands) == 1:
         return _rearranged(operands[0], terms[0], output)
-    first = operands[0]._aval
-    for t in operands[1:]:
-        if t._aval.dtype != first.dtype:
-            raise RuntimeError(
-                f"expected scalar type {m.type_name(first)} but found {m.type_name(t._aval)}"
-            )
     for i, (t, own) in enumerate(zip(operands, terms, strict=True)):
         # a dimension of size 1 that stands for a larger one takes no part in the sum
         stretched = [d for d, x in enumerate(own) if t._aval.shape[d] == 1 and sizes[x] != 1]
@@ -650,6 +644,13 @@ def _contract(operands: list[Tensor], inputs: Sequence[tuple[int, ...]], output:
     contracts = len(set(sizes) - set(output)) > 0 and any(
         x not in output and sum(x in t for t in terms) > 1 for x in sizes
     ) or bool(set(terms[0]) & set().union(*terms[1:]) - set(output))
+    first = operands[0]._aval
+    different = [t._aval for t in operands[1:] if t._aval.dtype != first.dtype]
+    if different and contracts:
+        raise RuntimeError(f"expected scalar type {m.type_name(first)} but found {m.type_name(different[0])}")
+    if different:  # a product promotes, and by then PyTorch has given numbers dimensions
+        common = functools.reduce(dt.promote_types, (t.dtype for t in operands))
+        operands = [t.to(common) for t in operands]
     alone = any(x not in output and sum(x in t for t in terms) == 1 for x in sizes)
     if alone and not contracts and operands[0]._aval.category < 2:
         operands[0] = operands[0].to(dt.int64)  # a sum of integers, which PyTorch takes before the product

@@ -521,6 +521,8 @@ class Tensor(metaclass=TensorMeta):
     def item(self):
         """The value of a one-element tensor as a Python number."""
         if self._aval.size != 1:
+            if type(self._storage.expr) is not Expr:
+                _refuse_batched(self, "BATCHED_VALUE")
             raise RuntimeError(f"a Tensor with {self._aval.size} elements cannot be converted to Scalar")
         if self._aval.device == "meta":
             raise RuntimeError("Tensor.item() cannot be called on meta tensors")

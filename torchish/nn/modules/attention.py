@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import torchish as torch
 from torchish._tensor.tensor import Tensor
+from torchish._tensor.warn import warn_user
 from torchish.nn import functional as F
 from torchish.nn.init import constant_, xavier_normal_, xavier_uniform_
 from torchish.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -17,9 +16,7 @@ def float_masks(padding: Tensor | None, padding_name: str, mask: Tensor | None, 
                 dtype) -> tuple[Tensor | None, Tensor | None]:  # fmt: skip
     """Both masks as float tensors that are added to the scores: True becomes -inf."""
     if padding is not None and mask is not None and padding.dtype != mask.dtype:
-        warnings.warn(
-            f"Support for mismatched {padding_name} and {mask_name} is deprecated. Use same type for both instead.", stacklevel=3
-        )
+        warn_user(f"Support for mismatched {padding_name} and {mask_name} is deprecated. Use same type for both instead.")
 
     def convert(m: Tensor | None, name: str) -> Tensor | None:
         if m is None or m.is_floating_point():
