@@ -240,7 +240,7 @@ class GradFn(Node):
     tensors: tuple = ()
     versions: tuple[int, ...] = ()
     result_versions: tuple = ()
-    plain = False  # whether everything saved is known to be outside function transforms
+    plain = False  # whether everything saved is known to be outside function transforms, also what `check_versions` puts in its place
 
     def __init__(self, spec, inputs: tuple, targets: tuple, numbers: tuple[int, ...], avals: tuple, results: tuple, made: Recipe):
         self._seq = next(_sequence)

@@ -55,8 +55,8 @@ class Step(NamedTuple):
     """The run of one piece: its program, which nodes (~i: leaves) it takes and which it gives, and where its numbers are."""
 
     program: Any
-    inputs: list[int]
-    outputs: list[int]
+    takes: list[int]
+    gives: list[int]
     numbers: list[list[tuple[int, int]]]
 
 

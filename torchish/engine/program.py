@@ -461,9 +461,9 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
     nodes = [nodes[i] for i in how.order]
     if how.steps is not None:
         for step, (start, end), done in zip(how.steps, how.bounds, how.done, strict=True):
-            inputs = [nodes[i] if i >= 0 else leaves[~i] for i in step.inputs]
+            inputs = [nodes[i] if i >= 0 else leaves[~i] for i in step.takes]
             numbers = [[nodes[i].inputs[j] for i, j in found] for found in step.numbers]
-            _launch(step.program, nodes[start:end], inputs, [nodes[i] for i in step.outputs], numbers, device)
+            _launch(step.program, nodes[start:end], inputs, [nodes[i] for i in step.gives], numbers, device)
             for i in done:
                 nodes[i].value = None
         return
