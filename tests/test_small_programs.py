@@ -31,6 +31,14 @@ PROGRAMS = [
             ("i,i,i->i", "x[0], L.arange(4), x[1].double()"), ("ij,k->k", "L.arange(6).view(2, 3), x[0]"),
         )
     ],
+    # warnings
+    """
+import warnings
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter('always')
+    L.distributions.Wishart(L.tensor(3.), L.eye(2)).sample()
+print([str(w.message) for w in seen])
+""",
     # a batch has no value for item, whatever its size
     "L.vmap(lambda a: a.item())(x)",
     "L.vmap(lambda a: a.sum().item())(x)",

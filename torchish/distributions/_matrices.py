@@ -8,6 +8,7 @@ from numbers import Number
 from typing import Any
 
 import torchish as torch
+from torchish._tensor.warn import warn_user
 from torchish.distributions import constraints
 from torchish.distributions._gammas import Beta, Chi2
 from torchish.distributions.distribution import EMPTY, Distribution
@@ -316,7 +317,8 @@ class Wishart(_Scatter, ExponentialFamily):
 
     def rsample(self, sample_shape: Sequence[int] = EMPTY) -> Any:
         with torch.no_grad():
-            self._bartlett(sample_shape)  # PyTorch draws twice and gives the second draw
+            self._bartlett(sample_shape)  # PyTorch draws twice, with a warning, and gives the second draw
+        warn_user("Singular sample detected.")
         return self._bartlett(sample_shape)
 
     def log_prob(self, value: Any) -> Any:
