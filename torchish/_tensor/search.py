@@ -6,11 +6,14 @@ an operation.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from torchish import _dtypes as dt
 from torchish._tensor.apply import refuse_dynamic
 from torchish._tensor.creation import from_host
+from torchish._tensor.data import triggered, warn_once
 from torchish._tensor.dispatch import call, composite
 from torchish._tensor.storage import contiguous_strides
 from torchish._tensor.tensor import Tensor
@@ -23,6 +26,23 @@ from torchish.ops.precision import BOOL, INTEGERS, REAL, require_kernel
 
 def _indices(array: np.ndarray, like: Tensor) -> Tensor:
     return from_host(np.asarray(array, np.int64, order="C"), like._aval.device)
+
+
+def _warn_of_copies(values: list, names: dict[str, int]) -> None:
+    """PyTorch's warning about tensors that it makes contiguous first; `names`: which value each argument has."""
+    for name, shown, line in (("input", "input value", 32), ("sorted_sequence", "boundary", 38), ("boundaries", "boundary", 38),
+                              ("sorter", "sorter", 44)):  # fmt: skip
+        t = values[names[name]] if name in names else None
+        if isinstance(t, Tensor) and not t.is_contiguous():  # type: ignore[attr-defined]
+            warn_once(
+                f"torch.searchsorted(): {shown} tensor is non-contiguous, this will lower the performance due to extra data copy when "
+                f"converting non-contiguous tensor to contiguous, please use contiguous {shown} tensor if possible. This message will "
+                "only appear once per program." + triggered(f"aten/src/ATen/native/BucketizationUtils.h:{line}")
+            )
+
+
+for _op in (s.searchsorted, s.bucketize):
+    _op.refine = functools.partial(_warn_of_copies, names={p.name: i for i, p in enumerate(_op.schema.params)})
 
 
 @composite("msort(Tensor input)", out=True)
