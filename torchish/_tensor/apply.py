@@ -10,6 +10,7 @@ import weakref
 from typing import Any
 
 from torchish import _dtypes as dt
+from torchish._dtypes import SMALL_FLOAT, SMALL_INT
 from torchish._tensor.calls import learn
 from torchish._tensor.chains import ChainOp, chain_spec
 from torchish._tensor.layout import result_strides
@@ -87,7 +88,7 @@ def _apply(spec: Spec, flat: tuple) -> Any:
             ins.append(x)
             key.append(kind := type(x))
             carry.append(False)
-            if kind is int and not -128 < x < 128 or kind is float and not -65504.0 <= x <= 65504.0:
+            if kind is int and not -SMALL_INT < x < SMALL_INT or kind is float and not -SMALL_FLOAT <= x <= SMALL_FLOAT:
                 fitted = within_range(spec, flat)
                 if fitted is not None:
                     return _apply(*fitted)
@@ -403,7 +404,7 @@ def _apply_inplace(spec: Spec, flat: tuple, target: Tensor | None = None) -> Ten
             if x is not t and isinstance(x, Tensor) and x._storage is t._storage:
                 check_overlap(t, x)
     for x in flat:
-        if (kind := type(x)) is int and not -128 < x < 128 or kind is float and not -65504.0 <= x <= 65504.0:
+        if (kind := type(x)) is int and not -SMALL_INT < x < SMALL_INT or kind is float and not -SMALL_FLOAT <= x <= SMALL_FLOAT:
             fitted = within_range(spec, flat)
             if fitted is not None:
                 return _apply_inplace(*fitted, target)

@@ -13,6 +13,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from torchish._dtypes import SMALL_FLOAT, SMALL_INT
 from torchish._tensor.layout import result_strides
 from torchish._tensor.tensor import Tensor
 from torchish.autograd.grad_mode import STATE
@@ -24,8 +25,8 @@ MOST_INPUTS = 8
 # By the kind of a Python number: what it must be, or else it goes the general way, which looks whether it fits.
 _NUMBERS = {
     "b": "type({0}) is bool",
-    "i": "type({0}) is int and -128 < {0} < 128",
-    "f": "type({0}) is float and -65504.0 <= {0} <= 65504.0",
+    "i": f"type({{0}}) is int and -{SMALL_INT} < {{0}} < {SMALL_INT}",
+    "f": f"type({{0}}) is float and -{SMALL_FLOAT} <= {{0}} <= {SMALL_FLOAT}",
     "c": "type({0}) is complex",
 }
 
@@ -35,9 +36,10 @@ def learn(spec: Spec, avals: tuple, needs: tuple[bool, ...], t: Tensor, general:
     if spec.straight is None:
         pattern = tuple([kind for _, kind in flat_names(spec)])
         usual = len(pattern) == len(avals) <= MOST_INPUTS and isinstance(spec.op.grad_name, str)
-        if not usual or "T" not in pattern or any(kind != "T" and kind not in _NUMBERS for kind in pattern):
-            return
-        spec.straight = straight_call(pattern, edge_positions(spec), spec.op.differentiable, general)
+        usual = usual and "T" in pattern and all(kind == "T" or kind in _NUMBERS for kind in pattern)
+        spec.straight = straight_call(pattern, edge_positions(spec), spec.op.differentiable, general) if usual else general
+    if spec.straight is general:
+        return
     fn: Any = t._grad_fn
     tensors = [i for i, a in enumerate(avals) if not isinstance(a, type)]
     if t._aval.device is not TRACED:

@@ -7,7 +7,6 @@ backward pass lands in one program, and with `create_graph` it is recorded in it
 
 from __future__ import annotations
 
-import functools
 import heapq
 import itertools
 import re
@@ -203,7 +202,9 @@ class Recipe:
         self.saves_result = spec.op.saves_result
         self.backwards: dict[Any, tuple] = {}  # by the aval of the one gradient: the backward operation and the aval of its result
         self.frees = spec.op.saves_result or any(kinds[i][0] in spec.op.saves for i in self.saved)
-        _show_saved(spec)
+        from torchish.autograd import saved  # it is built on this module
+
+        saved.show(spec)
 
 
 def recipe(spec, needs: tuple[bool, ...], given: tuple, name: str) -> Recipe:
@@ -398,32 +399,6 @@ class GradFn(Node):
 
         own = [name for name in super().__dir__() if not name.startswith(("_saved_", "_raw_saved_"))]
         return [*own, *saved.saved_names(self)]
-
-
-def _show_saved(spec) -> None:
-    """Give gradient functions the attributes that show what one of this operation has saved, also for arguments that were not given.
-
-    All functions get them, and those that have saved nothing by such a name raise AttributeError. A `__getattr__` would be shorter, and
-    make every other attribute three to ten times slower.
-    """
-    op = spec.op
-    results = op.returns if op.saves_result and getattr(op, "returns", ()) else ("result", "result0")
-    for name in {*("self" if n == "input" else n for n in op.dynamic), *getattr(op, "static", ()), *results}:
-        if not hasattr(GradFn, f"_saved_{name}"):
-            setattr(GradFn, f"_saved_{name}", property(functools.partial(_saved, name=name)))
-            setattr(GradFn, f"_raw_saved_{name}", property(functools.partial(_raw_saved, name=name)))
-
-
-def _saved(fn: GradFn, name: str) -> Any:
-    from torchish.autograd import saved
-
-    return saved.saved_value(fn, name)
-
-
-def _raw_saved(fn: GradFn, name: str) -> Any:
-    from torchish.autograd import saved
-
-    return saved.raw_saved_value(fn, name)
 
 
 class PartGradFn(GradFn):

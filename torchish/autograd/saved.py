@@ -6,6 +6,7 @@ Saved-tensor hooks, `grad_fn._saved_self`, gradient edges, hooks on several grad
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 from torchish.autograd.grad_mode import STATE
 from torchish.autograd.graph import HOOKS, SECOND_TIME, TENSORS, AccumulateGrad, GradFn, Node, tasks
-from torchish.engine.expr import Expr
+from torchish.engine.expr import Expr, Spec
 from torchish.ops.declare import flat_names
 
 # --- saved tensors ------------------------------------------------------------------------------------------
@@ -143,6 +144,20 @@ def saved_names(fn: GradFn) -> list[str]:
         kept |= dict.fromkeys(op.returns or ("result",), True)
     tensors = [name for name, of in kept.items() if of]
     return [*(f"_raw_saved_{n}" for n in tensors), *(f"_saved_{n}" for n in (*kept, *getattr(op, "static", ())) if n != "whole")]
+
+
+def show(spec: Spec) -> None:
+    """Give gradient functions the attributes that show what one of this operation has saved, also for arguments that were not given.
+
+    All functions get them, and those that have saved nothing by such a name raise AttributeError. A `__getattr__` would be shorter, and
+    make every other attribute three to ten times slower.
+    """
+    op: Any = spec.op
+    results = op.returns if op.saves_result and getattr(op, "returns", ()) else ("result", "result0")
+    for name in {*map(public_name, op.dynamic), *getattr(op, "static", ()), *results}:
+        if not hasattr(GradFn, f"_saved_{name}"):
+            setattr(GradFn, f"_saved_{name}", property(functools.partial(saved_value, name=name)))
+            setattr(GradFn, f"_raw_saved_{name}", property(functools.partial(raw_saved_value, name=name)))
 
 
 def saved_value(fn: GradFn, name: str) -> Any:
