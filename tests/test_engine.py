@@ -17,7 +17,7 @@ import pytest
 import torchish as torch
 from torchish import nn
 from torchish._compile import step
-from torchish.engine import capture, disk_cache, expr, pieces, policy, program
+from torchish.engine import capture, disk_cache, drafts, expr, pieces, policy, program
 from torchish.nn import functional as F
 
 
@@ -81,7 +81,7 @@ READS = ["before backward", "before step", "after step", "accumulated", "never"]
 def test_a_loop_compiles_a_constant_number_of_programs(read):
     torch.manual_seed(0)
     model = Tiny()
-    train(model, pieces.FEW_RUNS + 4, read, (4, 8), 4)
+    train(model, drafts.RUNS + pieces.FEW_RUNS + 4, read, (4, 8), 4)
     before = programs()
     train(model, 30, read, (4, 8), 4)
     # a new optimizer starts without momentum buffers, so its first steps differ; nothing after them does
@@ -117,7 +117,7 @@ def test_a_large_step_is_one_program_though_a_small_one_began_and_ended_alike():
     torch.manual_seed(0)
     train(net(16), 2, "after step", (8, 8, 8), 4)
     model = net(900)
-    train(model, pieces.FEW_RUNS + 4, "after step", (8, 8, 8), 4)
+    train(model, drafts.RUNS + 4, "after step", (8, 8, 8), 4)
     before = program.STATS.runs
     train(model, 40, "after step", (8, 8, 8), 4)
     assert program.STATS.runs - before <= 42
@@ -243,7 +243,7 @@ def test_a_forward_pass_keeps_no_transposed_weights():
     for _ in range(2):
         y = layer(layer(torch.randn(3, 11))[:, :11]).tanh()
         program.evaluate_all()
-        kept = {a.shape for a in next(reversed(program.CACHE.values())).out_avals}
+        kept = {a.shape for a in next(reversed(program.CACHE.values())).program.out_avals}
         assert (13, 11) not in kept and (11, 13) not in kept and (3, 13) in kept
         y.sum().backward()
         assert layer.weight.grad.shape == (13, 11)

@@ -17,7 +17,7 @@ def forget():
     program.evaluate_all()
     pieces.KNOWN.clear()
     pieces._STRETCHES.clear()
-    drafts._SHAPES.clear()
+    pieces._LATEST.clear()
     program.CACHE.clear()
 
 
@@ -44,6 +44,7 @@ def train_on_sequences(lengths):
 
 
 def test_lengths_share_programs_and_values_are_those_of_the_whole(monkeypatch):
+    monkeypatch.setattr(drafts, "RUNS", 1000)
     lengths = [9, 5, 12, 7, 6, 11, 5]
     before = compiled()
     got = train_on_sequences(lengths)
@@ -148,6 +149,7 @@ def test_updates_are_compiled_once_for_all_shapes(monkeypatch):
 
 def test_a_step_becomes_one_program_in_the_end(monkeypatch):
     monkeypatch.setattr(pieces, "FEW_RUNS", 3)
+    monkeypatch.setattr(drafts, "RUNS", 4)
     w = torch.ones(4, requires_grad=True)
     velocity = None
     runs = []
@@ -184,7 +186,7 @@ def test_what_keeps_running_in_pieces_is_kept():
             h = (h * 0.9).sin()
         return h.tolist()
 
-    found = [run() for _ in range(drafts.RUNS + 3)]  # one of them may begin as a draft
+    found = [run() for _ in range(drafts.RUNS + 3)]
     (torch.ones(5) * 2 + 1).tolist()
     found.append(run())
     last = next(reversed(program.CACHE.values()))

@@ -7,9 +7,18 @@ import pytest
 import torch as pytorch
 
 import torchish
-from torchish.engine import disk_cache, program
+from torchish.engine import disk_cache, drafts, program
 
 DTYPES = ("float32", "float64")
+
+
+@pytest.fixture(autouse=True, params=["draft", "care"])
+def compiled(request, monkeypatch):
+    """Drafts, as all small programs are at first, and what they become."""
+    if request.param == "care":
+        monkeypatch.setattr(drafts, "WORK", -1)
+        program.CACHE.clear()
+        program._ALIKE.clear()
 
 
 def polynomial(torch, x, y, z):
@@ -165,7 +174,7 @@ def test_captured_and_loaded_programs():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_value_is_the_same_in_all_loops(dtype):
     rng = np.random.default_rng(0)
-    for n in range(3, 9):  # the third shape on is a draft
+    for n in range(3, 9):
         x, w, b = (torchish.from_numpy(rng.standard_normal(s).astype(dtype)) for s in ((n * 40, 64), 64, 64))
         product = x * w
         u = product + b

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
+import platform
 import re
 from collections.abc import Iterable
 from typing import Any
 
 import jax
+from jax._src.xla_bridge import backends_are_initialized
 
 from torchish.engine.expr import Aval
 
@@ -42,11 +45,32 @@ _OWN_CONVOLUTIONS: dict[str, Any] = {
 _ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
 
 
-# Drafts (see `drafts`) take a third less time than programs without XLA's emitters do anyway: LLVM optimizes less, and not in several
-# threads, which small programs do not repay. Without optimizations it would be another third less, but then it makes one instruction of
-# a product and a sum in one loop and two in the next: what two loops both compute differs in the last bit, and `x == x.max()` has no
-# element for some `x`.
-_DRAFT: dict[str, Any] = {"xla_backend_optimization_level": 1, "xla_cpu_parallel_codegen_split_count": 1}
+_QUICK_FLAG = "--xla_backend_extra_options=-fast-isel=false"
+
+
+def _allow_quick_code() -> bool:
+    """Whether LLVM can be left to write code without optimizing it, which takes half of the time that its first level does.
+
+    It has a quick and a thorough way to do so, and takes the thorough one where the quick one does not know an instruction. Only that makes
+    one instruction of a product and a sum: what two loops both compute would differ in the last bit, and `x == x.max()` have no element for
+    some `x`. XLA can tell LLVM to take the thorough one always, but is itself told so by the environment only, which it reads once.
+    """
+    flags = os.environ.get("XLA_FLAGS", "").strip()
+    if _QUICK_FLAG in flags.split():
+        return True  # from a parent process
+    is_file = flags and not flags.startswith("-")
+    if platform.machine() not in ("x86_64", "AMD64") or is_file or "xla_backend_extra_options" in flags or backends_are_initialized():
+        return False
+    os.environ["XLA_FLAGS"] = f"{flags} {_QUICK_FLAG}".strip()
+    return True
+
+
+# Drafts (see `drafts`) are compiled without XLA's emitters, and not in several threads, which small programs do not repay.
+_DRAFT: dict[str, Any] = {
+    **_NO_EMITTERS,
+    "xla_backend_optimization_level": 0 if _allow_quick_code() else 1,
+    "xla_cpu_parallel_codegen_split_count": 1,
+}
 
 
 def any_small_floats(avals: Iterable[Aval]) -> bool:
@@ -57,7 +81,7 @@ def any_small_floats(avals: Iterable[Aval]) -> bool:
 def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[Any], values: Iterable[Aval], draft: bool = False) -> Any:
     """Compile for a device a program of these operations, with the options that suit it, where XLA knows them.
 
-    `edges` are the shapes of its arguments and results, `values` those of everything it computes; a `draft` is wanted soon.
+    `edges` are the shapes of its arguments and results, `values` those of everything it computes; a `draft` is wanted soon (on CPUs).
     """
     options: dict[str, Any] = {}
     if any_small_floats(values):
@@ -66,10 +90,10 @@ def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[A
         convolves = "convolution" in ops
         large = any(math.prod(a.shape) >= _LARGE for a in edges)
         few = len(ops) <= _FEW_NODES and not (large and not _EMITTED.isdisjoint(ops))
-        if convolves or few or draft:
-            options |= _NO_EMITTERS
         if draft:
             options |= _DRAFT
+        elif convolves or few:
+            options |= _NO_EMITTERS
         options |= _OWN_CONVOLUTIONS
     while True:
         try:

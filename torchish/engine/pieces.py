@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SMALLEST = 48  # nodes; below that a whole program compiles soon enough
 REPEATS = 3  # a stretch counts from so many repetitions
 LONGEST = 1024  # nodes in a stretch
-SHORTEST = 9  # nodes that a repetition covers, all repeats together
+SHORTEST = 9  # nodes that a repetition covers, all repeats together, or that do not change
 # Nodes; shorter stretches are run several at a time, since a run costs some 50 us. A character RNN takes 12 % less with 32 than with 8,
 # and compiles 41 programs for 37; a stretch of many repetitions, as loops of a thousand make, goes in larger ones.
 PIECE = 32
@@ -44,6 +44,7 @@ ALWAYS = 1 << 60
 
 # The tokens of graphs that were compiled as wholes, latest last.
 KNOWN: OrderedDict[tuple[int, ...], None] = OrderedDict()
+_LATEST: OrderedDict[tuple[str, ...], tuple[int, ...]] = OrderedDict()  # the tokens of the last graph of each sequence of operations
 _REPETITIONS: OrderedDict[tuple[int, ...], tuple[int, int, int]] = OrderedDict()
 KNOWN_SIZE = 64
 KNOWN_SHORTEST = 10
@@ -65,12 +66,13 @@ class Pieces:
     done with after each piece.
     """
 
-    __slots__ = ("order", "bounds", "kept", "done", "patience", "steps")
+    __slots__ = ("order", "bounds", "kept", "done", "patience", "steps", "makeshifts")
 
     def __init__(self, order: list[int], ends: list[int], nodes: list[Expr], outputs: list[Expr], patience: int):
         n = len(nodes)
         self.order = order
-        self.steps: list[Step] | None = None  # once all of them have programs that last
+        self.steps: list[Step] | None = None  # once all of them have programs
+        self.makeshifts: list[Any] = []  # those of them that serve for some runs only
         self.bounds = list(pairwise([0, *ends]))
         self.patience = patience
         nodes = [nodes[i] for i in order]
@@ -90,6 +92,12 @@ class Pieces:
                 self.done[piece_of[last[i]]].append(i)
 
 
+    def serves(self) -> bool:
+        """Whether it still runs this time: for a while, and as long as pieces are drafts, for which there is nothing to be had sooner."""
+        self.patience -= 1
+        return self.patience >= 0 or (bool(self.makeshifts) and all(m.patience > 0 for m in self.makeshifts))
+
+
 def _tokens(nodes: Iterable[Expr]) -> tuple[int, ...]:
     return tuple(hash((e.spec.uid, e.aval)) for e in nodes)
 
@@ -105,6 +113,26 @@ def learn(nodes: list[Expr]) -> None:
         KNOWN[_exact_tokens(nodes)] = None
         if len(KNOWN) > KNOWN_SIZE:
             KNOWN.popitem(last=False)
+
+
+def _unchanged(nodes: list[Expr], tokens: tuple[int, ...]) -> list[int]:
+    """The ends of the stretches of a graph that the last graph of the same operations has too, and of what lies between them, where the
+    former are half of it: of a text that grows by a letter, whatever does not look at the letters before.
+    """
+    n = len(nodes)
+    if n < SMALLEST:
+        return []
+    names = tuple([e.spec.name for e in nodes])
+    before = _LATEST.pop(names, tokens)
+    _LATEST[names] = tokens
+    if len(_LATEST) > KNOWN_SIZE:
+        _LATEST.popitem(last=False)
+    same = np.equal(before, tokens)
+    edges = np.flatnonzero(np.diff(same, prepend=False, append=False)).tolist()
+    stretches = [(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if end - start >= SHORTEST]
+    if 2 * sum([end - start for start, end in stretches]) < n or stretches == [(0, n)]:
+        return []
+    return sorted({n, *[i for bounds in stretches for i in bounds]} - {0})
 
 
 def _known_end(tokens: tuple[int, ...]) -> tuple[int, bool]:
@@ -128,9 +156,12 @@ def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
     apart = {update} if KNOWN_SHORTEST <= update <= n - KNOWN_SHORTEST else set()
     alone = [i for i, e in enumerate(nodes) if e.spec.alone]
     if alone:
-        ends = {n, *apart, *alone, *[i + 1 for i in alone]}
-        return Pieces(list(range(n)), sorted(ends - {0}), nodes, outputs, ALWAYS)
+        bounds = {n, *apart, *alone, *[i + 1 for i in alone]}
+        return Pieces(list(range(n)), sorted(bounds - {0}), nodes, outputs, ALWAYS)
     tokens = _exact_tokens(nodes)
+    ends = _unchanged(nodes, tokens)
+    if ends:
+        return Pieces(list(range(n)), ends, nodes, outputs, FEW_RUNS)
     how = _repeated(nodes, outputs, tokens)
     if how is not None:
         return how

@@ -27,10 +27,10 @@ import jax
 import numpy as np
 
 from torchish.engine import disk_cache, drafts, pieces
-from torchish.engine.compiling import compile_lowered
+from torchish.engine.compiling import any_small_floats, compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
-from torchish.engine.expr import LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval, avals_of
+from torchish.engine.expr import CPU, LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval, avals_of
 from torchish.engine.process_memory import is_crowded
 from torchish.engine.rounding import Rounding, rounding, zero
 
@@ -47,9 +47,9 @@ _NUMBER_CODE = {float: 1 << 40, int: 2 << 40, bool: 3 << 40, complex: 4 << 40}
 class Program:
     """One compiled canonical graph and how often it ran."""
 
-    __slots__ = ("call", "arrange", "takes", "constants", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "__weakref__")
+    __slots__ = ("call", "arrange", "takes", "constants", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "draft", "__weakref__")
 
-    def __init__(self, call, arrange, takes, constants, n_nodes, compile_seconds, ops, out_avals):
+    def __init__(self, call, arrange, takes, constants, n_nodes, compile_seconds, ops, out_avals, draft):
         self.call = call
         self.arrange = arrange  # from the order of its results to that of the graph's, where they differ
         self.takes = takes  # the leaves whose memory it takes over, by number
@@ -59,6 +59,7 @@ class Program:
         self.compile_seconds = compile_seconds
         self.ops = ops
         self.out_avals = out_avals
+        self.draft = draft
 
     def launch(self, args: list, made: list) -> None:
         """Run it, its results to be `made[0]`.
@@ -91,6 +92,11 @@ class Makeshift:
     def __init__(self, program: Program, patience: int):
         self.program = program
         self.patience = patience
+
+    def serves(self) -> bool:
+        """Whether it still runs this time."""
+        self.patience -= 1
+        return self.patience >= 0
 
 
 class Statistics:
@@ -344,36 +350,35 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         REMOTE(cache_key, nodes, leaves, outputs, (floats, ints, complexes), device)
         return None
     program = CACHE.get(cache_key)
-    lasting = type(program) is Program
-    if not lasting:
+    known = program is not None
+    makeshift = None
+    if type(program) is not Program:
         x = None
-        known = program is not None
         if program is None and not exact:
             program = _lent(cache_key, _alike(key[:end], leaves), donated)
-        if type(program) is Makeshift and not exact:
-            program.patience -= 1
-            program = program.program if program.patience >= 0 else None
-        if not whole and type(program) is not Program:
+        if type(program) is Makeshift and not exact and program.serves():
+            makeshift = program
+            program = program.program
+        if not whole and (program is None or type(program) is pieces.Pieces):
             how = program if type(program) is pieces.Pieces else pieces.plan(nodes, outputs)
             if how is not None:
                 CACHE[cache_key] = how
                 CACHE.move_to_end(cache_key)  # it holds the programs of its pieces
-                how.patience -= 1
-                if how.patience >= 0:
+                if how.serves():
                     _run_pieces(nodes, leaves, how, device)
                     return None
     if isinstance(program, Program):
         CACHE.move_to_end(cache_key)
     else:
-        draft = not known and not exact and drafts.hurried(nodes, leaves, device)
-        program = _build(nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes), draft)
+        soon = not known and not exact and device == CPU
+        program = _build(nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes), soon)
         pieces.learn(nodes)
         _ALIKE[_alike(key[:end], leaves)] = program
-        CACHE[cache_key] = Makeshift(program, drafts.RUNS) if draft else program
+        CACHE[cache_key] = Makeshift(program, drafts.RUNS) if program.draft else program
         _make_room()
     x = None
     _launch(program, nodes, leaves, outputs, (floats, ints, complexes), device)
-    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device, lasting)
+    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device, known, makeshift)
 
 
 def _launch(program: Program, nodes: list[Expr], leaves: list[Expr], outputs: list[Expr], numbers: Sequence[list], device: str) -> None:
@@ -452,14 +457,14 @@ def _lent(key: tuple, alike: tuple, donated: list[int]) -> Makeshift | None:
     program = _ALIKE.get(alike)
     if program is None or not program.takes.issubset(donated):
         return None
-    CACHE[key] = lent = Makeshift(program, pieces.FEW_RUNS)
+    CACHE[key] = lent = Makeshift(program, drafts.RUNS if program.draft else pieces.FEW_RUNS)
     return lent
 
 
 def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str) -> None:
     """Run a marked graph piece by piece, and let go of what lies between them when the last piece that needs it is done."""
     nodes = [nodes[i] for i in how.order]
-    if how.steps is not None:
+    if how.steps is not None and all(m.serves() for m in how.makeshifts):
         for step, (start, end), done in zip(how.steps, how.bounds, how.done, strict=True):
             inputs = [nodes[i] if i >= 0 else leaves[~i] for i in step.takes]
             numbers = [[nodes[i].inputs[j] for i, j in found] for found in step.numbers]
@@ -473,19 +478,21 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
     for e, kept in zip(nodes, how.kept, strict=True):
         e.mark, e.uses = int(kept), 0
     steps: list[pieces.Step] = []
+    makeshifts: list[Makeshift] = []
     for (start, end), done in zip(how.bounds, how.done, strict=True):
         piece = nodes[start:end]
         places = _places_of_numbers(piece, start)
         _count_uses(piece)
         run = _run(piece, device, True)
-        if run is not None and run.lasting:
+        if run is not None and run.known:
+            makeshifts += [run.makeshift] if run.makeshift is not None else []
             takes, gives = [where[id(x)] for x in run.leaves], [where[id(e)] for e in run.outputs]
             steps.append(pieces.Step(run.program, takes, gives, places))
         run = None
         for i in done:
             nodes[i].value = None
-    if len(steps) == len(how.bounds):  # what each piece takes, gives and may overwrite is the same whenever the graph runs
-        how.steps = steps
+    # What each piece takes, gives and may overwrite is the same whenever the graph runs.
+    how.steps, how.makeshifts = (steps, makeshifts) if len(steps) == len(how.bounds) else (None, [])
 
 
 def _places_of_numbers(nodes: list[Expr], first: int) -> list[list[tuple[int, int]]]:
@@ -507,8 +514,8 @@ def _count_uses(nodes: list[Expr]) -> None:
 
 
 class Run(NamedTuple):
-    """One run of a program: what it was given and what it gave. `donated` are the leaves whose arrays it took over; `lasting`: whether it
-    is the one that later runs of the same graph will use.
+    """One run of a program: what it was given and what it gave. `donated` are the leaves whose arrays it took over; `known`: whether the
+    graph has run before.
     """
 
     program: Program
@@ -517,7 +524,8 @@ class Run(NamedTuple):
     outputs: list[Expr]
     numbers: tuple[list[float], list[int], list[complex]]
     device: str
-    lasting: bool
+    known: bool
+    makeshift: Makeshift | None
 
 
 def run_pending() -> tuple[Run | None, bool]:
@@ -547,8 +555,8 @@ def _expect_warnings() -> None:
         warnings.filters.insert(0, ("ignore", re.compile(message), category, None, 0))  # type: ignore[attr-defined]
 
 
-def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes, draft) -> Program:
-    """Trace the canonical graph, and compile it or load it from the disk cache."""
+def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes, soon) -> Program:
+    """Trace the canonical graph, and compile it (as a draft, if it is wanted soon and can be one) or load it from the disk cache."""
     position = {id(e): i for i, e in enumerate(nodes)}
     leaf_position: dict[int, Any] = {}
     structs: list = []
@@ -586,7 +594,7 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
                 inputs.append(("e", position[id(x)]))
         plan.append((e.spec, inputs))
     out_positions = [position[id(outputs[i])] for i in order]
-    stable = _stable_text(plan, out_positions, donate, structs, device, n_floats, n_ints, n_complexes, draft)
+    stable = _stable_text(plan, out_positions, donate, structs, device, n_floats, n_ints, n_complexes)
 
     def program(*args):
         vectors = iter(args[n_leaves:])
@@ -612,25 +620,32 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
 
     _expect_warnings()
     start = time.perf_counter()
-    call = disk_cache.load(stable, device) if stable is not None else None
+    values = avals_of(nodes)
+    soon = soon and not any_small_floats(values)  # the subnormals of small floats are lost in drafts
+    call, draft = None, False
+    for draft in (True, False) if soon else (False,):
+        call = disk_cache.load(f"{stable}{draft}", device) if stable is not None else None
+        if call is not None:
+            break
     how: Rounding
     if call is not None:
         STATS.loaded += 1
     else:
         with jax.enable_x64(True):
             how = rounding(nodes)
+            draft = soon and drafts.light(how.work, len(nodes))
             zeros = [jax.ShapeDtypeStruct((), np.float32, sharding=sharding)] * how.needs_zero
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals, *zeros)
-            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *avals_of(outputs)], avals_of(nodes), draft)
+            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *avals_of(outputs)], values, draft)
         STATS.compiled += 1
         if stable is not None:
-            disk_cache.store(stable, call)
+            disk_cache.store(f"{stable}{draft}", call)
     seconds = time.perf_counter() - start
     STATS.compile_seconds += seconds
     arrange = operator.itemgetter(*[order.index(i) for i in range(len(order))]) if order != sorted(order) else None
     takes = frozenset([donated[n] for n, _ in pairs])
     constants = [zero(device)] * (call.in_tree.num_leaves - len(avals))
-    return Program(call, arrange, takes, constants, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs])
+    return Program(call, arrange, takes, constants, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs], draft)
 
 
 def _stable_text(plan, out_positions, donate, structs, device, *counts) -> str | None:

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
+from jax.extend.core import Jaxpr, Literal, jaxpr_as_fun
 
 from torchish.engine.devices import jax_device
+from torchish.engine.drafts import called, work
 from torchish.engine.expr import AvalTuple, Expr, is_projection, struct_of
 
 _PRODUCTS = frozenset(("div", "integer_pow", "mul", "square"))  # XLA multiplies by the inverse of some divisors
@@ -33,7 +34,6 @@ _ARRANGEMENTS = frozenset((
     "dynamic_update_slice", "gather", "imag", "neg", "optimization_barrier", "pad", "real", "reshape", "rev", "select_n", "slice", "split",
     "squeeze", "tile", "transpose",
 ))  # fmt: skip
-_CALLS = frozenset(("checkpoint", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call", "jit", "pjit"))
 _LOOPS = frozenset(("cond", "scan", "while"))
 _FUSED = frozenset(map(np.dtype, ("float32", "float64")))  # smaller floats are rounded on their way, and complex products are sums
 
@@ -45,6 +45,7 @@ class _Traced(NamedTuple):
     products: Sequence[bool]  # results that end in a product
     adds: Sequence[bool]  # inputs to which something is added
     passes: Sequence[bool]  # inputs whose elements are a result's
+    work: float  # elements that it computes
 
 
 class Rounding(NamedTuple):
@@ -52,6 +53,7 @@ class Rounding(NamedTuple):
 
     runs: list[Callable]  # of `zero` and the node's inputs: arrays, tuples of them, and numbers
     needs_zero: bool  # as a last argument of the program, else it is None
+    work: float  # elements that all of them compute
 
 
 @functools.cache
@@ -82,13 +84,11 @@ def rounding(nodes: Sequence[Expr]) -> Rounding:
         products = operation.products if id(e) in added else [False] * len(operation.products)
         needs_zero |= any(products)
         runs.append(functools.partial(_run, operation.run, products, type(e.aval) is AvalTuple))
-    return Rounding(runs, needs_zero)
+    return Rounding(runs, needs_zero, sum([operation.work for operation in operations if operation is not None]))
 
 
 def _operations(nodes: Sequence[Expr]) -> list[_Traced | None]:
-    """The nodes, traced; None for those that only pick one of several results, and for one that has no neighbours."""
-    if len(nodes) == 1:
-        return [None]
+    """The nodes, traced; None for those that only pick one of several results."""
     known: dict[tuple, _Traced] = {}
     found: list[_Traced | None] = []
     for e in nodes:
@@ -123,6 +123,7 @@ def _trace(run: Callable, inputs: Sequence[Any]) -> _Traced:
         _multiplied(closed.jaxpr, [False] * len(flat)),
         _added(closed.jaxpr, [False] * n),
         _added(closed.jaxpr, [True] * n, frozenset()),
+        work(closed.jaxpr),
     )
 
 
@@ -134,9 +135,9 @@ def _multiplied(jaxpr: Jaxpr, inputs: list[bool]) -> list[bool]:
         return [type(v) is not Literal and v in found for v in variables]
 
     for e in jaxpr.eqns:
-        called = _called(e)
-        if called is not None:
-            flags = _multiplied(called, given(e.invars))
+        function = called(e)
+        if function is not None:
+            flags = _multiplied(function, given(e.invars))
         else:
             name = e.primitive.name
             is_product = name in _PRODUCTS or (name in _ARRANGEMENTS and any(given(e.invars)))
@@ -150,23 +151,15 @@ def _added(jaxpr: Jaxpr, results: list[bool], sums: frozenset[str] = _SUMS) -> l
     found = {v for v, is_added in zip(jaxpr.outvars, results, strict=True) if is_added and type(v) is not Literal}
     for e in reversed(jaxpr.eqns):
         flags = [v in found for v in e.outvars]
-        called = _called(e)
-        if called is not None:
-            into = _added(called, flags, sums)
+        function = called(e)
+        if function is not None:
+            into = _added(function, flags, sums)
         else:
             name = e.primitive.name
             is_added = name in sums or (name in _ARRANGEMENTS and any(flags)) or (bool(sums) and name in _LOOPS)
             into = [is_added] * len(e.invars)
         found |= {v for v, is_added in zip(e.invars, into, strict=True) if is_added and type(v) is not Literal}
     return [v in found for v in jaxpr.invars]
-
-
-def _called(e: JaxprEqn) -> Jaxpr | None:
-    """The function that an equation calls with its inputs."""
-    if e.primitive.name not in _CALLS:
-        return None
-    called = e.params.get("jaxpr") or e.params["call_jaxpr"]
-    return getattr(called, "jaxpr", called)
 
 
 __all__ = ["Rounding", "rounding", "zero"]
