@@ -115,12 +115,11 @@ def _run(run: Callable, products: Sequence[bool], several: bool, null: Any, *inp
 
 
 def _trace(run: Callable, inputs: Sequence[Any]) -> _Traced:
-    flat, tree = jax.tree.flatten(tuple(inputs))
-    closed = jax.make_jaxpr(lambda *args: run(*jax.tree.unflatten(tree, args)))(*flat)
+    closed = jax.make_jaxpr(run)(*inputs)  # JAX still knows it where it has told the result's shape
     n = len(closed.out_avals)
     return _Traced(
         jaxpr_as_fun(closed),
-        _multiplied(closed.jaxpr, [False] * len(flat)),
+        _multiplied(closed.jaxpr, [False] * len(closed.in_avals)),
         _added(closed.jaxpr, [False] * n),
         _added(closed.jaxpr, [True] * n, frozenset()),
         work(closed.jaxpr),
