@@ -13,6 +13,7 @@ import pytest
 
 import torchish as torch
 from torchish.engine import drafts, pieces, program
+from torchish.engine import work as estimate
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def built(monkeypatch):
 
     def watching(*args):
         made = build(*args)
-        found.append(made.draft)
+        found.append(made.draft_runs > 0)
         return made
 
     monkeypatch.setattr(program, "_build", watching)
@@ -53,11 +54,12 @@ def test_gradients_of_drafts(built):
         ((x * 3).tanh() ** 2).sum().backward()
         t = np.tanh(3 * np.linspace(-1, 1, n))
         np.testing.assert_allclose(x.grad.numpy(), 6 * t * (1 - t * t), rtol=1e-4, atol=1e-6)
-    assert True in built and False not in built
+    assert built and all(built)
 
 
 def test_a_draft_that_stays_is_compiled_with_care(built, monkeypatch):
     monkeypatch.setattr(drafts, "RUNS", 5)
+    monkeypatch.setattr(drafts, "_MOST", 1)
     x = torch.arange(12.0).reshape(4, 3).sin()
     x.sum().item()
     del built[:]
@@ -72,6 +74,7 @@ def test_a_draft_that_stays_is_compiled_with_care(built, monkeypatch):
 def test_a_loop_in_pieces_waits_for_its_drafts(built, monkeypatch):
     """A training step that is an update and a known rest is compiled with care once: as one program."""
     monkeypatch.setattr(drafts, "RUNS", 8)
+    monkeypatch.setattr(drafts, "_MOST", 1)
     monkeypatch.setattr(pieces, "FEW_RUNS", 3)
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Linear(8, 16), torch.nn.ReLU(), torch.nn.LayerNorm(16), torch.nn.Linear(16, 4))
@@ -84,7 +87,7 @@ def test_a_loop_in_pieces_waits_for_its_drafts(built, monkeypatch):
         losses[-1].backward()
         optimizer.step()
     assert losses[-1].item() < losses[0].item()
-    assert 1 <= built.count(False) <= 3, built
+    assert built.count(False) == 1, built
 
 
 def test_what_computes_much_is_no_draft(built):
@@ -108,16 +111,17 @@ def test_captured_steps_are_no_drafts(built):
 
 def test_work_counts_what_is_computed():
     def work(f, *shapes):
-        return drafts.work(jax.make_jaxpr(f)(*[jnp.zeros(shape) for shape in shapes]).jaxpr)
+        return estimate.work(jax.make_jaxpr(f)(*[jnp.zeros(shape) for shape in shapes]).jaxpr)
 
     assert work(lambda x: x + 1, (5, 4)) == 20
     assert work(jnp.sum, (5, 4)) == 20
     assert work(lambda x: x[2], (5, 4)) <= 16
     assert work(jnp.matmul, (5, 4), (4, 6)) == 30
-    assert work(jax.jit(lambda x: jax.lax.scan(lambda c, r: (c + r, r), x[0], x)[0]), (5, 4)) >= 5 * 4
+    assert work(jax.jit(lambda x: jax.lax.scan(lambda c, r: (c + r, r), x[0], x)[0]), (5, 4)) <= 5 * 4 * 2
     assert work(lambda x: jax.lax.while_loop(lambda x: x.sum() < 9, lambda x: x + 1, x), (2,)) == float("inf")
-    assert work(lambda x: jax.lax.cond(x[0] > 0, jnp.sin, lambda x: x, x), (7,)) >= 7
-    assert work(jnp.sort, (100,)) > 100
+    assert 7 <= work(lambda x: jax.lax.cond(x[0] > 0, jnp.sin, lambda x: x, x), (7,)) <= 20
+    assert 100 < work(jnp.sort, (100,)) < 1e4
+    assert 1000 < work(lambda x: jax.lax.erf_inv(x), (100,)) < 1e4
 
 
 def test_what_a_draft_computes_twice_is_the_same(built):
@@ -131,6 +135,52 @@ def test_what_a_draft_computes_twice_is_the_same(built):
         (z / torch.linalg.vector_norm(z, float("inf"), 0)).abs().sum().backward()
         assert z.grad.isfinite().all()
     assert True in built
+
+
+def test_tiny_drafts_stay_longer(built, monkeypatch):
+    monkeypatch.setattr(drafts, "RUNS", 2)
+    assert drafts.runs(10, 1) == 2 * drafts._MOST and drafts.runs(drafts.WORK, 1) == 2 and drafts.runs(drafts.WORK + 1, 1) == 0
+    x = torch.ones(3)
+    del built[:]
+    for _ in range(2 * drafts._MOST + 2):
+        (x + 1).tolist()
+    assert built == [True, False]
+
+
+def test_deterministic_algorithms_do_without(built):
+    x = torch.arange(12.0).reshape(4, 3).sin()
+    spread(x)
+    assert all(built)
+    torch.use_deterministic_algorithms(True)
+    try:
+        spread(x)
+        assert built[-1] is False
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def run(code, **environment):
+    result = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "JAX_PLATFORMS": "cpu", **environment}, capture_output=True, text=True, check=True
+    )
+    return result.stdout.split()
+
+
+def test_what_is_on_disk_changes_no_numbers(tmp_path):
+    """Also when a captured step, which is compiled with care, has left the same program there."""
+    code = """
+import torchish as torch
+torch.manual_seed(0)
+x = torch.randn(8, 32)
+f = lambda: torch.nn.functional.cross_entropy(x, torch.arange(8))
+if {captured}:
+    torch.compile(f, fullgraph=True)()
+print(f().item().hex(), torch.nn.functional.layer_norm(x, (32,)).sum().item().hex())
+"""
+    alone = run(code.format(captured=False), TORCHISH_CACHE_DIR=str(tmp_path / "a"))
+    assert run(code.format(captured=False), TORCHISH_CACHE_DIR=str(tmp_path / "a")) == alone
+    run(code.format(captured=True), TORCHISH_CACHE_DIR=str(tmp_path / "b"))
+    assert run(code.format(captured=False), TORCHISH_CACHE_DIR=str(tmp_path / "b")) == alone
 
 
 @pytest.mark.parametrize(
@@ -150,14 +200,10 @@ def test_code_is_written_without_optimizations_where_xla_can_be_told_how(flags, 
 import os
 import torchish as torch
 from torchish.engine import compiling
-x = torch.tensor([1.1, 2.3])
-assert torch.addcmul(x, x, x).tolist()[0] > 2.3
+assert (torch.ones(3) + 1).tolist() == [2, 2, 2]
 print(compiling._DRAFT["xla_backend_optimization_level"], os.environ.get("XLA_FLAGS", ""))
 """
-    result = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "XLA_FLAGS": flags}, capture_output=True, text=True, check=True
-    )
-    level, *told = result.stdout.split()
+    level, *told = run(code, XLA_FLAGS=flags)
     assert level == expected
     assert set(flags.split()) <= set(told)
     assert ("--xla_backend_extra_options=-fast-isel=false" in told) == (expected == "0")

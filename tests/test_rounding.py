@@ -16,7 +16,7 @@ DTYPES = ("float32", "float64")
 def compiled(request, monkeypatch):
     """Drafts, as all small programs are at first, and what they become."""
     if request.param == "care":
-        monkeypatch.setattr(drafts, "WORK", -1)
+        monkeypatch.setattr(drafts, "ENABLED", False)
         program.CACHE.clear()
         program._ALIKE.clear()
 

@@ -229,7 +229,7 @@ def combine_categories(higher: dtype | None, lower: dtype | None) -> dtype | Non
     return higher
 
 
-# Integers below this, and floats up to that, whatever their sign, are taken by every dtype without a further look.
+#: Python numbers below the first and up to the second, whatever their sign, go into any operation without a look at whether they fit.
 SMALL_INT, SMALL_FLOAT = 128, 65504.0
 #: The kind of a Python number by its type, as specifications of operations write it.
 NUMBER_KINDS = {float: "f", int: "i", bool: "b", complex: "c"}

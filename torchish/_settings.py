@@ -87,8 +87,13 @@ _deterministic = {"mode": False, "warn_only": False}
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Accepted: XLA's CPU programs are deterministic."""
+    """Equal programs give equal bits whenever they run: there are no drafts, whose last bits can change (`torchish.engine.drafts`)."""
+    from torchish.engine import drafts, program
+
     _deterministic.update(mode=bool(mode), warn_only=warn_only)
+    drafts.allow(not mode)
+    if mode:
+        program.forget_drafts()
 
 
 def are_deterministic_algorithms_enabled() -> bool:

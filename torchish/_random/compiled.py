@@ -66,9 +66,9 @@ class Program:
         with jax.enable_x64(True), jax.default_device(jax_device(CPU)):
             lowered = jax.jit(self._function).lower(*self._arguments)
             text = lowered.as_text()
-            compiled = disk_cache.load(text, CPU)
-            if compiled is None:
-                compiled = lowered.compile()
+            known = disk_cache.load(text, CPU)
+            compiled = lowered.compile() if known is None else known[0]
+            if known is None:
                 disk_cache.store(text, compiled)
 
         def run(*arguments):

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import jax
-from jax._src.xla_bridge import backends_are_initialized
 
 from torchish.engine.expr import Aval
 
@@ -45,30 +44,42 @@ _OWN_CONVOLUTIONS: dict[str, Any] = {
 _ROUNDING: dict[str, Any] = {"xla_allow_excess_precision": False}
 
 
-_QUICK_FLAG = "--xla_backend_extra_options=-fast-isel=false"
+QUICK_FLAG = "--xla_backend_extra_options=-fast-isel=false"
 
 
-def _allow_quick_code() -> bool:
+def _xla_has_started() -> bool:
+    """Whether XLA may have read its flags, which it does once, when the first device is asked for."""
+    try:
+        from jax._src.xla_bridge import backends_are_initialized
+    except ImportError:  # JAX has no public way to know
+        return True
+    return backends_are_initialized()
+
+
+def _ask_for_quick_code() -> bool:
     """Whether LLVM can be left to write code without optimizing it, which takes half of the time that its first level does.
 
     It has a quick and a thorough way to do so, and takes the thorough one where the quick one does not know an instruction. Only that makes
     one instruction of a product and a sum: what two loops both compute would differ in the last bit, and `x == x.max()` have no element for
-    some `x`. XLA can tell LLVM to take the thorough one always, but is itself told so by the environment only, which it reads once.
+    some `x`. XLA can tell LLVM to take the thorough one always, but is itself told so by the environment only.
     """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return False
     flags = os.environ.get("XLA_FLAGS", "").strip()
-    if _QUICK_FLAG in flags.split():
+    if QUICK_FLAG in flags.split():
         return True  # from a parent process
     is_file = flags and not flags.startswith("-")
-    if platform.machine() not in ("x86_64", "AMD64") or is_file or "xla_backend_extra_options" in flags or backends_are_initialized():
+    if is_file or "xla_backend_extra_options" in flags or _xla_has_started():
         return False
-    os.environ["XLA_FLAGS"] = f"{flags} {_QUICK_FLAG}".strip()
+    os.environ["XLA_FLAGS"] = f"{flags} {QUICK_FLAG}".strip()
     return True
 
 
+QUICK_CODE = _ask_for_quick_code()  # when torchish is imported, which is mostly before anyone asks JAX for a device
 # Drafts (see `drafts`) are compiled without XLA's emitters, and not in several threads, which small programs do not repay.
 _DRAFT: dict[str, Any] = {
     **_NO_EMITTERS,
-    "xla_backend_optimization_level": 0 if _allow_quick_code() else 1,
+    "xla_backend_optimization_level": 0 if QUICK_CODE else 1,
     "xla_cpu_parallel_codegen_split_count": 1,
 }
 
@@ -105,4 +116,4 @@ def compile_lowered(lowered: Any, device: str, ops: list[str], edges: Iterable[A
             _UNKNOWN.add(unknown[1])
 
 
-__all__ = ["any_small_floats", "compile_lowered"]
+__all__ = ["QUICK_CODE", "QUICK_FLAG", "any_small_floats", "compile_lowered"]

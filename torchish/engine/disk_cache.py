@@ -19,10 +19,12 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import jax
 from jax.experimental import serialize_executable
 
+from torchish.engine.compiling import QUICK_FLAG
 from torchish.engine.devices import jax_device
 
 ENABLED = os.environ.get("TORCHISH_CACHE", "1") not in ("", "0")
@@ -49,7 +51,7 @@ def _environment() -> bytes:
             h.update(path.read_bytes())
     import jaxlib
 
-    h.update(f"{jax.__version__}{jaxlib.__version__}{platform.machine()}{os.environ.get('XLA_FLAGS', '')}".encode())
+    h.update(f"{jax.__version__}{jaxlib.__version__}{platform.machine()}{_flags_of_user()}".encode())
     try:
         flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
     except (OSError, StopIteration):
@@ -60,12 +62,16 @@ def _environment() -> bytes:
     return h.digest()
 
 
+def _flags_of_user() -> str:
+    return os.environ.get("XLA_FLAGS", "").replace(QUICK_FLAG, "").strip()
+
+
 def _path(text: str) -> Path:
     return directory() / (hashlib.sha256(_environment() + text.encode()).hexdigest()[:40] + ".xla")
 
 
-def load(text: str, device: str):
-    """The compiled program stored under `text`, for a device, or None. A file that cannot be read is removed."""
+def load(text: str, device: str) -> tuple[Any, float] | None:
+    """The compiled program stored under `text`, for a device, and what has been noted about it. A file that cannot be read is removed."""
     if not ENABLED:
         return None
     path = _path(text)
@@ -77,10 +83,10 @@ def load(text: str, device: str):
         if b"lapack" in data:
             _initialize_lapack()
         target = jax_device(device)  # said explicitly: otherwise JAX takes the program for one of all devices
-        stored, arguments, results = pickle.loads(data)
+        stored, arguments, results, note = pickle.loads(data)
         call = serialize_executable.deserialize_and_load(stored, arguments, results, backend=target.client, execution_devices=[target])
         os.utime(path)
-        return call
+        return call, note
     except Exception:  # a damaged or foreign file: whatever it raises, compiling again is right
         path.unlink(missing_ok=True)
         return None
@@ -114,13 +120,13 @@ def _limit() -> int:
     return (int(text) if text.isdecimal() else _DEFAULT_MB) << 20
 
 
-def store(text: str, compiled) -> None:
-    """Keep a compiled program; failing to (a full disk, a read-only home) is no error, but said where the folder was chosen."""
+def store(text: str, compiled: Any, note: float = 0) -> None:
+    """Keep a compiled program, and a note. Failing to (full disk, read-only home) is no error, but said where the folder was chosen."""
     global _stored_bytes
     if not ENABLED:
         return
     try:
-        data = pickle.dumps(serialize_executable.serialize(compiled))
+        data = pickle.dumps((*serialize_executable.serialize(compiled), note))
     except (ValueError, TypeError, NotImplementedError, RuntimeError):
         return  # this backend or program cannot be serialized
     path = _path(text)

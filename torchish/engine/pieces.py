@@ -23,6 +23,7 @@ from torchish.engine.expr import AvalTuple
 
 if TYPE_CHECKING:
     from torchish.engine.expr import Expr
+    from torchish.engine.program import Makeshift
 
 SMALLEST = 48  # nodes; below that a whole program compiles soon enough
 REPEATS = 3  # a stretch counts from so many repetitions
@@ -72,7 +73,7 @@ class Pieces:
         n = len(nodes)
         self.order = order
         self.steps: list[Step] | None = None  # once all of them have programs
-        self.makeshifts: list[Any] = []  # those of them that serve for some runs only
+        self.makeshifts: list[Makeshift] = []  # those of them that serve for some runs only
         self.bounds = list(pairwise([0, *ends]))
         self.patience = patience
         nodes = [nodes[i] for i in order]
@@ -91,11 +92,18 @@ class Pieces:
             if self.kept[i] and i not in wanted:
                 self.done[piece_of[last[i]]].append(i)
 
-
-    def serves(self) -> bool:
-        """Whether it still runs this time: for a while, and as long as pieces are drafts, for which there is nothing to be had sooner."""
+    def take_turn(self) -> bool:
+        """Count a run; False if it has had all of its own, and no drafts are left, for which there is nothing to be had sooner."""
         self.patience -= 1
         return self.patience >= 0 or (bool(self.makeshifts) and all(m.patience > 0 for m in self.makeshifts))
+
+    def replay(self) -> bool:
+        """Count a run of each makeshift among the pieces; False, and none is counted, if one has had all of its own."""
+        if any(m.patience <= 0 for m in self.makeshifts):
+            return False
+        for m in self.makeshifts:
+            m.patience -= 1
+        return True
 
 
 def _tokens(nodes: Iterable[Expr]) -> tuple[int, ...]:
@@ -115,9 +123,11 @@ def learn(nodes: list[Expr]) -> None:
             KNOWN.popitem(last=False)
 
 
-def _unchanged(nodes: list[Expr], tokens: tuple[int, ...]) -> list[int]:
-    """The ends of the stretches of a graph that the last graph of the same operations has too, and of what lies between them, where the
-    former are half of it: of a text that grows by a letter, whatever does not look at the letters before.
+def _cut_unchanged(nodes: list[Expr], tokens: tuple[int, ...]) -> list[int]:
+    """Remember a graph, and compare it with the last one of the same operations: the ends of the stretches that are equal and of those
+    that are not, where at least half of the nodes are in equal ones, else nothing.
+
+    Of a text that grows by a letter, what does not look at the letters before is equal.
     """
     n = len(nodes)
     if n < SMALLEST:
@@ -148,7 +158,8 @@ def _known_end(tokens: tuple[int, ...]) -> tuple[int, bool]:
 def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
     """The pieces of a graph that has never run.
 
-    None when it ends with nothing known, and is short or repeats itself over less than half of its length. Nodes that are to be
+    None when less than half of it is as in the last graph of the same operations, it ends with nothing known, and is short or repeats
+    itself over less than half of its length. Nodes that are to be
     compiled alone are pieces of their own, and so is an update, since what follows may have another shape in each step.
     """
     n = len(nodes)
@@ -159,7 +170,7 @@ def plan(nodes: list[Expr], outputs: list[Expr]) -> Pieces | None:
         bounds = {n, *apart, *alone, *[i + 1 for i in alone]}
         return Pieces(list(range(n)), sorted(bounds - {0}), nodes, outputs, ALWAYS)
     tokens = _exact_tokens(nodes)
-    ends = _unchanged(nodes, tokens)
+    ends = _cut_unchanged(nodes, tokens)
     if ends:
         return Pieces(list(range(n)), ends, nodes, outputs, FEW_RUNS)
     how = _repeated(nodes, outputs, tokens)

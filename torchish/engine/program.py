@@ -27,7 +27,7 @@ import jax
 import numpy as np
 
 from torchish.engine import disk_cache, drafts, pieces
-from torchish.engine.compiling import any_small_floats, compile_lowered
+from torchish.engine.compiling import QUICK_CODE, any_small_floats, compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
 from torchish.engine.expr import CPU, LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval, avals_of
@@ -47,19 +47,18 @@ _NUMBER_CODE = {float: 1 << 40, int: 2 << 40, bool: 3 << 40, complex: 4 << 40}
 class Program:
     """One compiled canonical graph and how often it ran."""
 
-    __slots__ = ("call", "arrange", "takes", "constants", "n_nodes", "runs", "compile_seconds", "ops", "out_avals", "draft", "__weakref__")
+    __slots__ = ("call", "arrange", "takes", "constants", "n_nodes", "runs", "ops", "out_avals", "draft_runs", "__weakref__")
 
-    def __init__(self, call, arrange, takes, constants, n_nodes, compile_seconds, ops, out_avals, draft):
+    def __init__(self, call, arrange, takes, constants, n_nodes, ops, out_avals, draft_runs):
         self.call = call
         self.arrange = arrange  # from the order of its results to that of the graph's, where they differ
         self.takes = takes  # the leaves whose memory it takes over, by number
         self.constants = constants  # its last arguments
         self.n_nodes = n_nodes
         self.runs = 0
-        self.compile_seconds = compile_seconds
         self.ops = ops
         self.out_avals = out_avals
-        self.draft = draft
+        self.draft_runs = draft_runs  # how often it serves, if it is a draft
 
     def launch(self, args: list, made: list) -> None:
         """Run it, its results to be `made[0]`.
@@ -93,8 +92,8 @@ class Makeshift:
         self.program = program
         self.patience = patience
 
-    def serves(self) -> bool:
-        """Whether it still runs this time."""
+    def take_turn(self) -> bool:
+        """Count a run; False if it has had all of its own."""
         self.patience -= 1
         return self.patience >= 0
 
@@ -106,7 +105,6 @@ class Statistics:
     loaded = 0
     runs = 0
     nodes = 0
-    compile_seconds = 0.0
 
 
 STATS = Statistics()
@@ -356,7 +354,7 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         x = None
         if program is None and not exact:
             program = _lent(cache_key, _alike(key[:end], leaves), donated)
-        if type(program) is Makeshift and not exact and program.serves():
+        if type(program) is Makeshift and not exact and program.take_turn():
             makeshift = program
             program = program.program
         if not whole and (program is None or type(program) is pieces.Pieces):
@@ -364,21 +362,22 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
             if how is not None:
                 CACHE[cache_key] = how
                 CACHE.move_to_end(cache_key)  # it holds the programs of its pieces
-                if how.serves():
-                    _run_pieces(nodes, leaves, how, device)
+                if how.take_turn():
+                    _run_pieces(nodes, leaves, how, device, {id(leaves[n]) for n in donated})
                     return None
+    lasting = isinstance(program, Program)
     if isinstance(program, Program):
         CACHE.move_to_end(cache_key)
     else:
-        soon = not known and not exact and device == CPU
+        soon = not known and not exact and device == CPU and drafts.wanted()
         program = _build(nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes), soon)
         pieces.learn(nodes)
         _ALIKE[_alike(key[:end], leaves)] = program
-        CACHE[cache_key] = Makeshift(program, drafts.RUNS) if program.draft else program
+        CACHE[cache_key] = Makeshift(program, program.draft_runs) if program.draft_runs else program
         _make_room()
     x = None
     _launch(program, nodes, leaves, outputs, (floats, ints, complexes), device)
-    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device, known, makeshift)
+    return Run(program, leaves, donated, outputs, (floats, ints, complexes), device, lasting, makeshift)
 
 
 def _launch(program: Program, nodes: list[Expr], leaves: list[Expr], outputs: list[Expr], numbers: Sequence[list], device: str) -> None:
@@ -447,6 +446,14 @@ def _make_room() -> None:
         CACHE.popitem(last=False)
 
 
+def forget_drafts() -> None:
+    """Compile with care what has been a draft until now."""
+    with LOCK:
+        for key in [key for key, held in CACHE.items() if type(held) is not Program]:
+            del CACHE[key]
+        _ALIKE.clear()
+
+
 def _alike(graph: list, leaves: list[Expr]) -> tuple:
     """A key that does not say what may be taken over."""
     return (*graph, *[x.aval for x in leaves])
@@ -457,14 +464,17 @@ def _lent(key: tuple, alike: tuple, donated: list[int]) -> Makeshift | None:
     program = _ALIKE.get(alike)
     if program is None or not program.takes.issubset(donated):
         return None
-    CACHE[key] = lent = Makeshift(program, drafts.RUNS if program.draft else pieces.FEW_RUNS)
+    CACHE[key] = lent = Makeshift(program, program.draft_runs or pieces.FEW_RUNS)
     return lent
 
 
-def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str) -> None:
-    """Run a marked graph piece by piece, and let go of what lies between them when the last piece that needs it is done."""
+def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str, donated: set[int]) -> None:
+    """Run a marked graph piece by piece, and let go of what lies between them when the last piece that needs it is done.
+
+    `donated` are the ids of the leaves that the whole graph may take over.
+    """
     nodes = [nodes[i] for i in how.order]
-    if how.steps is not None and all(m.serves() for m in how.makeshifts):
+    if how.steps is not None and how.replay():
         for step, (start, end), done in zip(how.steps, how.bounds, how.done, strict=True):
             inputs = [nodes[i] if i >= 0 else leaves[~i] for i in step.takes]
             numbers = [[nodes[i].inputs[j] for i, j in found] for found in step.numbers]
@@ -484,7 +494,8 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
         places = _places_of_numbers(piece, start)
         _count_uses(piece)
         run = _run(piece, device, True)
-        if run is not None and run.known:
+        # A leaf that nobody has held any more only since the whole graph was looked at may be held the next time.
+        if run is not None and run.lasting and all(where[id(run.leaves[n])] >= 0 or id(run.leaves[n]) in donated for n in run.donated):
             makeshifts += [run.makeshift] if run.makeshift is not None else []
             takes, gives = [where[id(x)] for x in run.leaves], [where[id(e)] for e in run.outputs]
             steps.append(pieces.Step(run.program, takes, gives, places))
@@ -514,8 +525,8 @@ def _count_uses(nodes: list[Expr]) -> None:
 
 
 class Run(NamedTuple):
-    """One run of a program: what it was given and what it gave. `donated` are the leaves whose arrays it took over; `known`: whether the
-    graph has run before.
+    """One run of a program: what it was given and what it gave. `donated` are the leaves whose arrays it took over; `lasting`: whether it
+    was there before, so that later runs will use it too (a makeshift, as long as that serves).
     """
 
     program: Program
@@ -524,7 +535,7 @@ class Run(NamedTuple):
     outputs: list[Expr]
     numbers: tuple[list[float], list[int], list[complex]]
     device: str
-    known: bool
+    lasting: bool
     makeshift: Makeshift | None
 
 
@@ -596,6 +607,8 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
     out_positions = [position[id(outputs[i])] for i in order]
     stable = _stable_text(plan, out_positions, donate, structs, device, n_floats, n_ints, n_complexes)
 
+    how: Rounding
+
     def program(*args):
         vectors = iter(args[n_leaves:])
         null = args[-1] if how.needs_zero else None
@@ -619,33 +632,29 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
         return results
 
     _expect_warnings()
-    start = time.perf_counter()
     values = avals_of(nodes)
     soon = soon and not any_small_floats(values)  # the subnormals of small floats are lost in drafts
-    call, draft = None, False
-    for draft in (True, False) if soon else (False,):
-        call = disk_cache.load(f"{stable}{draft}", device) if stable is not None else None
-        if call is not None:
-            break
-    how: Rounding
-    if call is not None:
+    name = stable and f"{stable}|{soon and 1 + QUICK_CODE}"  # what is wanted soon is looked for as such, so that all runs are alike
+    known = disk_cache.load(name, device) if name else None
+    if known is not None:
+        call, work = known
+        draft_runs = drafts.runs(work, len(nodes)) if soon else 0
         STATS.loaded += 1
     else:
         with jax.enable_x64(True):
             how = rounding(nodes)
-            draft = soon and drafts.light(how.work, len(nodes))
+            draft_runs = drafts.runs(how.work, len(nodes)) if soon else 0
             zeros = [jax.ShapeDtypeStruct((), np.float32, sharding=sharding)] * how.needs_zero
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals, *zeros)
-            call = compile_lowered(lowered, device, [spec.name for spec, _ in plan], [*structs, *avals_of(outputs)], values, draft)
+            ops, edges = [spec.name for spec, _ in plan], [*structs, *avals_of(outputs)]
+            call = compile_lowered(lowered, device, ops, edges, values, draft_runs > 0)
         STATS.compiled += 1
-        if stable is not None:
-            disk_cache.store(f"{stable}{draft}", call)
-    seconds = time.perf_counter() - start
-    STATS.compile_seconds += seconds
+        if name:
+            disk_cache.store(name, call, how.work)
     arrange = operator.itemgetter(*[order.index(i) for i in range(len(order))]) if order != sorted(order) else None
     takes = frozenset([donated[n] for n, _ in pairs])
     constants = [zero(device)] * (call.in_tree.num_leaves - len(avals))
-    return Program(call, arrange, takes, constants, len(nodes), seconds, [s.name for s, _ in plan], [e.aval for e in outputs], draft)
+    return Program(call, arrange, takes, constants, len(nodes), [s.name for s, _ in plan], [e.aval for e in outputs], draft_runs)
 
 
 def _stable_text(plan, out_positions, donate, structs, device, *counts) -> str | None:

@@ -22,8 +22,8 @@ import numpy as np
 from jax.extend.core import Jaxpr, Literal, jaxpr_as_fun
 
 from torchish.engine.devices import jax_device
-from torchish.engine.drafts import called, work
 from torchish.engine.expr import AvalTuple, Expr, is_projection, struct_of
+from torchish.engine.work import called, work
 
 _PRODUCTS = frozenset(("div", "integer_pow", "mul", "square"))  # XLA multiplies by the inverse of some divisors
 _SUMS = frozenset((

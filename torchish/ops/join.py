@@ -28,7 +28,8 @@ def _concatenate(tensors: list, dim: int) -> Any:
     if len(tensors) == 1:
         return tensors[0]
     joined = lax.concatenate(tensors, dim)
-    # The loop of an operation that follows would look for the right one for each element: the mean of 240 images took 4 s to compile.
+    # The loop of an operation that follows would look for the right one for each element: the mean of 64 images compiles in 0.05 s
+    # instead of 0.11, that of 240 in 0.1 instead of 4.
     return joined if len(tensors) <= _FEW else lax.optimization_barrier(joined)
 
 
