@@ -417,6 +417,13 @@ def test_a_second_process_loads_its_programs_from_disk(tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+def test_dtypes_of_avals_are_one_object():
+    """Programs that were loaded come with copies; whoever compares by identity takes another way with those."""
+    copy = np.dtype(np.float32).newbyteorder("=")
+    assert copy is not np.dtype(np.float32)
+    assert expr.aval((3, 1, 4, 1, 5), copy).dtype is np.dtype(np.float32) is expr.aval((3, 1, 4, 1, 5), copy).struct.dtype
+
+
 def test_the_disk_cache_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHISH_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("TORCHISH_CACHE_MB", "1")

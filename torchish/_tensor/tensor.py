@@ -556,7 +556,6 @@ class Tensor(metaclass=TensorMeta):
         return int(v)
 
     def __float__(self) -> float:
-        v = self._scalar()
         if STATE.enabled and self._needs():
             from torchish._tensor.data import triggered, warn_once
 
@@ -564,6 +563,7 @@ class Tensor(metaclass=TensorMeta):
                 "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
                 "Consider using tensor.detach() first." + triggered("torch/csrc/autograd/generated/python_variable_methods.cpp:822")
             )
+        v = self._scalar()
         if isinstance(v, complex):
             if v.imag:
                 raise RuntimeError("value cannot be converted to type double without overflow")

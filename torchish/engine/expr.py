@@ -29,7 +29,8 @@ class Aval:
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, device: str, uid: int):
         self.shape = shape
-        self.dtype = dtype
+        self.torch_dtype = dt.FROM_NP[dtype]
+        self.dtype = dtype = self.torch_dtype.np  # one object: a program that was loaded comes with copies
         self.device = device
         self.ndim = len(shape)
         n = 1
@@ -38,7 +39,6 @@ class Aval:
         if not 0 <= n * dtype.itemsize < 2**63:  # XLA would end the process
             raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
         self.size = n
-        self.torch_dtype = dt.FROM_NP[dtype]
         self.category = self.torch_dtype.category
         self.uid = uid
         self.struct = jax.ShapeDtypeStruct(shape, dtype)
