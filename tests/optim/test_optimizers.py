@@ -147,6 +147,23 @@ def test_views_strides_and_versions():
     assert got[2:] == want[2:]
 
 
+@pytest.mark.parametrize(("name", "kwargs"), [
+    *SETTINGS, ("AdamW", {"weight_decay": 0}), ("Adam", {"decoupled_weight_decay": True, "weight_decay": 0.1}), ("NAdam", {}),
+    ("ASGD", {"foreach": True}), ("Adafactor", {"weight_decay": 0.1}), ("Muon", {}), ("RAdam", {"decoupled_weight_decay": True}),
+])  # fmt: skip
+def test_versions_count_what_pytorchs_step_writes(name, kwargs):
+    def run(t):
+        p = t.nn.Parameter(t.ones(2, 3))
+        opt = getattr(t.optim, name)([p], **kwargs)
+        for _ in range(2):
+            opt.zero_grad()
+            (p * p).sum().backward()
+            opt.step()
+        return p._version
+
+    assert run(torchish) == run(torch)
+
+
 def test_tensor_learning_rate_and_complex_parameters():
     def run(t):
         z = t.tensor([1 + 2j, 3 - 1j, -2j], dtype=t.complex64, requires_grad=True)

@@ -34,6 +34,9 @@ class _AdamFamily(FusedOptimizer):
         beta1, beta2 = group["betas"]
         return (group["lr"], beta1, beta2, *[group[k] for k in self._numbers[3:]])
 
+    def _more_writes(self, group: dict) -> int:
+        return int(bool(group.get("decoupled_weight_decay") and group["weight_decay"]))
+
     def _hyper(self, numbers: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
         numbers = dict(numbers)
         betas = (numbers.pop("beta1"), numbers.pop("beta2"))
@@ -138,6 +141,9 @@ class NAdam(_AdamFamily):
             "differentiable": differentiable,
         }  # fmt: skip
         super().__init__(params, defaults)
+
+    def _more_writes(self, group: dict) -> int:
+        return 1 + super()._more_writes(group)
 
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         zeros = {k: torch.zeros_like(p).detach() for k in self._slots[:2]}

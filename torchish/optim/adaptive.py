@@ -176,6 +176,9 @@ class ASGD(FusedOptimizer):
         }  # fmt: skip
         super().__init__(params, defaults)
 
+    def _more_writes(self, group: dict) -> int:
+        return 0 if group["foreach"] else 1
+
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         return {"step": step_tensor(0.0), "eta": step_tensor(float(group["lr"])), "mu": step_tensor(1.0), **_zeros(p, "ax")}
 
@@ -210,6 +213,9 @@ class Adafactor(FusedOptimizer):
     def _check_group(self, group: dict, params: list[Tensor]) -> None:
         if any(p.is_complex() for p in params):
             raise RuntimeError("Adafactor does not support complex parameters")
+
+    def _more_writes(self, group: dict) -> int:
+        return int(group["weight_decay"] != 0)
 
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         state: dict[str, Any] = {"step": step_tensor(0.0)}
@@ -273,6 +279,9 @@ class Muon(FusedOptimizer):
 
     def _flag_values(self, group: dict) -> tuple:
         return (group["nesterov"], tuple(group["ns_coefficients"]), group["ns_steps"], group["adjust_lr_fn"])
+
+    def _more_writes(self, group: dict) -> int:
+        return 1
 
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         return {"momentum_buffer": torch.zeros_like(p.grad)}

@@ -378,6 +378,10 @@ class FusedOptimizer(Optimizer):
     def _check_group(self, group: dict, params: list[Tensor]) -> None:
         """Raise what PyTorch's step raises for parameters that it cannot update."""
 
+    def _more_writes(self, group: dict) -> int:
+        """How many in-place operations besides one PyTorch's step changes a parameter by, as the version that errors name shows."""
+        return 0
+
     def _values(self, group: dict) -> tuple:
         """The hyperparameters of `_numbers`, in order."""
         return tuple([group[k] for k in self._numbers])
@@ -500,8 +504,10 @@ class FusedOptimizer(Optimizer):
             found = _SPECS[key] = self._make_spec(*key[1:])
         spec, after = found
         results = iter(emit_multi(spec, tuple(inputs)))
+        more = self._more_writes(group)
         for p in params:
             store(p, next(results))
+            p._vc.version += more
         i = 0
         for name in slots:
             for s, p in zip(states, params, strict=True):
