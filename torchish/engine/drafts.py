@@ -38,11 +38,11 @@ def wanted() -> bool:
     return ENABLED and _allowed
 
 
-def runs(work: float, nodes: int) -> int:
-    """How often a graph of so many nodes is to run as a draft; 0 if it computes too much to be one."""
+def runs(work: float, nodes: int, before: int = 0) -> int:
+    """How often a graph of so many nodes is to run as a draft, after so many runs in pieces; 0 if it computes too much to be one."""
     if work > WORK * nodes:
         return 0
-    return int(RUNS * min(max(_SMALL_SHARE * WORK * nodes / max(work, 1), 1), _MOST))
+    return max(0, int(RUNS * min(max(_SMALL_SHARE * WORK * nodes / max(work, 1), 1), _MOST)) - before)
 
 
 __all__ = ["allow", "runs", "wanted"]

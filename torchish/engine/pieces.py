@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from torchish.engine import drafts
 from torchish.engine.expr import AvalTuple
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Pieces:
     done with after each piece.
     """
 
-    __slots__ = ("order", "bounds", "kept", "done", "patience", "steps", "makeshifts")
+    __slots__ = ("order", "bounds", "kept", "done", "patience", "runs", "steps", "makeshifts")
 
     def __init__(self, order: list[int], ends: list[int], nodes: list[Expr], outputs: list[Expr], patience: int):
         n = len(nodes)
@@ -76,6 +77,7 @@ class Pieces:
         self.makeshifts: list[Makeshift] = []  # those of them that serve for some runs only
         self.bounds = list(pairwise([0, *ends]))
         self.patience = patience
+        self.runs = 0
         nodes = [nodes[i] for i in order]
         piece_of = np.repeat(np.arange(len(self.bounds)), [b - a for a, b in self.bounds]).tolist()
         position = {id(e): i for i, e in enumerate(nodes)}
@@ -93,9 +95,12 @@ class Pieces:
                 self.done[piece_of[last[i]]].append(i)
 
     def take_turn(self) -> bool:
-        """Count a run; False if it has had all of its own, and no drafts are left, for which there is nothing to be had sooner."""
-        self.patience -= 1
-        return self.patience >= 0 or (bool(self.makeshifts) and all(m.patience > 0 for m in self.makeshifts))
+        """Count a run; False if it has had all of its own, and those of its drafts, which were had for little."""
+        drafted = bool(self.makeshifts) and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
+        if self.runs >= self.patience and not drafted:
+            return False
+        self.runs += 1
+        return True
 
     def replay(self) -> bool:
         """Count a run of each makeshift among the pieces; False, and none is counted, if one has had all of its own."""

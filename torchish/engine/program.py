@@ -348,8 +348,8 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         REMOTE(cache_key, nodes, leaves, outputs, (floats, ints, complexes), device)
         return None
     program = CACHE.get(cache_key)
-    known = program is not None
     makeshift = None
+    soon = device == CPU and not exact and type(program) is not Makeshift and drafts.wanted()
     if type(program) is not Program:
         x = None
         if program is None and not exact:
@@ -369,8 +369,8 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
     if isinstance(program, Program):
         CACHE.move_to_end(cache_key)
     else:
-        soon = not known and not exact and device == CPU and drafts.wanted()
-        program = _build(nodes, leaves, outputs, donated, device, len(floats), len(ints), len(complexes), soon)
+        ran = program.runs if type(program) is pieces.Pieces else 0
+        program = _build(nodes, leaves, outputs, donated, device, (len(floats), len(ints), len(complexes)), ran if soon else None)
         pieces.learn(nodes)
         _ALIKE[_alike(key[:end], leaves)] = program
         CACHE[cache_key] = Makeshift(program, program.draft_runs) if program.draft_runs else program
@@ -566,8 +566,12 @@ def _expect_warnings() -> None:
         warnings.filters.insert(0, ("ignore", re.compile(message), category, None, 0))  # type: ignore[attr-defined]
 
 
-def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexes, soon) -> Program:
-    """Trace the canonical graph, and compile it (as a draft, if it is wanted soon and can be one) or load it from the disk cache."""
+def _build(nodes, leaves, outputs, donated, device, n_numbers: tuple[int, int, int], ran: int | None) -> Program:
+    """Trace the canonical graph, and compile it or load it from the disk cache.
+
+    `n_numbers` are those of floats, integers and complex numbers; `ran` is how often it has run in pieces, or None: no draft.
+    """
+    n_floats, n_ints, n_complexes = n_numbers
     position = {id(e): i for i, e in enumerate(nodes)}
     leaf_position: dict[int, Any] = {}
     structs: list = []
@@ -633,17 +637,19 @@ def _build(nodes, leaves, outputs, donated, device, n_floats, n_ints, n_complexe
 
     _expect_warnings()
     values = avals_of(nodes)
-    soon = soon and not any_small_floats(values)  # the subnormals of small floats are lost in drafts
-    name = stable and f"{stable}|{soon and 1 + QUICK_CODE}"  # what is wanted soon is looked for as such, so that all runs are alike
+    if any_small_floats(values):  # their subnormals are lost in drafts
+        ran = None
+    # What may be a draft is looked for as such, so that a script's numbers do not depend on what else has run.
+    name = stable and f"{stable}|{ran}|{ran is not None and QUICK_CODE}"
     known = disk_cache.load(name, device) if name else None
     if known is not None:
         call, work = known
-        draft_runs = drafts.runs(work, len(nodes)) if soon else 0
+        draft_runs = 0 if ran is None else drafts.runs(work, len(nodes), ran)
         STATS.loaded += 1
     else:
         with jax.enable_x64(True):
             how = rounding(nodes)
-            draft_runs = drafts.runs(how.work, len(nodes)) if soon else 0
+            draft_runs = 0 if ran is None else drafts.runs(how.work, len(nodes), ran)
             zeros = [jax.ShapeDtypeStruct((), np.float32, sharding=sharding)] * how.needs_zero
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals, *zeros)
             ops, edges = [spec.name for spec, _ in plan], [*structs, *avals_of(outputs)]
