@@ -16,11 +16,12 @@ from __future__ import annotations
 import os
 
 RUNS = 64  # of a draft, before it is compiled with care
-# Elements per node: at some 1.1 ns more for each, 64 runs take the 11 ms that a draft's node is compiled sooner. (LeNet at batch 4: 1.3 ms
-# more per step, 0.5 s less for the first.)
-WORK = 150_000
+# Elements per node. At some 1.1 ns more for each, 64 runs take 2 ms more than with care, of the 11 that a draft's node is compiled sooner.
+# With five times as many the two would be equal, but who trains a network waits for the second compilation too: LeNet at batch 4, with
+# 57,000, would take its first step after 0.5 s instead of 1.0, and its 66th after another second.
+WORK = 32_000
 # Graphs that are hardly faster with care are compiled so after up to 64 times as many runs; it would still not have paid by then.
-_SMALL_SHARE = 1 / 8
+_SMALL_SHARE = 1 / 2
 _MOST = 64
 
 ENABLED = os.environ.get("TORCHISH_DRAFTS", "1") not in ("", "0")

@@ -96,7 +96,7 @@ class Pieces:
 
     def take_turn(self) -> bool:
         """Count a run; False if it has had all of its own, and those of its drafts, which were had for little."""
-        drafted = bool(self.makeshifts) and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
+        drafted = len(self.makeshifts) == len(self.bounds) and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
         if self.runs >= self.patience and not drafted:
             return False
         self.runs += 1
