@@ -117,7 +117,7 @@ def test_a_large_step_is_one_program_though_a_small_one_began_and_ended_alike():
     torch.manual_seed(0)
     train(net(16), 2, "after step", (8, 8, 8), 4)
     model = net(900)
-    train(model, drafts.RUNS + 4, "after step", (8, 8, 8), 4)
+    train(model, pieces.FEW_RUNS + 4, "after step", (8, 8, 8), 4)
     before = program.STATS.runs
     train(model, 40, "after step", (8, 8, 8), 4)
     assert program.STATS.runs - before <= 42

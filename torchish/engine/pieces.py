@@ -96,11 +96,14 @@ class Pieces:
 
     def take_turn(self) -> bool:
         """Count a run; False if it has had all of its own, and those of its drafts, which were had for little."""
-        drafted = len(self.makeshifts) == len(self.bounds) and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
-        if self.runs >= self.patience and not drafted:
+        if self.runs >= self.patience and not self._drafted():
             return False
         self.runs += 1
         return True
+
+    def _drafted(self) -> bool:
+        """Whether all pieces are drafts that have runs left."""
+        return len(self.makeshifts) == len(self.bounds) and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
 
     def replay(self) -> bool:
         """Count a run of each makeshift among the pieces; False, and none is counted, if one has had all of its own."""

@@ -349,7 +349,6 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
         return None
     program = CACHE.get(cache_key)
     makeshift = None
-    soon = device == CPU and not exact and type(program) is not Makeshift and drafts.wanted()
     if type(program) is not Program:
         x = None
         if program is None and not exact:
@@ -363,12 +362,13 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
                 CACHE[cache_key] = how
                 CACHE.move_to_end(cache_key)  # it holds the programs of its pieces
                 if how.take_turn():
-                    _run_pieces(nodes, leaves, how, device, {id(leaves[n]) for n in donated})
+                    _run_pieces(nodes, leaves, how, device, donated)
                     return None
     lasting = isinstance(program, Program)
     if isinstance(program, Program):
         CACHE.move_to_end(cache_key)
     else:
+        soon = device == CPU and not exact and type(program) is not Makeshift and drafts.wanted()
         ran = program.runs if type(program) is pieces.Pieces else 0
         program = _build(nodes, leaves, outputs, donated, device, (len(floats), len(ints), len(complexes)), ran if soon else None)
         pieces.learn(nodes)
@@ -468,10 +468,10 @@ def _lent(key: tuple, alike: tuple, donated: list[int]) -> Makeshift | None:
     return lent
 
 
-def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str, donated: set[int]) -> None:
+def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, device: str, donated: list[int]) -> None:
     """Run a marked graph piece by piece, and let go of what lies between them when the last piece that needs it is done.
 
-    `donated` are the ids of the leaves that the whole graph may take over.
+    `donated` are the leaves that the whole graph may take over, by number.
     """
     nodes = [nodes[i] for i in how.order]
     if how.steps is not None and how.replay():
@@ -483,6 +483,7 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
                 nodes[i].value = None
         return
     where = {id(e): i for i, e in enumerate(nodes)} | {id(x): ~i for i, x in enumerate(leaves)}
+    free = {id(leaves[n]) for n in donated}
     while leaves:  # the list would count as a reference to those that are donated
         leaves.pop().uses = 0
     for e, kept in zip(nodes, how.kept, strict=True):
@@ -495,7 +496,7 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
         _count_uses(piece)
         run = _run(piece, device, True)
         # A leaf that nobody has held any more only since the whole graph was looked at may be held the next time.
-        if run is not None and run.lasting and all(where[id(run.leaves[n])] >= 0 or id(run.leaves[n]) in donated for n in run.donated):
+        if run is not None and run.lasting and all(where[id(run.leaves[n])] >= 0 or id(run.leaves[n]) in free for n in run.donated):
             makeshifts += [run.makeshift] if run.makeshift is not None else []
             takes, gives = [where[id(x)] for x in run.leaves], [where[id(e)] for e in run.outputs]
             steps.append(pieces.Step(run.program, takes, gives, places))

@@ -34,8 +34,8 @@ class _AdamFamily(FusedOptimizer):
         beta1, beta2 = group["betas"]
         return (group["lr"], beta1, beta2, *[group[k] for k in self._numbers[3:]])
 
-    def _more_writes(self, group: dict) -> int:
-        return int(bool(group.get("decoupled_weight_decay") and group["weight_decay"]))
+    def _writes(self, group: dict) -> int:
+        return 2 if group.get("decoupled_weight_decay") and group["weight_decay"] else 1
 
     def _hyper(self, numbers: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
         numbers = dict(numbers)
@@ -142,8 +142,8 @@ class NAdam(_AdamFamily):
         }  # fmt: skip
         super().__init__(params, defaults)
 
-    def _more_writes(self, group: dict) -> int:
-        return 1 + super()._more_writes(group)
+    def _writes(self, group: dict) -> int:
+        return 1 + super()._writes(group)
 
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         zeros = {k: torch.zeros_like(p).detach() for k in self._slots[:2]}

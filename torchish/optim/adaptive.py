@@ -176,8 +176,8 @@ class ASGD(FusedOptimizer):
         }  # fmt: skip
         super().__init__(params, defaults)
 
-    def _more_writes(self, group: dict) -> int:
-        return 0 if group["foreach"] else 1
+    def _writes(self, group: dict) -> int:
+        return 1 if group["foreach"] else 2
 
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         return {"step": step_tensor(0.0), "eta": step_tensor(float(group["lr"])), "mu": step_tensor(1.0), **_zeros(p, "ax")}
@@ -214,8 +214,8 @@ class Adafactor(FusedOptimizer):
         if any(p.is_complex() for p in params):
             raise RuntimeError("Adafactor does not support complex parameters")
 
-    def _more_writes(self, group: dict) -> int:
-        return int(group["weight_decay"] != 0)
+    def _writes(self, group: dict) -> int:
+        return 2 if group["weight_decay"] != 0 else 1
 
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         state: dict[str, Any] = {"step": step_tensor(0.0)}
@@ -280,8 +280,8 @@ class Muon(FusedOptimizer):
     def _flag_values(self, group: dict) -> tuple:
         return (group["nesterov"], tuple(group["ns_coefficients"]), group["ns_steps"], group["adjust_lr_fn"])
 
-    def _more_writes(self, group: dict) -> int:
-        return 1
+    def _writes(self, group: dict) -> int:
+        return 2
 
     def _init_state(self, p: Tensor, group: dict) -> dict[str, Any]:
         return {"momentum_buffer": torch.zeros_like(p.grad)}

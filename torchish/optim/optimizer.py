@@ -340,15 +340,15 @@ def _count_leaf(value: float) -> Expr:
     return Expr(None, (), a, np.asarray(value, d))
 
 
-def store(t: Tensor, e: Expr) -> None:
-    """Give a tensor a new value, as an in-place operation outside autograd does."""
+def store(t: Tensor, e: Expr, writes: int = 1) -> None:
+    """Give a tensor a new value, as so many in-place operations outside autograd do."""
     st = t._storage
     if t._chain or st.buffer is not None:
         t._write(e)
     else:
         st.expr = e
         st.writes += 1
-    t._vc.version += 1
+    t._vc.version += writes
 
 
 _SPECS: dict[tuple, tuple[Spec, tuple]] = {}
@@ -378,9 +378,9 @@ class FusedOptimizer(Optimizer):
     def _check_group(self, group: dict, params: list[Tensor]) -> None:
         """Raise what PyTorch's step raises for parameters that it cannot update."""
 
-    def _more_writes(self, group: dict) -> int:
-        """How many in-place operations besides one PyTorch's step changes a parameter by, as the version that errors name shows."""
-        return 0
+    def _writes(self, group: dict) -> int:
+        """How many in-place operations PyTorch's step changes a parameter by, as the version that errors name shows."""
+        return 1
 
     def _values(self, group: dict) -> tuple:
         """The hyperparameters of `_numbers`, in order."""
@@ -504,10 +504,9 @@ class FusedOptimizer(Optimizer):
             found = _SPECS[key] = self._make_spec(*key[1:])
         spec, after = found
         results = iter(emit_multi(spec, tuple(inputs)))
-        more = self._more_writes(group)
+        writes = self._writes(group)
         for p in params:
-            store(p, next(results))
-            p._vc.version += more
+            store(p, next(results), writes)
         i = 0
         for name in slots:
             for s, p in zip(states, params, strict=True):
