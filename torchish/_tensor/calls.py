@@ -35,8 +35,8 @@ def learn(spec: Spec, avals: tuple, needs: tuple[bool, ...], t: Tensor, general:
     """Let later calls like this one, which gave `t`, go through straight code; `needs`: which inputs take a gradient."""
     if spec.straight is None:
         pattern = tuple([kind for _, kind in flat_names(spec)])
-        usual = len(pattern) == len(avals) <= MOST_INPUTS and isinstance(spec.op.grad_name, str)
-        usual = usual and "T" in pattern and all(kind == "T" or kind in _NUMBERS for kind in pattern)
+        usual = len(pattern) == len(avals) <= MOST_INPUTS and "T" in pattern
+        usual = usual and all(kind == "T" or kind in _NUMBERS for kind in pattern)
         spec.straight = straight_call(pattern, edge_positions(spec), spec.op.differentiable, general) if usual else general
     if spec.straight is general:
         return

@@ -76,7 +76,8 @@ def set_device(device: Any) -> None:
 def synchronize(device: Any = None) -> None:
     """Wait until everything that was called for has been computed."""
     evaluate_all()
-    jax.block_until_ready(jax.live_arrays("cpu"))
+    for a in jax.live_arrays("cpu"):  # which takes a third of `jax.block_until_ready`'s time
+        a.block_until_ready()
 
 
 def current_stream(device: Any = None) -> Stream:

@@ -11,6 +11,7 @@ refers to it, which its reference count tells. The same count says when an input
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import re
 import threading
@@ -60,16 +61,19 @@ class Program:
         self.out_avals = out_avals
         self.draft_runs = draft_runs  # how often it serves, if it is a draft
 
-    def launch(self, args: list, made: list) -> None:
-        """Run it, its results to be `made[0]`.
+    def launch(self, args: list, made: list, only_jax: bool = False) -> None:
+        """Run it, its results to be `made[0]`; `only_jax`: no argument is NumPy's, whose 64-bit types JAX has to be told to keep.
 
         That is one step as far as interrupts from the keyboard go: Python looks for those between its own instructions, so they come
         before the program has taken over any memory, or when its results are there (from the second run on: the first one goes
         through JAX's Python).
         """
         args += self.constants
-        with jax.enable_x64(True):
+        if only_jax:
             made.extend(starmap(self.call, (args,)))
+        else:
+            with jax.enable_x64(True):
+                made.extend(starmap(self.call, (args,)))
         if not self.runs:
             self.call = getattr(self.call, "_call", None) or self.call
         self.runs += 1
@@ -178,7 +182,8 @@ def _evaluate(pending: list[Expr], root: Expr | None) -> int:
         try:
             nodes, keep, views, device = _select(pending, root)
             if nodes:
-                saved = [(e, e.spec, e.inputs) for e in views]
+                if views:
+                    saved = [(e, e.spec, e.inputs) for e in views]
                 _run(nodes, device)
         except BaseException:
             _reset(pending)
@@ -383,6 +388,8 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
 def _launch(program: Program, nodes: list[Expr], leaves: list[Expr], outputs: list[Expr], numbers: Sequence[list], device: str) -> None:
     """Run a program on the values of the leaves and store the results."""
     args: list = []
+    floats, ints, complexes = numbers
+    only_jax = not (floats or ints or complexes)
     x: Any
     for x in leaves:
         v = x.value
@@ -397,8 +404,10 @@ def _launch(program: Program, nodes: list[Expr], leaves: list[Expr], outputs: li
                     x.donatable = False
                 else:
                     x.donatable = None
+                    only_jax = False
+            elif isinstance(v, np.generic):
+                only_jax = False
             args.append(v)
-    floats, ints, complexes = numbers
     if floats:
         args.append(np.array(floats, np.float64))
     if ints:
@@ -409,7 +418,7 @@ def _launch(program: Program, nodes: list[Expr], leaves: list[Expr], outputs: li
     start = time.perf_counter_ns() if ON_RUN else 0
     made: list = []
     try:
-        program.launch(args, made)
+        program.launch(args, made, only_jax)
         del args
         _finish(program, nodes, outputs, made[0])
     except BaseException:
@@ -650,14 +659,16 @@ def _build(nodes, leaves, outputs, donated, device, n_numbers: tuple[int, int, i
     else:
         with jax.enable_x64(True):
             how = rounding(nodes)
-            draft_runs = 0 if ran is None else drafts.runs(how.work, len(nodes), ran)
+            # What only fills, converts or arranges counts where its elements are results.
+            work = max(how.work, sum([math.prod(a.shape) for a in avals_of(outputs)]))
+            draft_runs = 0 if ran is None else drafts.runs(work, len(nodes), ran)
             zeros = [jax.ShapeDtypeStruct((), np.float32, sharding=sharding)] * how.needs_zero
             lowered = jax.jit(program, donate_argnums=tuple(donate)).lower(*avals, *zeros)
             ops, edges = [spec.name for spec, _ in plan], [*structs, *avals_of(outputs)]
             call = compile_lowered(lowered, device, ops, edges, values, draft_runs > 0)
         STATS.compiled += 1
         if name:
-            disk_cache.store(name, call, how.work)
+            disk_cache.store(name, call, work)
     arrange = operator.itemgetter(*[order.index(i) for i in range(len(order))]) if order != sorted(order) else None
     takes = frozenset([donated[n] for n, _ in pairs])
     constants = [zero(device)] * (call.in_tree.num_leaves - len(avals))
