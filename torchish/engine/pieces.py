@@ -64,35 +64,59 @@ class Step(NamedTuple):
 
 
 class Pieces:
-    """How a graph is cut: the order of its nodes, the bounds of the pieces, which nodes later ones need, and which values are
-    done with after each piece.
+    """How a graph is cut: the order of its nodes, which of them each piece runs, which ones later pieces need, and which values are done
+    with after each piece.
+
+    Views of what is there anyway (transposed weights) are no results that later pieces would get, but are made again where they are needed.
     """
 
-    __slots__ = ("order", "bounds", "kept", "done", "patience", "runs", "steps", "makeshifts")
+    __slots__ = ("order", "members", "again", "kept", "done", "patience", "runs", "steps", "makeshifts")
 
     def __init__(self, order: list[int], ends: list[int], nodes: list[Expr], outputs: list[Expr], patience: int):
         n = len(nodes)
         self.order = order
         self.steps: list[Step] | None = None  # once all of them have programs
         self.makeshifts: list[Makeshift] = []  # those of them that serve for some runs only
-        self.bounds = list(pairwise([0, *ends]))
         self.patience = patience
         self.runs = 0
+        bounds = list(pairwise([0, *ends]))
         nodes = [nodes[i] for i in order]
-        piece_of = np.repeat(np.arange(len(self.bounds)), [b - a for a, b in self.bounds]).tolist()
+        piece_of = np.repeat(np.arange(len(bounds)), [b - a for a, b in bounds]).tolist()
         position = {id(e): i for i, e in enumerate(nodes)}
-        last = list(range(n))  # the last node that uses each
-        for i, e in enumerate(nodes):
-            for x in e.inputs or ():
-                j = position.get(id(x))
-                if j is not None:
-                    last[j] = i
+        sources = [[j for x in e.inputs or () if (j := position.get(id(x))) is not None] for e in nodes]
+        users: list[list[int]] = [[] for _ in nodes]
+        for i, found in enumerate(sources):
+            for j in found:
+                users[j].append(i)
         wanted = {position[id(e)] for e in outputs}
-        self.kept = [i in wanted or piece_of[last[i]] != piece_of[i] for i in range(n)]
-        self.done: list[list[int]] = [[] for _ in self.bounds]
+        self.kept = [i in wanted or any(piece_of[j] != piece_of[i] for j in users[i]) for i in range(n)]
+        views: set[int] = set()
+        for i, e in enumerate(nodes):
+            if self.kept[i] and i not in wanted and _is_view(e) and not any(nodes[j].spec.alone for j in users[i]):
+                if all(self.kept[j] or j in views for j in sources[i]):
+                    views.add(i)
+                    self.kept[i] = False
+        self.members: list[list[int]] = []
+        last = list(range(n))  # the last piece that uses each
+        for p, (start, end) in enumerate(bounds):
+            members = set(range(start, end))
+            missing = [j for i in members for j in sources[i] if j in views and j < start]
+            while missing:
+                j = missing.pop()
+                if j not in members:
+                    members.add(j)
+                    missing += [k for k in sources[j] if k in views and k < start]
+            self.members.append(sorted(members))
+            for i in members:
+                for j in (i, *sources[i]):
+                    last[j] = p
+        self.again: list[list[int]] = []  # the views among a piece's nodes that later ones make again
+        for p, members_ in enumerate(self.members):
+            self.again.append([i for i in members_ if i in views and last[i] > p])
+        self.done: list[list[int]] = [[] for _ in bounds]
         for i in range(n):
             if self.kept[i] and i not in wanted:
-                self.done[piece_of[last[i]]].append(i)
+                self.done[last[i]].append(i)
 
     def take_turn(self) -> bool:
         """Count a run; False if it has had all of its own, and those of its drafts, which were had for little."""
@@ -103,7 +127,7 @@ class Pieces:
 
     def _drafted(self) -> bool:
         """Whether all pieces are drafts that have runs left."""
-        return len(self.makeshifts) == len(self.bounds) and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
+        return len(self.makeshifts) == len(self.members) and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
 
     def replay(self) -> bool:
         """Count a run of each makeshift among the pieces; False, and none is counted, if one has had all of its own."""
@@ -307,12 +331,21 @@ def _parts_early(nodes: list[Expr]) -> tuple[list[int], list[int]]:
 
 def _whole(e: Expr) -> Any:
     """The one array that a node takes (a part of), as `x[i]` does; None for any other node."""
+    whole = _source(e)
+    return whole if whole is not None and math.prod(e.aval.shape) <= math.prod(whole.aval.shape) else None
+
+
+def _source(e: Expr) -> Any:
+    """The one array that a node takes, where it gives one array; None for any other node."""
     arrays = [x for x in e.inputs or () if hasattr(x, "aval")]
-    if len(arrays) != 1:
-        return None
-    whole, part = arrays[0].aval, e.aval
-    smaller = hasattr(whole, "shape") and hasattr(part, "shape") and math.prod(part.shape) <= math.prod(whole.shape)
-    return arrays[0] if smaller else None
+    return arrays[0] if len(arrays) == 1 and hasattr(arrays[0].aval, "shape") and hasattr(e.aval, "shape") else None
+
+
+def _is_view(e: Expr) -> bool:
+    """Whether a node only arranges the elements of one array, and all of them: a part (`word[i]`) is passed on, for its program would be
+    another one for each length of the whole."""
+    whole = _source(e) if e.spec.arranges else None
+    return whole is not None and math.prod(e.aval.shape) >= math.prod(whole.aval.shape)
 
 
 def _cut(tokens: np.ndarray, low: int, high: int, ends: list[int]) -> int:

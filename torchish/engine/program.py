@@ -10,6 +10,7 @@ refers to it, which its reference count tells. The same count says when an input
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import operator
@@ -19,7 +20,7 @@ import time
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import starmap
 from sys import getrefcount
 from typing import Any, NamedTuple
@@ -484,10 +485,11 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
     """
     nodes = [nodes[i] for i in how.order]
     if how.steps is not None and how.replay():
-        for step, (start, end), done in zip(how.steps, how.bounds, how.done, strict=True):
+        for step, members, again, done in zip(how.steps, how.members, how.again, how.done, strict=True):
             inputs = [nodes[i] if i >= 0 else leaves[~i] for i in step.takes]
             numbers = [[nodes[i].inputs[j] for i, j in found] for found in step.numbers]
-            _launch(step.program, nodes[start:end], inputs, [nodes[i] for i in step.gives], numbers, device)
+            with _kept_pending([nodes[i] for i in again]):
+                _launch(step.program, [nodes[i] for i in members], inputs, [nodes[i] for i in step.gives], numbers, device)
             for i in done:
                 nodes[i].value = None
         return
@@ -495,34 +497,47 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
     free = {id(leaves[n]) for n in donated}
     while leaves:  # the list would count as a reference to those that are donated
         leaves.pop().uses = 0
-    for e, kept in zip(nodes, how.kept, strict=True):
-        e.mark, e.uses = int(kept), 0
     steps: list[pieces.Step] = []
     makeshifts: list[Makeshift] = []
-    for (start, end), done in zip(how.bounds, how.done, strict=True):
-        piece = nodes[start:end]
-        places = _places_of_numbers(piece, start)
+    for members, again, done in zip(how.members, how.again, how.done, strict=True):
+        for i in members:
+            nodes[i].mark, nodes[i].uses = int(how.kept[i]), 0
+        piece = [nodes[i] for i in members]
+        places = _places_of_numbers(piece, members)
         _count_uses(piece)
-        run = _run(piece, device, True)
+        with _kept_pending([nodes[i] for i in again]):
+            run = _run(piece, device, True)
         # A leaf that nobody has held any more only since the whole graph was looked at may be held the next time.
         if run is not None and run.lasting and all(where[id(run.leaves[n])] >= 0 or id(run.leaves[n]) in free for n in run.donated):
             makeshifts += [run.makeshift] if run.makeshift is not None else []
             takes, gives = [where[id(x)] for x in run.leaves], [where[id(e)] for e in run.outputs]
             steps.append(pieces.Step(run.program, takes, gives, places))
+        del piece
         run = None
         for i in done:
             nodes[i].value = None
     # What each piece takes, gives and may overwrite is the same whenever the graph runs.
-    how.steps, how.makeshifts = (steps, makeshifts) if len(steps) == len(how.bounds) else (None, [])
+    how.steps, how.makeshifts = (steps, makeshifts) if len(steps) == len(how.members) else (None, [])
 
 
-def _places_of_numbers(nodes: list[Expr], first: int) -> list[list[tuple[int, int]]]:
-    """Where a piece's floats, integers and complex numbers are: the nodes' positions, from `first` on, and those among their inputs."""
+@contextlib.contextmanager
+def _kept_pending(views: list[Expr]) -> Iterator[None]:
+    """Views that are made again later stay pending when a program of which they are no results has made them."""
+    saved = [(e, e.spec, e.inputs, e.owner) for e in views]
+    try:
+        yield
+    finally:
+        for e, spec, inputs, owner in saved:
+            e.spec, e.inputs, e.owner = spec, inputs, owner
+
+
+def _places_of_numbers(nodes: list[Expr], positions: list[int]) -> list[list[tuple[int, int]]]:
+    """Where a piece's floats, integers and complex numbers are: the nodes' positions, and those among their inputs."""
     places: list[list[tuple[int, int]]] = [[], [], []]
-    for i, e in enumerate(nodes):
+    for i, e in zip(positions, nodes, strict=True):
         for j, x in enumerate(e.inputs):
             if type(x) is not Expr:
-                places[0 if type(x) is float else 2 if type(x) is complex else 1].append((first + i, j))
+                places[0 if type(x) is float else 2 if type(x) is complex else 1].append((i, j))
     return places
 
 
