@@ -267,6 +267,44 @@ def test_views_of_what_is_there_are_made_again_in_each_piece():
     np.testing.assert_allclose(grads[0], grads[1], rtol=1e-4, atol=1e-6)
 
 
+VIEWS = {
+    "t": lambda w: w.t(), "mT": lambda w: w.mT, "permute": lambda w: w.permute(1, 0), "reshape": lambda w: w.reshape(121).view(11, 11),
+    "twice": lambda w: w.t().t(), "unsqueeze": lambda w: w.unsqueeze(0).squeeze(0),
+}  # fmt: skip
+
+
+def loop_with_one_view(library, view, then):
+    """A state of the weights' shape, which could take over their memory, after steps that share one view of them."""
+    w = (library.arange(121.0).reshape(11, 11) * 0.01).sin()
+    w.sum().item()  # an array of our own
+    p = library.nn.Parameter(w) if then in ("mul_", "rebind") else w
+    del w
+    v, h = view(p), library.zeros(11, 11)
+    if then == "drop":
+        del p
+    for _ in range(60):
+        h = library.tanh(h @ v) + 0.1
+    if then == "mul_":
+        p.data.mul_(0.5)
+        p.sum().item()
+    elif then == "rebind":
+        p.data = p.data * 0.5
+    s = h.sum()
+    del v
+    found = [s.item()]
+    if then == "rebind":
+        s.backward()
+        found.append(p.grad.sum().item())
+    return found
+
+
+@pytest.mark.parametrize("then", ["drop", "keep", "mul_", "rebind"])
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_no_piece_takes_over_what_a_later_one_sees_through_a_view(view, then):
+    for _ in range(3):
+        assert loop_with_one_view(torch, view, then) == pytest.approx(loop_with_one_view(pytorch, view, then), rel=1e-4)
+
+
 @pytest.mark.parametrize("when", [2, 3, 4])
 @pytest.mark.parametrize("after", [False, True])
 def test_an_error_leaves_the_views_that_later_pieces_make(monkeypatch, when, after):

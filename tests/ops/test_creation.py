@@ -428,3 +428,15 @@ def test_full_keeps_the_sign_of_zero(size, value):
     ours, theirs = torchish.full((size,), value).numpy(), torch.full((size,), value).numpy()
     assert ours.dtype == theirs.dtype and np.array_equal(np.signbit(ours.real), np.signbit(theirs.real))
     assert np.array_equal(np.signbit(ours.imag), np.signbit(theirs.imag))
+
+
+def subclasses_of_arrays(library, path):
+    mapped = np.memmap(path, dtype=np.float64, mode="w+", shape=(3,))
+    mapped[:] = [1 / 3, 2.0, -1.0]
+    return [library.tensor(a).exp().tolist() for a in (mapped, np.matrix([[1 / 3]]), np.ma.array([1 / 3, 2.0]))]
+
+
+def test_tensors_of_numpys_subclasses_keep_their_64_bits(tmp_path):
+    found, want = (subclasses_of_arrays(library, tmp_path / library.__name__) for library in (torchish, torch))
+    for a, b in zip(found, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-15)

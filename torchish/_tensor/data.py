@@ -46,7 +46,7 @@ def to_array(data: Any, dtype: dt.dtype | None) -> np.ndarray:
     if isinstance(data, (str, bytes)):
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     if isinstance(data, np.ndarray):
-        return convert(checked_ndarray(data), dtype or dt.from_np(data.dtype), copy=True)
+        return convert(np.asarray(checked_ndarray(data)), dtype or dt.from_np(data.dtype), copy=True)
     kind = type(data)
     if kind in _NUMBERS:
         return _from_plain(data, {kind}, dtype)

@@ -406,7 +406,7 @@ def _launch(program: Program, nodes: list[Expr], leaves: list[Expr], outputs: li
                 else:
                     x.donatable = None
                     only_jax = False
-            elif isinstance(v, np.generic):
+            elif isinstance(v, (np.ndarray, np.generic)):
                 only_jax = False
             args.append(v)
     if floats:
@@ -494,7 +494,7 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
                 nodes[i].value = None
         return
     where = {id(e): i for i, e in enumerate(nodes)} | {id(x): ~i for i, x in enumerate(leaves)}
-    free = {id(leaves[n]) for n in donated}
+    held = {id(x) for x in leaves} - {id(leaves[n]) for n in donated}
     while leaves:  # the list would count as a reference to those that are donated
         leaves.pop().uses = 0
     steps: list[pieces.Step] = []
@@ -504,11 +504,10 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
             nodes[i].mark, nodes[i].uses = int(how.kept[i]), 0
         piece = [nodes[i] for i in members]
         places = _places_of_numbers(piece, members)
-        _count_uses(piece)
+        _count_uses(piece, held.union([id(x) for i in again for x in nodes[i].inputs]))
         with _kept_pending([nodes[i] for i in again]):
             run = _run(piece, device, True)
-        # A leaf that nobody has held any more only since the whole graph was looked at may be held the next time.
-        if run is not None and run.lasting and all(where[id(run.leaves[n])] >= 0 or id(run.leaves[n]) in free for n in run.donated):
+        if run is not None and run.lasting:
             makeshifts += [run.makeshift] if run.makeshift is not None else []
             takes, gives = [where[id(x)] for x in run.leaves], [where[id(e)] for e in run.outputs]
             steps.append(pieces.Step(run.program, takes, gives, places))
@@ -541,12 +540,18 @@ def _places_of_numbers(nodes: list[Expr], positions: list[int]) -> list[list[tup
     return places
 
 
-def _count_uses(nodes: list[Expr]) -> None:
-    """Set how often the nodes use each value that is there already."""
+def _count_uses(nodes: list[Expr], held: set[int]) -> None:
+    """Set how often the nodes use each value that is there already; those that are `held` (by their ids) no program may take over.
+
+    What the whole graph may not take over none of its pieces may, and neither what a view holds that is made again later.
+    """
     for e in nodes:
         for x in e.inputs or ():
             if type(x) is Expr and x.value is not None:
-                x.uses += 1
+                x.uses = x.uses + 1 if id(x) not in held else _HELD
+
+
+_HELD = -(1 << 30)  # a number of uses that leaves more references than there are to be somebody else's
 
 
 class Run(NamedTuple):
