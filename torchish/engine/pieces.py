@@ -97,7 +97,7 @@ class Pieces:
                     views.add(i)
                     self.kept[i] = False
         self.members: list[list[int]] = []
-        last = list(range(n))  # the last piece that uses each
+        last = piece_of.copy()  # the last piece that uses each
         for p, (start, end) in enumerate(bounds):
             members = set(range(start, end))
             missing = [j for i in members for j in sources[i] if j in views and j < start]
@@ -108,7 +108,7 @@ class Pieces:
                     missing += [k for k in sources[j] if k in views and k < start]
             self.members.append(sorted(members))
             for i in members:
-                for j in (i, *sources[i]):
+                for j in sources[i]:
                     last[j] = p
         self.again: list[list[int]] = []  # the views among a piece's nodes that later ones make again
         for p, members_ in enumerate(self.members):

@@ -179,20 +179,16 @@ def evaluate(root: Expr) -> None:
 def _evaluate(pending: list[Expr], root: Expr | None) -> int:
     """Run what `_select` chooses; how many views it leaves for whoever needs them."""
     with LOCK:
-        saved: list = []
         try:
             nodes, keep, views, device = _select(pending, root)
-            if nodes:
-                if views:
-                    saved = [(e, e.spec, e.inputs) for e in views]
+            if views:
+                with _kept_pending(views):
+                    _run(nodes, device)
+            elif nodes:
                 _run(nodes, device)
         except BaseException:
             _reset(pending)
             raise
-        finally:
-            for e, spec, inputs in saved:
-                if e.value is None:
-                    e.spec, e.inputs, e.owner = spec, inputs, pending
         if views:
             stay = {id(e) for e in (*keep, *views) if e.value is None}
             keep = [e for e in pending if id(e) in stay]
@@ -527,7 +523,8 @@ def _kept_pending(views: list[Expr]) -> Iterator[None]:
         yield
     finally:
         for e, spec, inputs, owner in saved:
-            e.spec, e.inputs, e.owner = spec, inputs, owner
+            if e.value is None:
+                e.spec, e.inputs, e.owner = spec, inputs, owner
 
 
 def _places_of_numbers(nodes: list[Expr], positions: list[int]) -> list[list[tuple[int, int]]]:
