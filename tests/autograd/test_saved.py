@@ -217,6 +217,43 @@ def forward_not_vectorized(t, log):
     t.autograd.functional.jacobian(t.square, t.ones(2), strategy="forward-mode")
 
 
+def results_changed_in_place(t, log):
+    """Only results that the gradient uses may not be changed before it is computed: positions, mostly."""
+    F = t.nn.functional
+    several = [
+        lambda x: x.max(1), lambda x: x.min(1), lambda x: x.sort(1), lambda x: x.topk(2), lambda x: x.kthvalue(2), lambda x: x.median(1),
+        lambda x: x.nanmedian(1), lambda x: x.mode(1), lambda x: x.cummax(1), lambda x: x.cummin(1), lambda x: (x.msort(),),
+        lambda x: F.adaptive_max_pool1d(x, 2, return_indices=True), lambda x: t.std_mean(x, 1), lambda x: t.var_mean(x, 1),
+        lambda x: F.fractional_max_pool2d(x[None], 2, output_size=2, return_indices=True), lambda x: t.linalg.svd(x, full_matrices=False),
+        lambda x: t.linalg.qr(x), lambda x: t.linalg.eigh(x @ x.T), lambda x: (x.sigmoid(),), lambda x: (x.sin(),),
+    ]  # fmt: skip
+    for number, f in enumerate(several):
+        for k in range(len(f(t.randn(4, 4)))):
+            x = t.randn(4, 4, requires_grad=True)
+            y = f(x * 1)
+            with t.no_grad():
+                y[k].add_(0)
+            try:
+                sum(v.sum() for v in y if v.requires_grad).backward()
+                log(number, k, "fine")
+            except RuntimeError as error:
+                log(number, k, str(error))
+
+
+def positions_are_saved(t, log):
+    x = t.tensor([[3.0, 1.0, 2.0]], requires_grad=True)
+    for y in (x.max(1), x.sort(1), x.topk(2), x.cummax(1), x.median(1)):
+        fn = y[0].grad_fn
+        log([name for name in dir(fn) if name.startswith("_saved_") and "res" not in name and "indices" in name], fn._saved_indices)
+        fn._raw_saved_indices.register_hooks(lambda v: v * 1, lambda v: v)
+        (first,) = t.autograd.grad(y[0].pow(2).sum(), x, create_graph=True)
+        log(t.autograd.grad(first.sum(), x))
+    with t.autograd.graph.saved_tensors_hooks(lambda v: log("pack", v) or v, lambda v: log("unpack", v) or v):
+        y = x.max(1).values
+    y.sum().backward()
+    return x.grad
+
+
 CASES = [f for f in list(globals().values()) if callable(f) and getattr(f, "__module__", "") == __name__]
 
 

@@ -36,7 +36,7 @@ def _unpack_saved(fn: GradFn) -> tuple:
         if saved:
             x = next(it)
             out.append(_with_edge(x, edges.get(i, (None, 0))) if isinstance(x, Expr) else x)
-    out.extend(_with_edge(x, (None, 0) if "result" in selects else (fn, k)) for k, x in enumerate(fn.results))
+    out.extend(_with_edge(x, (None, 0) if "result" in selects else (fn, k)) for k, x in fn.saved_results())
     return tuple(out)
 
 

@@ -173,7 +173,7 @@ def named(name: str, base: type) -> type:
 class Recipe:
     """What recording an operation takes that depends on its spec, its inputs' avals and on which of them need gradients only."""
 
-    __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "firsts", "saves_result",
+    __slots__ = ("cls", "needs", "avals", "saved", "edges", "watched", "frees", "mask", "edge_needs", "firsts", "saves_result", "results",
                  "deaf", "watches_all", "unchanged", "saves_all", "passes", "backwards")  # fmt: skip
 
     def __init__(self, spec, needs: tuple[bool, ...], given: tuple, name: str):
@@ -200,6 +200,7 @@ class Recipe:
         self.unchanged = (0,) * len(self.watched)  # the versions of tensors that were never changed
         self.saves_all = all(self.mask)
         self.saves_result = spec.op.saves_result
+        self.results = spec.op.results if self.saves_result else ()  # the numbers of those that are saved; None: all
         self.backwards: dict[Any, tuple] = {}  # by the aval of the one gradient: the backward operation and the aval of its result
         self.frees = spec.op.saves_result or any(kinds[i][0] in spec.op.saves for i in self.saved)
         from torchish.autograd import saved  # it is built on this module
@@ -252,15 +253,25 @@ class GradFn(Node):
         self.recipe = made
         # a tuple of its own, even of all inputs: reference counts tell what is needed after the operation has run
         self.saved: tuple | None = (*inputs,) if made.saves_all else tuple([inputs[i] for i in made.saved]) if made.saved else ()
-        self.results = results if made.saves_result else ()
+        self.results = results if made.results is None else tuple([results[k] for k in made.results])
         if ANOMALY.enabled:
             self._where = call_site()
 
     def saved_mask(self) -> tuple[bool, ...]:
         return self.recipe.mask
 
+    def saved_results(self) -> Iterator[tuple[int, Any]]:
+        """The saved results, with their numbers."""
+        numbers = self.recipe.results
+        return zip(numbers, self.results, strict=True) if numbers is not None else enumerate(self.results)
+
     def watch_result(self, t, number: int, alias=None) -> None:
-        """Notice later changes of a saved result; `alias` shows its memory where that is part of a larger one."""
+        """Notice later changes of a result if it is saved; `alias` shows its memory where that is part of a larger one."""
+        numbers = self.recipe.results
+        if numbers is not None:
+            if number not in numbers:
+                return
+            number = numbers.index(number)  # its place among those that are saved
         if HOOKS.any and HOOKS.stack:
             from torchish.autograd.saved import pack_result
 
@@ -317,7 +328,8 @@ class GradFn(Node):
         for counter, version, st, writes, k, alias in self.result_versions:
             a = self.results[k].aval
             if counter.version != version:
-                raise _changed(a, self.name(), k, counter.version, version)
+                number = k if self.recipe.results is None else self.recipe.results[k]
+                raise _changed(a, self.name() if a.category >= 2 else None, number, counter.version, version)
             if st.writes != writes or st.buffer is not None:
                 value = st.read() if alias is None else alias._read()
                 if value.aval is a:

@@ -64,11 +64,17 @@ def pack_inputs(fn: GradFn, flat: tuple) -> None:
     fn.tensors = fn.versions = ()
 
 
-def pack_result(fn: GradFn, t: Any, number: int) -> None:
-    """The same for a saved result."""
+def pack_result(fn: GradFn, t: Any, k: int) -> None:
+    """The same for a saved result, the k-th of them."""
     shown = t._alias()
-    shown._grad_fn, shown._out_nr = fn, number  # the tensor itself would keep its own history alive
-    _set_packed(fn, ("results", number), Packed(shown, HOOKS.stack[-1]))
+    if shown._aval.category >= 2:
+        shown._grad_fn, shown._out_nr = fn, _number(fn, k)  # the tensor itself would keep its own history alive
+    _set_packed(fn, ("results", k), Packed(shown, HOOKS.stack[-1]))
+
+
+def _number(fn: GradFn, k: int) -> int:
+    """The number that the k-th saved result has among all results."""
+    return k if fn.recipe.results is None else fn.recipe.results[k]
 
 
 def _set_packed(fn: GradFn, place: tuple, packed: Packed) -> None:
@@ -120,12 +126,19 @@ def _places(fn: GradFn, name: str) -> list[tuple]:
     found: list[tuple] = [("saved", k) for k, i in enumerate(fn.recipe.saved) if public_name(names[i][0]) == name]
     op = fn.spec.op
     if not found and op.saves_result:
-        fields = op.returns or ("result",)
+        fields = _fields(op)
         if name in fields or (name.startswith("result") and len(fields) == 1):
             found = [("results", fields.index(name) if name in fields else 0)]
     if not found and name in getattr(op, "static", ()):
         found = [("static", op.static.index(name))]
     return found
+
+
+def _fields(op: Any) -> tuple[str, ...]:
+    """The names of the results that are saved."""
+    if not op.returns:
+        return ("result",)
+    return op.returns if op.results is None else tuple([op.returns[k] for k in op.results])
 
 
 def _optional(fn: GradFn) -> list[str]:
@@ -141,7 +154,7 @@ def saved_names(fn: GradFn) -> list[str]:
     needed = [public_name(n) for n in getattr(op, "saves", kept)]
     kept = {n: of for n, of in kept.items() if not of or n in needed} | dict.fromkeys(_optional(fn), True)  # others are numbers
     if op.saves_result:
-        kept |= dict.fromkeys(op.returns or ("result",), True)
+        kept |= dict.fromkeys(_fields(op), True)
     tensors = [name for name, of in kept.items() if of]
     return [*(f"_raw_saved_{n}" for n in tensors), *(f"_saved_{n}" for n in (*kept, *getattr(op, "static", ())) if n != "whole")]
 
@@ -153,7 +166,7 @@ def show(spec: Spec) -> None:
     make every other attribute three to ten times slower.
     """
     op: Any = spec.op
-    results = op.returns if op.saves_result and getattr(op, "returns", ()) else ("result", "result0")
+    results = _fields(op) if op.saves_result and op.returns else ("result", "result0")
     for name in {*map(public_name, op.dynamic), *getattr(op, "static", ()), *results}:
         if not hasattr(GradFn, f"_saved_{name}"):
             setattr(GradFn, f"_saved_{name}", property(functools.partial(saved_value, name=name)))
@@ -190,7 +203,8 @@ def _value(fn: GradFn, place: tuple) -> Any:
             return TENSORS.wrap(x)
         return _operand(x) if _type(fn, fn.recipe.saved[k]).startswith("Tensor") else x
     t = TENSORS.wrap(fn.results[k])
-    t._grad_fn, t._out_nr = fn, k
+    if t._aval.category >= 2:
+        t._grad_fn, t._out_nr = fn, _number(fn, k)
     return t
 
 

@@ -92,6 +92,7 @@ class Op:
             saves = dict.fromkeys(self.tensors if saves is None else saves, self.tensors)
         self.saves: dict[str, tuple[str, ...]] = saves  # saved argument -> the arguments whose gradient needs it
         self.saves_result = False
+        self.results: tuple[int, ...] | None = None  # the results that the gradient uses, by number, where those are not all
         self.hidden_results = False  # the gradient uses some results that only it sees, which nobody can change
         self.rule: Callable | None = None
         self.rule_params: tuple[str, ...] = ()
@@ -105,7 +106,8 @@ class Op:
     def backward(self, rule: Callable) -> Callable:
         """Set the gradient rule: a pure function of `grad` and any of the inputs, static arguments and `result`.
 
-        It returns one gradient per tensor argument (a single one unpacked), None for none. What it names is saved;
+        It returns one gradient per tensor argument (a single one unpacked), None for none. What it names is saved (`result1`: the second of
+        several results, and those it does not name are not);
         `input_shape` is the shape of the first argument, whose values are then not kept; `shapes` has those of all.
         """
         self.rule = rule
@@ -113,7 +115,9 @@ class Op:
         named = [n for n in self.rule_params if n in self.tensors]
         if set(named) != set(self.saves):
             self.saves = dict.fromkeys(named, self.tensors)
-        self.saves_result = "result" in self.rule_params
+        numbered = [n for n in self.rule_params if n[:6] == "result" and n[6:].isdecimal()]
+        self.results = tuple([int(n[6:]) for n in numbered]) or None
+        self.saves_result = bool(numbered) or "result" in self.rule_params
         return rule
 
     def spec(self, kinds: tuple, statics: tuple) -> Spec:
@@ -490,7 +494,7 @@ def vjp_spec(
         return made
     op_ = spec.op
     saved = saved_inputs(spec, needs)
-    n_results = len(results) if op_.saves_result else 0
+    n_results = len(op_.results or results) if op_.saves_result else 0
     kinds = tuple([k for (_, k), s in zip(flat_names(spec), saved, strict=True) if s]) + ("T",) * (n_results + sum(given))
 
     def unpack(values):
@@ -589,6 +593,7 @@ def apply_rule(spec: Spec, primals: list, outs: list, cotangents: list, needs: t
     available = dict(zip(op_.dynamic, args, strict=True)) | dict(zip(op_.static, spec.statics, strict=True))
     available["grad"] = cots[0] if len(cots) == 1 else tuple(cots)
     available["result"] = None if not outs else cast(outs[0]) if len(outs) == 1 else tuple(outs)
+    available |= {f"result{k}": v for k, v in zip(op_.results or (), outs, strict=False)}
     available["needs"] = needs
     available["given"] = tuple(c is not None for c in cotangents)  # which results have a gradient at all
     available["shapes"] = {n: getattr(a, "shape", None) for n, a in zip(op_.dynamic, args, strict=True)}  # likewise of all

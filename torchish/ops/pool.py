@@ -545,9 +545,9 @@ def _first_max_of_all(x, axis):
 
 
 @adaptive_max_pool.backward
-def _(grad, result, input_shape, output_size):
+def _(grad, result1, input, output_size):
     _refuse_empty_gradients(f"adaptive_max_pool{len(output_size)}d", grad[0])
-    return scatter_positions(grad[0], result[1], input_shape[len(input_shape) - len(output_size) :])
+    return scatter_positions(grad[0], result1, input.shape[input.ndim - len(output_size) :])
 
 
 # --- fractional and inverse --------------------------------------------------------------------------------
@@ -641,8 +641,8 @@ def _dynamic_first_max(x, position, axis, at):
 
 
 @fractional_max_pool.backward
-def _(grad, result, input_shape, kernel_size, output_size):
-    return scatter_positions(grad[0], result[1], input_shape[len(input_shape) - len(kernel_size) :]), None
+def _(grad, result1, input, kernel_size, output_size):
+    return scatter_positions(grad[0], result1, input.shape[input.ndim - len(kernel_size) :]), None
 
 
 @op(

@@ -332,8 +332,8 @@ def _declare_extremum(name: str, largest: bool) -> None:
         return selected(input, lambda x: _first_best(x, dim, largest), dim, keepdim)
 
     @dim_form.backward
-    def _(grad, result, input_shape, dim, keepdim):
-        return one_hot_gradient(grad[0], result[1], input_shape, dim, keepdim)
+    def _(grad, result1, input_shape, dim, keepdim):
+        return one_hot_gradient(grad[0], result1, input_shape, dim, keepdim)
 
     dim_form.__doc__ = f"The {other} along a dimension and the position of its first occurrence."
 

@@ -91,8 +91,7 @@ def cummin(input, dim):
     return _extreme(input, dim, "min")
 
 
-def _scatter_back(grad, result, dim):
-    g, at = grad[0], result[1]
+def _scatter_back(g, at, dim):
     if not g.ndim or not g.size:
         return g
     index = jnp.indices(g.shape, sparse=True)
@@ -101,13 +100,13 @@ def _scatter_back(grad, result, dim):
 
 
 @cummax.backward
-def _(grad, result, dim):
-    return _scatter_back(grad, result, dim)
+def _(grad, result1, dim):
+    return _scatter_back(grad[0], result1, dim)
 
 
 @cummin.backward
-def _(grad, result, dim):
-    return _scatter_back(grad, result, dim)
+def _(grad, result1, dim):
+    return _scatter_back(grad[0], result1, dim)
 
 
 def _nothing_of_the_result(statics: tuple, avals: tuple) -> tuple[str, ...]:

@@ -66,8 +66,8 @@ def stable_sort(input, stable, dim, descending):
 
 @sort.backward
 @stable_sort.backward
-def _(grad, result, input_shape, dim):
-    return _scattered(grad[0], result[1], input_shape, dim)
+def _(grad, result1, input_shape, dim):
+    return _scattered(grad[0], result1, input_shape, dim)
 
 
 def _argsort(input, dim, descending, stable=False):
@@ -105,14 +105,14 @@ def topk(input, k, dim, largest, sorted):
 
 
 @topk.backward
-def _(grad, result, input_shape, dim):
-    return _scattered(grad[0], result[1], input_shape, dim)
+def _(grad, result1, input_shape, dim):
+    return _scattered(grad[0], result1, input_shape, dim)
 
 
 def _pick_backward(o):
     @o.backward
-    def _(grad, result, input_shape, dim, keepdim):
-        return one_hot_gradient(grad[0], result[1], input_shape, dim, keepdim)
+    def _(grad, result1, input_shape, dim, keepdim):
+        return one_hot_gradient(grad[0], result1, input_shape, dim, keepdim)
 
     return o
 

@@ -118,9 +118,9 @@ def std_mean(input, dim, correction, keepdim):
 
 
 @std_mean.backward
-def _(grad, result, input, dim, correction, keepdim):
+def _(grad, result0, input, dim, correction, keepdim):
     axes = wrap_dims(dim, input.ndim)
-    return _std_gradient(grad[0], result[0], input, dim, correction, keepdim) + mean_gradient(grad[1], input.shape, axes, keepdim)
+    return _std_gradient(grad[0], result0, input, dim, correction, keepdim) + mean_gradient(grad[1], input.shape, axes, keepdim)
 
 
 def _real(x) -> np.dtype:
