@@ -127,6 +127,10 @@ GRADIENTS = {
         t.autograd.grad(t.masked.as_masked_tensor(d, m).sum(), d), d.sum().backward(), d.grad,
     )[2],
     "of a factor": lambda t, d, m, x: ((x * d).sum().backward(), d.grad)[1],
+    "of a leaf that is broadcast": lambda t, d, m, x: t.autograd.grad((x.expand(3, 4) / d).sum(), d)[0],
+    "of a leaf that is a number": lambda t, d, m, x: (
+        y := t.tensor(2.0, requires_grad=True), t.autograd.grad(((x - 6).log() * y).sum(), y)[0],
+    )[1],
     "of a masked tensor, asked for": lambda t, d, m, x: t.autograd.grad((x * x).sum(), x, create_graph=True)[0],
     "of a choice": lambda t, d, m, x: (
         t.where(m, t.log(t.masked.as_masked_tensor(d, m)), t.masked.as_masked_tensor(t.ones_like(d), ~m)).sum().backward(), d.grad,

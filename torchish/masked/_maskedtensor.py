@@ -207,19 +207,30 @@ class _MaskedGradient:
 
 
 def _leads_to(x: Any, mask: Tensor) -> Any:
-    """A leaf as something that notices when a gradient comes back through it, to give the leaf a masked one."""
-    if not isinstance(x, Tensor) or not (x.requires_grad and x.is_leaf and torch.is_grad_enabled()) or x.shape != mask.shape:
+    """A tensor, expanded to the mask's shape, through which no gradient comes back of what is masked out; a leaf gets a masked one."""
+    if not isinstance(x, Tensor) or not (x.requires_grad and torch.is_grad_enabled()) or not _reaches(x, mask):
         return x
-    if x._post_accumulate is None:
-        x._post_accumulate = {}
-    form = x._post_accumulate.setdefault("mask", _MaskedGradient())
-    seen = x.view_as(x)
+    mask = mask.detach()
+    seen = x.expand(mask.shape)
+    if x.is_leaf:
+        if x._post_accumulate is None:
+            x._post_accumulate = {}
+        form = x._post_accumulate.setdefault("mask", _MaskedGradient())
 
-    def note(gradients: Any) -> None:
-        form.mask = mask.detach()
+        def note(gradients: Any) -> None:
+            form.mask = mask.sum_to_size(x.shape) > 0
 
-    seen.grad_fn.register_prehook(note)
+        seen.grad_fn.register_prehook(note)
+    seen.register_hook(lambda gradient: gradient.masked_fill(~mask, 0))
     return seen
+
+
+def _reaches(x: Tensor, mask: Tensor) -> bool:
+    """Whether a tensor is broadcast to the mask's shape."""
+    try:
+        return torch.broadcast_shapes(x.shape, mask.shape) == mask.shape
+    except RuntimeError:  # which the operation itself will say
+        return False
 
 
 def _register_hook(t: MaskedTensor, hook: Callable) -> Any:
