@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import subprocess
 import sys
 import threading
 import tracemalloc
+import weakref
 
 import jax
 import jax.numpy as jnp
@@ -542,3 +544,38 @@ def test_an_interrupt_in_an_update_loses_no_parameter(captured):
         gradients = [p.grad for p in net.parameters() if p.grad is not None]
         assert all(v.isfinite().all() for v in (*net.parameters(), *state, *gradients))
     assert interrupted > 10
+
+
+def test_a_read_looks_at_what_it_needs_only(monkeypatch):
+    looked = 0
+
+    def counting(x):
+        nonlocal looked
+        looked += 1
+        return sys.getrefcount(x) - 1  # this function's own
+
+    x = torch.ones(3)
+    kept = [x * i for i in range(500)]
+    (x + 1).sum().item()  # now all are known to be kept
+    monkeypatch.setattr(program, "getrefcount", counting)
+    for i in range(20):
+        kept.append((x - i).exp())
+        assert (x + i).sum().item() == 3 + 3 * i
+    assert looked < 20 * 20
+    assert torch.stack(kept[:500]).sum().item() == 3 * sum(range(500))
+    assert kept[510].tolist() == pytest.approx([math.exp(-9)] * 3)
+
+
+def test_what_dies_among_what_is_kept_lets_go_of_its_inputs():
+    base = torch.ones(3)
+    inputs = [base + i for i in range(100)]
+    torch.stack(inputs).sum().item()
+    kept = [x * 2 for x in inputs]
+    alive = [weakref.ref(x._read()) for x in inputs]
+    (base + 1).sum().item()
+    del kept[:], inputs[:]
+    others = [base - i for i in range(10)]
+    for i in range(100):
+        (base + i).sum().item()
+    assert others[3].tolist() == [-2, -2, -2]
+    assert not any(x() for x in alive)

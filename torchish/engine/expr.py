@@ -206,9 +206,22 @@ PENDING_LIMIT = 2048  # explained in the policy module
 WRITE_LIMIT = 32
 
 
+class Pending(list):
+    """The pending expressions of a thread, in the order in which they were made.
+
+    Reads look at all of them only now and then, where much is kept for later (the losses of an episode, say): `settled` at the front
+    were kept by an earlier read, `whole` were left when all were last looked at, since when `reads` have not done so.
+    """
+
+    __slots__ = ("settled", "whole", "reads")
+
+    def __init__(self):
+        self.settled = self.whole = self.reads = 0
+
+
 class _Local(threading.local):
     def __init__(self):
-        self.pending: list[Expr] = []
+        self.pending = Pending()
         self.limit = PENDING_LIMIT
         self.writes = 0  # writes through views since the pending list was last run
         self.capture: Any = None  # the recorder of the step that is being captured, see `torchish.engine.capture`

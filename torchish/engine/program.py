@@ -32,7 +32,7 @@ from torchish.engine import disk_cache, drafts, pieces
 from torchish.engine.compiling import QUICK_CODE, any_small_floats, compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
-from torchish.engine.expr import CPU, LOCAL, TRACED, Aval, AvalTuple, Expr, Spec, aval, avals_of
+from torchish.engine.expr import CPU, LOCAL, TRACED, Aval, AvalTuple, Expr, Pending, Spec, aval, avals_of
 from torchish.engine.process_memory import is_crowded
 from torchish.engine.rounding import Rounding, rounding, zero
 
@@ -176,11 +176,11 @@ def evaluate(root: Expr) -> None:
             _evaluate(root.owner, root)
 
 
-def _evaluate(pending: list[Expr], root: Expr | None) -> int:
+def _evaluate(pending: Pending, root: Expr | None) -> int:
     """Run what `_select` chooses; how many views it leaves for whoever needs them."""
     with LOCK:
         try:
-            nodes, keep, views, device = _select(pending, root)
+            nodes, keep, views, device, start = _select(pending, root)
             if views:
                 with _kept_pending(views):
                     _run(nodes, device)
@@ -191,14 +191,24 @@ def _evaluate(pending: list[Expr], root: Expr | None) -> int:
             raise
         if views:
             stay = {id(e) for e in (*keep, *views) if e.value is None}
-            keep = [e for e in pending if id(e) in stay]
-        pending[:] = keep
-        if not keep and pending is LOCAL.pending:
+            keep = [e for e in pending[start:] if id(e) in stay]
+        _keep(pending, start, keep)
+        if not pending and pending is LOCAL.pending:
             LOCAL.writes = 0
         return len(views)
 
 
-def _reset(nodes: list[Expr]) -> None:
+def _keep(pending: Pending, start: int, nodes: list[Expr]) -> None:
+    """What is left of the pending list, all of which from `start` on was looked at."""
+    pending[start:] = nodes
+    pending.settled = len(pending)
+    if start:
+        pending.reads += 1
+    else:
+        pending.whole, pending.reads = len(pending), 0
+
+
+def _reset(nodes: Pending) -> None:
     """Forget a run that failed or was interrupted, also while it was chosen: what is pending stays so, unmarked."""
     for e in nodes:
         e.mark, e.uses = -1, 0
@@ -206,10 +216,24 @@ def _reset(nodes: list[Expr]) -> None:
             if type(x) is Expr:
                 x.mark, x.uses = -1, 0
     nodes[:] = [e for e in nodes if e.spec is not None]  # not those that were dead, or are computed
+    nodes.settled = nodes.whole = 0
 
 
-def _select(pending: list[Expr], root: Expr | None, leave_views: bool = True):
-    """Split the pending list into the nodes to run (in creation order, marked) and those that stay.
+_FEW = 64  # pending expressions
+_READS = 64
+
+
+def _settled(pending: Pending) -> int:
+    """How much at the front of the pending list a read may leave unseen, if it needs nothing of it.
+
+    What has died there holds on to its inputs until all are looked at: when there are twice as many, or after so many reads.
+    """
+    n = len(pending)
+    return pending.settled if _FEW < n <= 2 * pending.whole and pending.reads < _READS else 0
+
+
+def _select(pending: Pending, root: Expr | None, leave_views: bool = True):
+    """Split the pending list, from some position on, into the nodes to run (in creation order, marked) and those that stay.
 
     A node runs when it is the root, or feeds one that runs, or (with no root) when anything outside the graph
     refers to it. Dead nodes release their inputs at once, so that the counts of earlier nodes are exact. Views that run
@@ -223,12 +247,16 @@ def _select(pending: list[Expr], root: Expr | None, leave_views: bool = True):
     views: list[Expr] = []
     device = root.aval.device if root is not None else None
     i = len(pending)
+    settled = _settled(pending) if root is not None else 0
+    missing = 1  # nodes that are wanted and have not been met yet, the root first (or those without a root)
     x: Any
-    while i:
+    while i and (missing or i > settled):
         i -= 1
         e = pending[i]
         if e.value is not None or e.inputs is None:
             continue
+        if e.uses or e is root:
+            missing -= 1
         # references: the pending list, the local name, getrefcount's argument, and the inputs of nodes that run
         external = getrefcount(e) - 3 - e.uses
         if e.mark == -2:
@@ -253,13 +281,15 @@ def _select(pending: list[Expr], root: Expr | None, leave_views: bool = True):
             if type(x) is Expr:
                 if x.value is None and x.owner is not pending:
                     _evaluate(x.owner, x)  # made by another thread: its value becomes a leaf here
+                if x.value is None and not x.uses:
+                    missing += 1
                 x.uses += 1
         x = None  # or it would count as a reference to the last input
     run.reverse()
     keep.reverse()
     if views:
         views = [e for e in views if _leave(e.inputs[0], e)]
-    return run, keep, views, device
+    return run, keep, views, device, i
 
 
 def _leave(base: Expr, view: Expr) -> bool:
@@ -572,13 +602,13 @@ def run_pending() -> tuple[Run | None, bool]:
         pending = LOCAL.pending
         run = None
         try:
-            nodes, keep, _, device = _select(pending, None, leave_views=False)
+            nodes, keep, _, device, _ = _select(pending, None, leave_views=False)
             if nodes:
                 run = _run(nodes, device, True, True)
         except BaseException:
             _reset(pending)
             raise
-        pending[:] = keep
+        _keep(pending, 0, keep)
     return run, not keep
 
 
