@@ -1,4 +1,4 @@
-"""Warnings that PyTorch gives once in a process."""
+"""Warnings that PyTorch gives once in a process, and the lines that are blamed."""
 
 import subprocess
 import sys
@@ -67,3 +67,31 @@ for _ in range(3):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "2.0\n" * 3
     assert done.stderr.count("Implicit dimension choice for softmax has been deprecated") == 1
+
+
+OF_THE_LIBRARY = {
+    "dropout of one layer": lambda t: t.nn.LSTM(3, 3, dropout=0.5),
+    "size_average of a function": lambda t: t.nn.functional.mse_loss(t.ones(3), t.ones(3), size_average=False),
+    "size_average of another": lambda t: t.nn.functional.cross_entropy(t.ones(3, 4), t.tensor([0, 1, 2]), size_average=True),
+    "reduce of a module": lambda t: t.nn.CrossEntropyLoss(reduce=False),
+    "elementwise_mean": lambda t: t.nn.functional.l1_loss(t.ones(3), t.ones(3), reduction="elementwise_mean"),
+    "dimension of a module": lambda t: t.nn.Softmax()(t.ones(3, 4)),
+    "dimension of a function": lambda t: t.nn.functional.softmax(t.ones(3, 4)),
+    "weight_norm": lambda t: t.nn.utils.weight_norm(t.nn.Linear(3, 3)),
+    "get_lr": lambda t: t.optim.lr_scheduler.StepLR(t.optim.SGD([t.ones(1)], 0.1), 1).get_lr(),
+    "shapes of a loss": lambda t: t.nn.MSELoss()(t.ones(3, 4), t.ones(3, 1)),
+    "an old initializer": lambda t: t.nn.init.constant(t.ones(3), 1.0),
+}
+
+
+@pytest.mark.parametrize("what", OF_THE_LIBRARY)
+def test_who_is_blamed(what):
+    """Python shows a warning once for each line that is blamed: one of the library's, or one of the user's."""
+
+    def blamed(t):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            OF_THE_LIBRARY[what](t)
+        return [(w.category.__name__, str(w.message), w.filename == __file__) for w in caught]
+
+    assert blamed(torchish) == blamed(pytorch)

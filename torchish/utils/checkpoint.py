@@ -368,7 +368,7 @@ def checkpoint(
             "recommended, but if you need to preserve the current default "
             "behavior, you can pass use_reentrant=True. Refer to docs for more "
             "details on the differences between the two variants.",
-            stacklevel=2,
+            stacklevel=1,
         )
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)

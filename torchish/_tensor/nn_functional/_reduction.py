@@ -6,18 +6,21 @@ import warnings
 
 
 def reduction_of(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
-    """ "none", "mean" or "sum"; the deprecated booleans win over `reduction`, with a warning."""
+    """ "none", "mean" or "sum"; the deprecated booleans win over `reduction`, with a warning.
+
+    It points at the function that asks, as PyTorch's does, so that Python shows it once.
+    """
     if size_average is not None or reduce is not None:
-        reduction = legacy(size_average, reduce, stacklevel=5)
+        reduction = legacy(size_average, reduce, stacklevel=4)
     if reduction == "elementwise_mean":
-        warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=4)
+        warnings.warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.", stacklevel=3)
         return "mean"
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return reduction
 
 
-def legacy(size_average: bool | None, reduce: bool | None, emit_warning: bool = True, stacklevel: int = 3) -> str:
+def legacy(size_average: bool | None, reduce: bool | None, emit_warning: bool = True, stacklevel: int = 2) -> str:
     """What the deprecated booleans mean as a reduction."""
     if reduce is None or reduce:
         made = "mean" if size_average is None or size_average else "sum"

@@ -86,7 +86,7 @@ def mse_loss(
     """The mean of squared differences."""
     _same_size(input, target)
     if size_average is not None or reduce is not None:
-        reduction = legacy(size_average, reduce, stacklevel=4)
+        reduction = legacy(size_average, reduce)
     x, t = _expanded(input, target)
     if weight is not None:
         return _weighted(torch.pow(x - t, 2), input, weight, reduction, True)
@@ -106,7 +106,7 @@ def l1_loss(
     """The mean of absolute differences."""
     _same_size(input, target)
     if size_average is not None or reduce is not None:
-        reduction = legacy(size_average, reduce, stacklevel=4)
+        reduction = legacy(size_average, reduce)
     x, t = _expanded(input, target)
     if weight is not None:
         return _weighted(torch.abs(x - t), input, weight, reduction, True)
@@ -222,7 +222,7 @@ def kl_div(
     if not (isinstance(input, Tensor) and isinstance(target, Tensor)):
         require("kl_div(Tensor input, Tensor target, int reduction=1, *, bool log_target=False)", input, target)
     if size_average is not None or reduce is not None:
-        how = legacy(size_average, reduce, stacklevel=4)
+        how = legacy(size_average, reduce)
     elif reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
