@@ -69,6 +69,11 @@ for _ in range(3):
     assert done.stderr.count("Implicit dimension choice for softmax has been deprecated") == 1
 
 
+def within_autocast(t, f):
+    with t.autocast("cpu"):
+        return f()
+
+
 OF_THE_LIBRARY = {
     "dropout of one layer": lambda t: t.nn.LSTM(3, 3, dropout=0.5),
     "size_average of a function": lambda t: t.nn.functional.mse_loss(t.ones(3), t.ones(3), size_average=False),
@@ -77,6 +82,9 @@ OF_THE_LIBRARY = {
     "elementwise_mean": lambda t: t.nn.functional.l1_loss(t.ones(3), t.ones(3), reduction="elementwise_mean"),
     "dimension of a module": lambda t: t.nn.Softmax()(t.ones(3, 4)),
     "dimension of a function": lambda t: t.nn.functional.softmax(t.ones(3, 4)),
+    "dimension under autocast": lambda t: within_autocast(t, lambda: t.nn.functional.log_softmax(t.ones(3, 4))),
+    "dimension after autocast": lambda t: (within_autocast(t, lambda: None), t.nn.functional.softmin(t.ones(3, 4))),
+    "dimension of a module under autocast": lambda t: within_autocast(t, lambda: t.nn.Softmax()(t.ones(3, 4))),
     "weight_norm": lambda t: t.nn.utils.weight_norm(t.nn.Linear(3, 3)),
     "get_lr": lambda t: t.optim.lr_scheduler.StepLR(t.optim.SGD([t.ones(1)], 0.1), 1).get_lr(),
     "shapes of a loss": lambda t: t.nn.MSELoss()(t.ones(3, 4), t.ones(3, 1)),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import torchish as torch
-from torchish._tensor.autocast import NAMES
+from torchish._tensor import autocast
 from torchish._tensor.errors import plain_type_name
 from torchish._tensor.indexing import fitting
 from torchish._tensor.nn_functional._call import ap, ap_, into, number_arg, require, require_float, scalar_type, tensor_arg
@@ -258,7 +259,7 @@ def sigmoid(input: Tensor) -> Tensor:
 def _softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel + (name in NAMES),  # behind the look at autocast
+        stacklevel=stacklevel + autocast.frames_above(sys._getframe(1)),
     )
     return 0 if ndim in (0, 1, 3) else 1
 
