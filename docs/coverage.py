@@ -91,7 +91,7 @@ NOT_COUNTED = (
     Reason("dtypes that hold bits for quantisation kernels", "torch", "bit bits\\w+ u?int[1-7] float4_e2m1fn_x2"),
     Reason("sparse and nested layouts", "torch.*",
            "sparse_\\w+ ((col|crow|ccol|row)_)?indices(_copy)? values(_copy)? coalesce is_coalesced dense_dim "
-           "to_sparse\\w* to_padded_tensor resize_as_sparse_ d?smm hsp?mm h?spmm saddmm sspaddmm jagged"),
+           "to_sparse\\w* to_padded_tensor resize_as_sparse_ smm hsp?mm saddmm sspaddmm jagged"),
     Reason("kernels of one vendor", "torch.*",
            "cudnn_\\w+ miopen_\\w+ mkldnn_\\w+ to_mkldnn fbgemm_\\w+ batch_norm_(stats|elemt|gather\\w+|backward\\w+|update_stats) "
            "profiler_allow_cudagraph\\w+ is_vulkan_available"),
@@ -148,7 +148,7 @@ ABSENT_MODULES = (
     Reason("the profiler's records", "", "profiler\\.(itt|python_tracer) autograd\\.(profiler_legacy|profiler_util) monitor"),
     Reason("tools for the study of PyTorch itself, and what it keeps for older programs", "",
            "compiler\\.config utils\\.(backcompat|collect_env|debug_log|deterministic|flop_counter|module_tracker|"
-           "serialization|show_pickle|throughput_benchmark|viz) utils\\.benchmark\\.\\w+"),
+           "serialization|show_pickle|throughput_benchmark|viz) utils\\.benchmark\\.(examples|op_fuzzers)"),
     Reason("data pipes, which PyTorch has stopped developing", "",
            "utils\\.data\\.(datapipes|graph|graph_settings|backward_compatibility)"),
 )  # fmt: skip

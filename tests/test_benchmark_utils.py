@@ -1,6 +1,7 @@
 """`torch.utils.benchmark`: the same times give the same texts as in PyTorch; a `Timer` measures the computation."""
 
 import itertools
+import pickle
 import re
 import time
 
@@ -126,3 +127,12 @@ def test_a_slow_first_call_is_no_part_of_a_block():
             time.sleep(0.3)
 
     assert ours.Timer("f()", globals={"f": f}).blocked_autorange(min_run_time=0.1).number_per_run > 1
+
+
+def test_measurements_travel():
+    made = pickle.loads(pickle.dumps(ours.Timer("1 + 1", label="sum").timeit(3)))
+    assert type(made) is ours.Measurement
+    assert (made.label, made.number_per_run, len(made.times)) == ("sum", 3, 1)
+    assert [t.__module__ for t in (ours.Measurement, ours.TaskSpec, ours.Timer, ours.Compare)] == [
+        t.__module__ for t in (theirs.Measurement, theirs.TaskSpec, theirs.Timer, theirs.Compare)
+    ]

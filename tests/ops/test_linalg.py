@@ -161,6 +161,7 @@ def test_eigenvectors_of_degenerate_matrices_are_orthonormal(x):
 NAN = float("nan")
 ERRORS = [
     lambda m: m.mm(m.zeros(2, 3), m.zeros(4, 5)),
+    lambda m: m.spmm(m.zeros(2, 3), m.zeros(4, 5)),
     lambda m: m.mm(m.zeros(2, 3), m.zeros(3, 5, dtype=m.float64)),
     lambda m: m.mv(m.zeros(2, 3), m.zeros(4)),
     lambda m: m.dot(m.zeros(3), m.zeros(4)),

@@ -376,6 +376,12 @@ def linalg_multi_dot(tensors):
     return multi_dot(tensors)
 
 
+@composite("spmm(Tensor input, Tensor mat2)", method=False, out=True, aliases=("dsmm",))
+def spmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """`mm`, by the names that it has for products with sparse matrices; there are dense ones here."""
+    return input.mm(mat2)
+
+
 @plain("chain_matmul", "functional.chain_matmul")
 def chain_matmul(*matrices, out=None):
     """The product of several matrices (deprecated: `torch.linalg.multi_dot`)."""

@@ -12,18 +12,8 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any
 
+from torchish._C._profiler import ProfilerActivity
 from torchish.autograd import profiler as prof
-
-
-class ProfilerActivity(Enum):
-    """What is measured. Operations and programs are; XLA's own profiler (`jax.profiler`) looks inside of an accelerator."""
-
-    CPU = 0
-    XPU = 1
-    MTIA = 2
-    CUDA = 3
-    HPU = 4
-    PrivateUse1 = 5
 
 
 class ProfilerAction(Enum):
@@ -35,7 +25,6 @@ class ProfilerAction(Enum):
     RECORD_AND_SAVE = 3
 
 
-ProfilerActivity.__module__ = "torch._C._profiler"
 ProfilerAction.__module__ = "torch.profiler.profiler"
 _RECORDING = (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
 

@@ -1,7 +1,7 @@
 """`torch.utils.benchmark`: measures statements, and compares the measurements in tables."""
 
-from torchish.utils.benchmark.compare import Colorize, Compare
-from torchish.utils.benchmark.measurement import (
+from torchish._pickling import name_classes
+from torchish.utils.benchmark.utils.common import (
     Measurement,
     TaskSpec,
     ordered_unique,
@@ -10,7 +10,10 @@ from torchish.utils.benchmark.measurement import (
     trim_sigfig,
     unit_to_english,
 )
-from torchish.utils.benchmark.timer import Language, Timer, timer
+from torchish.utils.benchmark.utils.compare import Colorize, Compare
+from torchish.utils.benchmark.utils.timer import Language, Timer, timer
+
+name_classes(*[f"{__name__}.utils.{name}" for name in ("common", "compare", "timer")])
 
 __all__ = [
     "Colorize",

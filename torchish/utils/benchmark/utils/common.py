@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import torchish as torch
+from torchish._pickling import reduce_ex
 
 _MAX_SIGNIFICANT_FIGURES = 4
 _MIN_CONFIDENCE_INTERVAL = 25e-9  # 25 ns
@@ -165,7 +166,7 @@ class Measurement:
         return [Measurement(1, t, spec) for spec, t in times.items()]
 
 
-Measurement.__module__ = TaskSpec.__module__ = "torch.utils.benchmark.utils.common"
+TaskSpec.__reduce_ex__ = Measurement.__reduce_ex__ = reduce_ex  # type: ignore[method-assign]
 
 
 def select_unit(t: float) -> tuple[str, float]:

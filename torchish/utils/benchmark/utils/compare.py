@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from torchish.utils.benchmark.measurement import Measurement, ordered_unique, select_unit, trim_sigfig, unit_to_english
+from torchish.utils.benchmark.utils.common import Measurement, ordered_unique, select_unit, trim_sigfig, unit_to_english
 
 BEST = "\033[92m"
 GOOD = "\033[34m"
@@ -113,8 +113,6 @@ class _Table:
 
 class Compare:
     """A table of measurements, one for each label; rows are statements or sub-labels, columns descriptions."""
-
-    __module__ = "torch.utils.benchmark.utils.compare"
 
     def __init__(self, results: Iterable[Measurement]):
         self._results: list[Measurement] = []

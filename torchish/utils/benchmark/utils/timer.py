@@ -13,7 +13,7 @@ import numpy as np
 import torchish as torch
 from torchish.engine.expr import LOCAL
 from torchish.engine.program import ON_RUN, Program, evaluate_all
-from torchish.utils.benchmark.measurement import Measurement, TaskSpec, set_torch_threads
+from torchish.utils.benchmark.utils.common import Measurement, TaskSpec, set_torch_threads
 
 
 def timer() -> float:
@@ -52,7 +52,6 @@ class Timer:
     `label`, `sub_label`, `description` and `env` say what is measured, for `Compare`. ValueError for statements in C++.
     """
 
-    __module__ = "torch.utils.benchmark.utils.timer"
     _timer_cls: type[timeit.Timer] = timeit.Timer
 
     def __init__(self, stmt: str = "pass", setup: str = "pass", global_setup: str = "", timer: Callable[[], float] = timer,
