@@ -74,6 +74,15 @@ def within_autocast(t, f):
         return f()
 
 
+def within_mode(t, f):
+    class Mode(t.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    with Mode():
+        return f()
+
+
 OF_THE_LIBRARY = {
     "dropout of one layer": lambda t: t.nn.LSTM(3, 3, dropout=0.5),
     "size_average of a function": lambda t: t.nn.functional.mse_loss(t.ones(3), t.ones(3), size_average=False),
@@ -84,6 +93,8 @@ OF_THE_LIBRARY = {
     "dimension of a function": lambda t: t.nn.functional.softmax(t.ones(3, 4)),
     "dimension under autocast": lambda t: within_autocast(t, lambda: t.nn.functional.log_softmax(t.ones(3, 4))),
     "dimension after autocast": lambda t: (within_autocast(t, lambda: None), t.nn.functional.softmin(t.ones(3, 4))),
+    "dimension under a mode": lambda t: within_mode(t, lambda: t.nn.functional.softmax(t.ones(3, 4))),
+    "dimension after a mode": lambda t: (within_mode(t, lambda: None), t.nn.functional.softmax(t.ones(3, 4))),
     "dimension of a module under autocast": lambda t: within_autocast(t, lambda: t.nn.Softmax()(t.ones(3, 4))),
     "weight_norm": lambda t: t.nn.utils.weight_norm(t.nn.Linear(3, 3)),
     "get_lr": lambda t: t.optim.lr_scheduler.StepLR(t.optim.SGD([t.ones(1)], 0.1), 1).get_lr(),

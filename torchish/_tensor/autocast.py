@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any
 
 from torchish import _dtypes as dt
@@ -284,13 +283,3 @@ def listed(name: str, f: Callable) -> Callable:
         return f(*args, **kwargs)
 
     return wrapped
-
-
-def frames_above(frame: FrameType) -> int:
-    """How many calls of this module lie between `frame` and who called its function: none but where autocast looked first."""
-    count = 0
-    above = frame.f_back
-    while above is not None and above.f_code.co_filename == __file__:
-        count += 1
-        above = above.f_back
-    return count

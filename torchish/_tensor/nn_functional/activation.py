@@ -6,7 +6,7 @@ import sys
 import warnings
 
 import torchish as torch
-from torchish._tensor import autocast
+from torchish._tensor import autocast, subclasses
 from torchish._tensor.errors import plain_type_name
 from torchish._tensor.indexing import fitting
 from torchish._tensor.nn_functional._call import ap, ap_, into, number_arg, require, require_float, scalar_type, tensor_arg
@@ -256,10 +256,17 @@ def sigmoid(input: Tensor) -> Tensor:
     return input.sigmoid()
 
 
+_LOOKS_FIRST = (autocast.__file__, subclasses.__file__)  # whose functions may lie between a function and who called it
+
+
 def _softmax_dim(name: str, ndim: int, stacklevel: int) -> int:
+    above = sys._getframe(1).f_back
+    while above is not None and above.f_code.co_filename in _LOOKS_FIRST:
+        stacklevel += 1
+        above = above.f_back
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel + autocast.frames_above(sys._getframe(1)),
+        stacklevel=stacklevel,
     )
     return 0 if ndim in (0, 1, 3) else 1
 
