@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from jax import lax
 
 from torchish.engine.expr import Spec
@@ -36,8 +38,9 @@ class ChainOp:
     name = "view_chain"
     grad_name = "AsStridedBackward0"
 
-    def __init__(self, n_dynamic: int, arranges: bool):
+    def __init__(self, n_dynamic: int, arranges: bool, cut_out: Callable | None = None):
         self.arranges = arranges
+        self.cut_out = cut_out
         self.dynamic = ("input", *(f"i{k}" for k in range(n_dynamic)))
 
 
@@ -63,7 +66,15 @@ def _chain(specs: tuple[Spec, ...]) -> Spec:
         return value
 
     stable = None if any(s.stable is None for s in specs) else f"chain{[s.stable for s in specs]}"
-    made = Spec(run, "view_chain", stable, ChainOp(sum(counts), all(s.arranges for s in specs)), (), ("T",) + ("i",) * sum(counts))
+    def cut_out(array, *dynamic):
+        it = iter(dynamic)
+        for s, n in zip(specs, counts, strict=True):
+            array = s.cut_out(array, *[next(it) for _ in range(n)])  # type: ignore[misc]
+        return array
+
+    known = (lambda statics: cut_out) if all(s.cut_out is not None for s in specs) else None
+    op = ChainOp(sum(counts), all(s.arranges for s in specs), known)
+    made = Spec(run, "view_chain", stable, op, (), ("T",) + ("i",) * sum(counts))
     made.memo["write"] = Spec(write, "view_chain_write", None if stable is None else f"write({stable})")
     made.recipe, made.memo["write"].recipe = (_chain, (specs,)), (write_spec, (made,))
     return made

@@ -83,7 +83,7 @@ class Spec:
     """
 
     __slots__ = ("run", "name", "stable", "uid", "infer_cache", "op", "statics", "kinds", "shape_rule", "memo", "recipe", "alone",
-                 "replaces", "arranges", "straight", "calls")  # fmt: skip
+                 "replaces", "arranges", "cut_out", "straight", "calls")  # fmt: skip
 
     def __init__(self, run: Callable, name: str, stable: str | None = None, op: Any = None, statics: tuple = (),
                  kinds: tuple = (), shape_rule: Callable | None = None, replaces: tuple[int | None, ...] | None = None):  # fmt: skip
@@ -96,6 +96,8 @@ class Spec:
         self.shape_rule = shape_rule
         self.infer_cache: dict[tuple, Aval | AvalTuple] = {}
         self.arranges = getattr(op, "arranges", False)  # whether it only arranges its input's elements, each of which it keeps
+        cut_out = getattr(op, "cut_out", None)
+        self.cut_out: Callable | None = cut_out and cut_out(statics)  # see `torchish.engine.parts`
         self.replaces = replaces  # for each of several results, the input that it is the new value of
         # How tensors call it when such a call has been seen (`torchish._tensor.calls`), and the seen ones: their results' avals and tapes.
         self.straight: Callable | None = None

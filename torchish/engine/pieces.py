@@ -75,7 +75,7 @@ class Pieces:
     def __init__(self, order: list[int], ends: list[int], nodes: list[Expr], outputs: list[Expr], patience: int):
         n = len(nodes)
         self.order = order
-        self.steps: list[Step] | None = None  # once all of them have programs
+        self.steps: list[Step | None] | None = None  # once all of them have programs; None for one that only copies parts
         self.makeshifts: list[Makeshift] = []  # those of them that serve for some runs only
         self.patience = patience
         self.runs = 0
@@ -127,7 +127,8 @@ class Pieces:
 
     def _drafted(self) -> bool:
         """Whether all pieces are drafts that have runs left."""
-        return len(self.makeshifts) == len(self.members) and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
+        programs = len(self.members) if self.steps is None else len(self.steps) - self.steps.count(None)
+        return len(self.makeshifts) == programs and self.runs < drafts.RUNS and all(m.patience > 0 for m in self.makeshifts)
 
     def replay(self) -> bool:
         """Count a run of each makeshift among the pieces; False, and none is counted, if one has had all of its own."""

@@ -20,7 +20,7 @@ import time
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import starmap
 from sys import getrefcount
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from torchish.engine import disk_cache, drafts, pieces
+from torchish.engine import disk_cache, drafts, parts, pieces
 from torchish.engine.compiling import QUICK_CODE, any_small_floats, compile_lowered
 from torchish.engine.devices import jax_device
 from torchish.engine.donation import takeovers
@@ -318,7 +318,16 @@ def _settle(nodes: list[Expr]) -> None:
         a = e.aval
         blanks = [_blank(b) for b in (a.avals if type(a) is AvalTuple else (a,))]
         e.value = tuple(blanks) if type(a) is AvalTuple else blanks[0]
-        e.inputs, e.spec, e.owner, e.uses, e.mark = (), None, None, 0, -1
+    _release(nodes)
+
+
+def _release(nodes: Iterable[Expr]) -> None:
+    """Let computed nodes go of what they were made of."""
+    for e in nodes:
+        e.inputs = ()
+        e.spec = e.owner = None
+        e.uses = 0
+        e.mark = -1
 
 
 def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = False) -> Run | None:
@@ -329,6 +338,9 @@ def _run(nodes: list[Expr], device: str, whole: bool = False, exact: bool = Fals
     """
     if device == "meta":
         _settle(nodes)
+        return None
+    if nodes[-1].spec.cut_out is not None and not whole and device == CPU and parts.are_known(nodes):
+        _copy_parts(nodes)
         return None
     key: list = [device]
     add = key.append
@@ -466,11 +478,13 @@ def _finish(program: Program, nodes: list[Expr], outputs: list[Expr], results: l
     for e, r in zip(outputs, program.arranged(results), strict=True):
         e.value = r
         e.donatable = True
-    for e in nodes:
-        e.inputs = ()
-        e.spec = e.owner = None
-        e.uses = 0
-        e.mark = -1
+    _release(nodes)
+
+
+def _copy_parts(nodes: list[Expr]) -> None:
+    """Run a marked graph of parts of what is there."""
+    parts.copy(nodes)
+    _release(nodes)
 
 
 def _make_room() -> None:
@@ -512,6 +526,9 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
     nodes = [nodes[i] for i in how.order]
     if how.steps is not None and how.replay():
         for step, members, again, done in zip(how.steps, how.members, how.again, how.done, strict=True):
+            if step is None:
+                _copy_parts(_marked(nodes, members, how.kept))
+                continue
             inputs = [nodes[i] if i >= 0 else leaves[~i] for i in step.takes]
             numbers = [[nodes[i].inputs[j] for i, j in found] for found in step.numbers]
             with _kept_pending([nodes[i] for i in again]):
@@ -523,12 +540,14 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
     held = {id(x) for x in leaves} - {id(leaves[n]) for n in donated}
     while leaves:  # the list would count as a reference to those that are donated
         leaves.pop().uses = 0
-    steps: list[pieces.Step] = []
+    steps: list[pieces.Step | None] = []
     makeshifts: list[Makeshift] = []
     for members, again, done in zip(how.members, how.again, how.done, strict=True):
-        for i in members:
-            nodes[i].mark, nodes[i].uses = int(how.kept[i]), 0
-        piece = [nodes[i] for i in members]
+        piece = _marked(nodes, members, how.kept)
+        if device == CPU and not again and not done and parts.are_known(piece):
+            _copy_parts(piece)
+            steps.append(None)
+            continue
         places = _places_of_numbers(piece, members)
         _count_uses(piece, held.union([id(x) for i in again for x in nodes[i].inputs]))
         with _kept_pending([nodes[i] for i in again]):
@@ -543,6 +562,13 @@ def _run_pieces(nodes: list[Expr], leaves: list[Expr], how: pieces.Pieces, devic
             nodes[i].value = None
     # What each piece takes, gives and may overwrite is the same whenever the graph runs.
     how.steps, how.makeshifts = (steps, makeshifts) if len(steps) == len(how.members) else (None, [])
+
+
+def _marked(nodes: list[Expr], members: list[int], kept: list[bool]) -> list[Expr]:
+    """Some nodes of a graph, marked whether they are kept."""
+    for i in members:
+        nodes[i].mark, nodes[i].uses = int(kept[i]), 0
+    return [nodes[i] for i in members]
 
 
 @contextlib.contextmanager

@@ -74,6 +74,7 @@ class Op:
         self.refine: Callable | None = None
         self.overwrites = False  # its result in place is its second argument everywhere, or 0: nothing of the first but its aval
         self.turned = False  # it stands for an operation that has the operands the other way round: matters for messages
+        self.cut_out: Callable | None = None  # from its static arguments what takes the same part of a NumPy array
         self.arranges = False  # it only arranges its input's elements: cheap to do again
         self.deprecated = False  # a signature that PyTorch still takes, but does not list in its error messages
         self.dynamic = tuple(p.name for p in schema.params if p.dynamic)

@@ -286,6 +286,31 @@ def _(base, value, dtype):
     return _bitcast(value, base.dtype)
 
 
+def _cut_out(view: Op) -> Callable[[Callable], None]:
+    """How a view is taken of a NumPy array, as a view."""
+
+    def wrap(f: Callable) -> None:
+        view.cut_out = lambda statics: lambda array, *places: f(array, *places, *statics)
+
+    return wrap
+
+
+@_cut_out(select)
+def _(array, index, dim):
+    return array[(slice(None),) * dim + (index, ...)]
+
+
+@_cut_out(slice_)
+def _(array, start, dim, length, step):
+    return array[(slice(None),) * dim + (slice(start, start + length * step, step),)]
+
+
+_cut_out(view)(np.reshape)
+_cut_out(squeeze)(np.squeeze)
+_cut_out(unsqueeze)(np.expand_dims)
+for _op in (alias, detached):
+    _cut_out(_op)(lambda array: array)
+
 for _op in (permute, transpose, t, view, alias, expand, squeeze, unsqueeze):
     _op.arranges = True
 
