@@ -76,3 +76,15 @@ def test_losses_of_parts(n):
     for _ in range(3):
         for ours, theirs in zip(run(torchish), run(pytorch), strict=True):
             assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("torch", [torchish, pytorch], ids=lambda t: t.__name__)
+def test_more_dimensions_than_numpy_holds(torch):
+    x = torch.arange(3.0)
+    assert x.view((1,) * 69 + (3,)).reshape(-1).tolist() == [0.0, 1.0, 2.0]
+    for _ in range(69):
+        x = x.unsqueeze(0)
+    assert [row.item() for row in x.flatten()] == [0.0, 1.0, 2.0]
+    for _ in range(69):
+        x = x[0]
+    assert x[1].item() == 1.0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from jax import lax
 
+from torchish.engine import parts
 from torchish.engine.expr import Spec
 from torchish.ops.views import write_spec
 
@@ -72,8 +73,8 @@ def _chain(specs: tuple[Spec, ...]) -> Spec:
             array = s.cut_out(array, *[next(it) for _ in range(n)])  # type: ignore[misc]
         return array
 
-    known = (lambda statics: cut_out) if all(s.cut_out is not None for s in specs) else None
-    op = ChainOp(sum(counts), all(s.arranges for s in specs), known)
+    known = all(s.cut_out is not None for s in specs) and len(specs) <= parts.DEEPEST
+    op = ChainOp(sum(counts), all(s.arranges for s in specs), (lambda statics: cut_out) if known else None)
     made = Spec(run, "view_chain", stable, op, (), ("T",) + ("i",) * sum(counts))
     made.memo["write"] = Spec(write, "view_chain_write", None if stable is None else f"write({stable})")
     made.recipe, made.memo["write"].recipe = (_chain, (specs,)), (write_spec, (made,))

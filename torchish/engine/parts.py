@@ -12,6 +12,7 @@ import numpy as np
 from torchish.engine.expr import Expr
 
 LARGEST = 4096  # bytes: larger parts are better off where programs take them without another copy
+DEEPEST = 32  # dimensions, half as many as NumPy holds: no chain of views gets beyond those on its way
 
 
 def are_known(nodes: Sequence[Expr]) -> bool:
@@ -22,6 +23,8 @@ def are_known(nodes: Sequence[Expr]) -> bool:
             return False
         base, *places = e.inputs
         if base.value is None and id(base) not in made or e.aval.size * e.aval.dtype.itemsize > LARGEST:
+            return False
+        if base.aval.ndim > DEEPEST or e.aval.ndim > DEEPEST:
             return False
         if not all(type(i) is int for i in places):
             return False

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from torchish.engine import parts
 from torchish.engine.expr import Spec
 from torchish.ops.declare import Op, op
 
@@ -286,11 +287,11 @@ def _(base, value, dtype):
     return _bitcast(value, base.dtype)
 
 
-def _cut_out(view: Op) -> Callable[[Callable], None]:
-    """How a view is taken of a NumPy array, as a view."""
+def _cut_out(view: Op, fits: Callable[..., bool] = lambda *statics: True) -> Callable[[Callable], None]:
+    """How a view is taken of a NumPy array, as a view, where `fits` says of the static arguments that NumPy can."""
 
     def wrap(f: Callable) -> None:
-        view.cut_out = lambda statics: lambda array, *places: f(array, *places, *statics)
+        view.cut_out = lambda statics: (lambda array, *places: f(array, *places, *statics)) if fits(*statics) else None
 
     return wrap
 
@@ -305,7 +306,7 @@ def _(array, start, dim, length, step):
     return array[(slice(None),) * dim + (slice(start, start + length * step, step),)]
 
 
-_cut_out(view)(np.reshape)
+_cut_out(view, fits=lambda size: len(size) <= parts.DEEPEST)(np.reshape)
 _cut_out(squeeze)(np.squeeze)
 _cut_out(unsqueeze)(np.expand_dims)
 for _op in (alias, detached):
