@@ -21,7 +21,7 @@ from torchish._tensor.apply import apply, apply_inplace
 from torchish._tensor.errors import invalid_arguments, invalid_out
 from torchish._tensor.layout import memory_format
 from torchish._tensor.out import apply_out
-from torchish._tensor.out_rules import COPY_IN, overload, with_dtype
+from torchish._tensor.out_rules import COPY_IN, check_known_dtype, overload, with_dtype
 from torchish._tensor.tensor import Tensor
 from torchish.ops.declare import REGISTRY, Op, native_name
 from torchish.ops.schema import REQUIRED, Param, Schema, parse
@@ -436,6 +436,7 @@ def make_function(public: str, overloads: list[Overload], method: bool = False) 
                 if isinstance(out, Tensor):
                     params = zip(o.schema.params, values, strict=True)
                     values = [with_dtype(display, v, out.dtype) if p.name == "dtype" else v for p, v in params]
+                    check_known_dtype(display, values[0] if values else None, out.dtype)
                 with nullcontext() if overload(display, tuple(values)) in COPY_IN else _NoHistory():
                     result = o.run(values)
                 if isinstance(out, Tensor) is not isinstance(result, Tensor):

@@ -220,6 +220,12 @@ def with_dtype(name: str, dtype: dt.dtype | None, got: dt.dtype) -> dt.dtype | N
     return dtype
 
 
+def check_known_dtype(name: str, input: Any, got: dt.dtype) -> None:
+    """`check_dtype` before anything is computed, where PyTorch looks at the values of an `input` it can work on only after it."""
+    if name == "multinomial" and input.dtype.is_floating_point and 1 <= input._aval.ndim <= 2:
+        check_dtype(name, dt.int64, got)
+
+
 def check_dtype(name: str, have: dt.dtype, got: dt.dtype) -> None:
     """RuntimeError with the operation's own text when a result of dtype `have` may not go into an `out` of dtype `got`."""
     if have is got or name in ANY_DTYPE:
