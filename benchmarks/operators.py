@@ -2,11 +2,11 @@
 
     python -m benchmarks.operators [--only REGEX] [--size 1000000] [--rounds 7] [--threads 2] [--clock wall] [--out benchmarks/results]
 
-Both libraries run in a process of their own and get the same tensors, of about `size` elements. They take turns, a round of some
-0.1 s each, so that a slow spell of the machine hits both; medians of the rounds are shown. Every value is forced, programs are
-warm. `--clock processor` counts the processor's time instead, each process on one core, and shows the least of the rounds: for
-machines with other work to do. Writes `operators.md` and `operators.json`. With `--only`, the other rows of an earlier run in the
-same folder are kept.
+Both libraries run in a process of their own and get the same tensors, of about `size` elements. They take turns, a round of 0.05 s
+each, so that a slow spell of the machine hits both, after as long that is not counted: processors are slow after a pause. Medians of
+the rounds are shown. Every value is forced, programs are warm. `--clock processor` counts the processor's time instead, each process
+on one core, and shows the least of the rounds: for machines with other work to do. Writes `operators.md` and `operators.json`. With
+`--only`, the other rows of an earlier run in the same folder are kept.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from benchmarks.report import machine
 
 LIBRARIES = ("PyTorch", "torchish")
 PARTS = ("forward", "with gradient")
-ROUND_SECONDS = 0.1
+ROUND_SECONDS = 0.05
 
 
 # --- in a library's process --------------------------------------------------------------------------------
@@ -70,8 +70,20 @@ def steps(torch: Any, name: str, size: int) -> dict[str, Callable[[], Any]]:
     return made
 
 
+def per_call(step: Callable[[], Any], now: Callable[[], float]) -> float:
+    """Seconds a call in one round, the first half of which is not counted."""
+    taken = 0.0
+    for _ in range(2):
+        count, start, end = 0, now(), time.perf_counter() + ROUND_SECONDS
+        while count == 0 or time.perf_counter() < end:
+            step()
+            count += 1
+        taken = (now() - start) / count
+    return taken
+
+
 def serve(library: str, size: int, threads: int, clock: str) -> None:
-    """Answer lines: "prepare NAME" with the parts there are, "PART COUNT" with seconds per call."""
+    """Answer lines: "prepare NAME" with the parts there are, the name of a part with seconds per call."""
     now = time.process_time if clock == "processor" else time.perf_counter
     if clock == "processor":
         threads = 1
@@ -96,12 +108,7 @@ def serve(library: str, size: int, threads: int, clock: str) -> None:
                     step()
             print(json.dumps(list(current)), flush=True)
             continue
-        part, _, count = words.rpartition(" ")
-        step = current[part]
-        start = now()
-        for _ in range(int(count)):
-            step()
-        print(json.dumps((now() - start) / int(count)), flush=True)
+        print(json.dumps(per_call(current[words], now)), flush=True)
     print("{}", flush=True)
 
 
@@ -115,11 +122,10 @@ def measure(name: str, processes: dict[str, Process], rounds: int, clock: str) -
     times: dict[str, dict[str, float]] = {}
     for part in PARTS:
         if all(part in known for known in parts):
-            counts = {c: max(1, int(ROUND_SECONDS / max(p.ask(f"{part} 1"), 1e-6))) for c, p in processes.items()}
             taken: dict[str, list[float]] = {c: [] for c in processes}
             for _ in range(rounds):
                 for c, p in processes.items():
-                    taken[c].append(p.ask(f"{part} {counts[c]}"))
+                    taken[c].append(p.ask(part))
             times[part] = {c: typical(v) for c, v in taken.items()}
     return times
 
